@@ -1,0 +1,50 @@
+"""segcourse: semantic image segmentation, from the first mask to a deployed network.
+
+The names below are the learner's desk. Each is imported when it is first used (PEP 562), so that `import segcourse`
+costs milliseconds although PyTorch costs seconds.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Palette": "palette",
+    "confusion_matrix": "metrics",
+    "iou_per_class": "metrics",
+    "mean_iou": "metrics",
+    "dice_per_class": "metrics",
+    "dice_score": "metrics",
+    "iou_score": "metrics",
+    "threshold_jaccard": "metrics",
+    "pixel_accuracy": "metrics",
+    "Scores": "metrics",
+    "cross_entropy": "losses",
+    "soft_dice_loss": "losses",
+    "focal_loss": "losses",
+    "tversky_loss": "losses",
+    "combined_loss": "losses",
+    "UNet": "models.unet",
+    "create_model": "models",
+    "load_dataset": "data",
+    "FolderDataset": "data.folders",
+    "fit": "training",
+    "Segmenter": "inference",
+    "show_results": "plotting",
+    "show_image": "plotting",
+    "check": "exercises",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'segcourse' has no attribute {name!r}; it has {', '.join(sorted(_HOME))}")
+    value = getattr(importlib.import_module(f"segcourse.{_HOME[name]}"), name)
+    globals()[name] = value  # the next access does not come here again
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
