@@ -1,0 +1,47 @@
+"""What all tests share: one thread a worker, and one place that says what a skipped test is waiting for."""
+
+import os
+import shutil
+
+import pytest
+
+# Two workers with two PyTorch threads each fight over two cores and take longer than two with one.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+# no proxy may stand between a test and the server that it starts on this machine
+os.environ.setdefault("NO_PROXY", "localhost,127.0.0.1")
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def browser_path() -> str | None:
+    """The system's Chromium or Chrome, if there is one."""
+    return next(filter(None, map(shutil.which, CHROMIUM)), None)
+
+
+SYSTEM_NEEDS = {
+    "sandbox": (
+        lambda: shutil.which("bwrap"),
+        "bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap)",
+    ),
+    "browser": (
+        browser_path,
+        "no Chromium or Chrome is installed (Debian: apt install chromium fonts-dejavu-core)",
+    ),
+}
+
+
+def pytest_runtest_setup(item):
+    """Skip what waits for a system package; where `.ci/run` has installed them all, fail instead."""
+    for marker, (found, sentence) in SYSTEM_NEEDS.items():
+        if item.get_closest_marker(marker) and not found():
+            if os.environ.get("SEGCOURSE_SYSTEM_PACKAGES") == "required":
+                pytest.fail(sentence, pytrace=False)
+            pytest.skip(sentence)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the browser that tests marked `browser` drive."""
+    return browser_path()
