@@ -1,0 +1,224 @@
+"""Which mask belongs to which image: by the usual namings of files and folders, or by an explicit CSV."""
+
+import csv
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from segcourse.data.images import SUFFIXES
+from segcourse.errors import DataError
+
+MASK_MARK = re.compile(
+    r"[ _.-](masks?|segmentation|segmented|seg|lesion|gt|ground_?truth|labels?|annotations?|l"
+    r"|gtfine_labelids|gtfine_labeltrainids)$",
+    re.IGNORECASE,
+)
+IMAGE_MARK = re.compile(r"[ _.-](images?|img|photo|sat|leftimg8bit|dermoscopic_image)$", re.IGNORECASE)
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages", "photos")
+MASK_FOLDERS = ("masks", "mask", "labels", "annotations", "gt", "ground_truth", "SegmentationClass", "annot")
+# files that lie beside the images of known sets and are neither image nor mask
+_NEITHER = re.compile(r"_superpixels$|_gtfine_(color|instanceids)$", re.IGNORECASE)
+_PHOTO_SUFFIXES = (".jpg", ".jpeg", ".webp")
+
+
+class Pair(NamedTuple):
+    """An image file, its mask file, and the name that both share."""
+
+    image: Path
+    mask: Path
+    name: str
+
+
+class Matches(NamedTuple):
+    """What was found: pairs, images and masks left alone, and names that fit several files."""
+
+    pairs: list[Pair]
+    images_alone: list[Path]
+    masks_alone: list[Path]
+    ambiguous: list[Path]
+
+
+def image_files(folder: str | os.PathLike) -> list[Path]:
+    """Every image file below `folder`, by its suffix in either case, sorted; hidden files are left out.
+
+    Raises:
+        DataError: the folder does not exist or holds no image.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise DataError(f"{folder} {what}; a folder with images was expected")
+    files = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not _NEITHER.search(path.stem)
+        and path.is_file()
+    ]
+    if not files:
+        raise DataError(f"{folder} holds no images; files ending in {', '.join(SUFFIXES)} were expected")
+    return files
+
+
+def match_files(images: str | os.PathLike, masks: str | os.PathLike | None = None) -> Matches:
+    """Match the image files below `images` with the mask files below `masks`, or inside one mixed folder.
+
+    A mask has its image's stem, or that stem and a mark such as `_mask`, `_segmentation`, `_lesion`, `_gt`,
+    `_label`. One folder may hold `images/` and `masks/`, or the files side by side, where a picture and a
+    mask of the same stem are told apart by format (the JPEG or WebP is the picture).
+
+    Raises:
+        DataError: a folder is missing or empty.
+    """
+    images = Path(images)
+    if masks is None:
+        inside = _subfolders(images)
+        if inside is None:
+            return _match(*_split_mixed(image_files(images)), images, images)
+        images, masks = inside
+    masks = Path(masks)
+    if images.resolve() == masks.resolve():
+        return _match(*_split_mixed(image_files(images)), images, images)
+    return _match(image_files(images), image_files(masks), images, masks)
+
+
+def pair_files(
+    images: str | os.PathLike, masks: str | os.PathLike | None = None, names: Sequence[str] | None = None
+) -> list[Pair]:
+    """The pairs of image and mask below one or two folders, as `match_files` finds them, sorted by name.
+
+    Args:
+        names: only these, in this order: stems, or paths relative to `images` without the suffix.
+
+    Raises:
+        DataError: an image has no mask, several files fit one name, a name is not there, or there are no
+            pairs.
+    """
+    found = match_files(images, masks)
+    if names is not None:
+        return _select(found.pairs, names, images)
+    if found.ambiguous:
+        raise DataError(
+            f"several files fit the same name: {listing(found.ambiguous)}; rename them or use a CSV"
+        )
+    if found.images_alone:
+        raise DataError(
+            f"{len(found.images_alone)} of {len(found.images_alone) + len(found.pairs)} images have no mask: "
+            f"{listing(found.images_alone)}. A mask is named like its image, or with _mask or _segmentation "
+            "after that; move these images away, or list the pairs in a CSV with the columns image,mask"
+        )
+    return found.pairs
+
+
+def pairs_from_csv(
+    path: str | os.PathLike, folder: str | os.PathLike | None = None, split: str | None = None
+) -> list[Pair]:
+    """The pairs that a CSV file lists in its columns `image`, `mask` and, where there is one, `split`.
+
+    Paths are relative to `folder`, or else to the CSV file's own folder.
+
+    Raises:
+        DataError: the file or a column is missing, a cell is empty, or no row is of the split.
+    """
+    path = Path(path)
+    folder = path.parent if folder is None else Path(folder)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns, rows = reader.fieldnames or [], list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as a CSV file ({error})") from error
+    missing = {"image", "mask"} - set(columns)
+    if missing or (split is not None and "split" not in columns):
+        wanted = "image, mask" + (", split" if split is not None else "")
+        raise DataError(f"{path} has the columns {', '.join(columns) or 'none'}; {wanted} were expected")
+    for line, row in enumerate(rows, start=2):
+        if not row["image"] or not row["mask"]:
+            raise DataError(f"{path}, line {line}: image or mask is empty; each row names one of each")
+    rows = [row for row in rows if split is None or row["split"] == split]
+    if not rows:
+        raise DataError(f"{path} lists no pairs" + (f" of the split {split!r}" if split is not None else ""))
+    return [Pair(folder / row["image"], folder / row["mask"], Path(row["image"]).stem) for row in rows]
+
+
+def listing(paths: Iterable[Path | str], most: int = 5) -> str:
+    """The first few names, and how many more there are.
+
+    >>> listing(["a.png", "b.png", "c.png"], most=2)
+    'a.png, b.png and 1 more'
+    """
+    names = [path.name if isinstance(path, Path) else path for path in paths]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _normal(stem: str) -> str:
+    # macOS writes an accented letter as two characters, other systems as one
+    return unicodedata.normalize("NFC", stem)
+
+
+def _subfolders(folder: Path) -> tuple[Path, Path] | None:
+    images = next((folder / name for name in IMAGE_FOLDERS if (folder / name).is_dir()), None)
+    masks = next((folder / name for name in MASK_FOLDERS if (folder / name).is_dir()), None)
+    return (images, masks) if images and masks else None
+
+
+def _split_mixed(files: list[Path]) -> tuple[list[Path], list[Path]]:
+    by_stem: dict[str, list[Path]] = {}
+    for path in files:
+        by_stem.setdefault(_normal(path.stem), []).append(path)
+    masks = set()
+    for path in files:
+        twins = by_stem[_normal(path.stem)]
+        is_photo = path.suffix.lower() in _PHOTO_SUFFIXES
+        beside_photo = any(twin.suffix.lower() in _PHOTO_SUFFIXES for twin in twins if twin != path)
+        if MASK_MARK.search(_normal(path.stem)) or (not is_photo and beside_photo):
+            masks.add(path)
+    return [path for path in files if path not in masks], sorted(masks)
+
+
+def _match(images: list[Path], masks: list[Path], image_root: Path, mask_root: Path) -> Matches:
+    # the same relative path first (a/001.jpg and b/001.jpg differ), then the stem alone where only one file
+    # has it
+    by_key: dict[str, list[Path]] = {}
+    for mask in masks:
+        for key in _keys(mask, mask_root, MASK_MARK):
+            by_key.setdefault(key, []).append(mask)
+    pairs, alone, ambiguous, taken = [], [], [], {}
+    for image in images:
+        keys = [key for key in _keys(image, image_root, IMAGE_MARK) if key in by_key]
+        candidates = by_key[keys[0]] if keys else []
+        if not candidates:
+            alone.append(image)
+        elif len(candidates) > 1 or candidates[0] in taken:
+            ambiguous += [image, *candidates]
+        else:
+            name = _normal(image.relative_to(image_root).with_suffix("").as_posix())
+            pairs.append(Pair(image, candidates[0], name))
+            taken[candidates[0]] = image
+    unused = [mask for mask in masks if mask not in taken and mask not in ambiguous]
+    if len({Path(pair.name).name for pair in pairs}) == len(pairs):
+        pairs = [pair._replace(name=Path(pair.name).name) for pair in pairs]
+    return Matches(pairs, alone, unused, list(dict.fromkeys(ambiguous)))
+
+
+def _keys(path: Path, root: Path, mark: re.Pattern) -> list[str]:
+    """What a file may be matched by, the most exact first."""
+    parent = path.relative_to(root).parent.as_posix()
+    stem = _normal(path.stem)
+    stems = dict.fromkeys([stem, mark.sub("", stem)])
+    return [f"{parent}/{stem}" for stem in stems] + [f"*/{stem}" for stem in stems]
+
+
+def _select(pairs: list[Pair], names: Sequence[str], folder: str | os.PathLike) -> list[Pair]:
+    by_name = {key: pair for pair in pairs for key in (_normal(pair.image.stem), pair.name)}
+    missing = [name for name in names if _normal(name) not in by_name]
+    if missing:
+        raise DataError(
+            f"{folder} has no pair of image and mask for {len(missing)} names: {listing(missing)}"
+        )
+    return [by_name[_normal(name)] for name in names]

@@ -1,0 +1,186 @@
+"""Joint transforms of image and mask on torchvision's v2, so that a flip flips both.
+
+A transform is called with (`tv_tensors.Image` uint8 3×H×W, `tv_tensors.Mask` uint8 H×W). The types matter: v2
+treats the first *plain* tensor that it meets as the image and passes every other one through unchanged, so
+that a plain-tensor mask beside an image is silently not flipped. `apply` therefore wraps both before it calls
+anything.
+
+All randomness comes from torch's global generator. `torch.manual_seed(...)` at the start of an epoch (as
+`fit` does, from its seed and the epoch's number) therefore fixes every draw of that epoch, and a resumed
+training continues to the same numbers; a DataLoader's workers take their seeds from the same generator.
+"""
+
+import inspect
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from segcourse.data.images import Size, height_width
+from segcourse.errors import DataError
+from segcourse.palette import IGNORE
+
+_FILL = {tv_tensors.Image: 0.0, tv_tensors.Mask: IGNORE, "others": 0}
+
+
+class Resize(v2.Transform):
+    """Resize the image (bilinear, antialiased) and the mask (nearest), both by pixel centres.
+
+    v2.Resize takes the *top left* pixel of each block for masks; `nearest-exact` takes the middle one, as the
+    image does.
+    """
+
+    def __init__(self, size: Size):
+        super().__init__()
+        self.size = height_width(size)
+
+    def transform(self, inpt, params):
+        if tuple(inpt.shape[-2:]) == self.size:
+            return inpt
+        if isinstance(inpt, tv_tensors.Mask):
+            pixels = inpt.as_subclass(torch.Tensor)
+            planes = pixels.reshape(1, -1, *pixels.shape[-2:])
+            resized = F.interpolate(planes, self.size, mode="nearest-exact")
+            return tv_tensors.wrap(resized.reshape(*pixels.shape[:-2], *self.size), like=inpt)
+        return v2.functional.resize(inpt, list(self.size), antialias=True)
+
+
+class RandomQuarterTurn(v2.Transform):
+    """Turn both by 0, 90, 180 or 270 degrees: a lesion has no right way up. Pictures that are not square keep
+    their shape."""
+
+    def make_params(self, flat_inputs):
+        height, width = flat_inputs[0].shape[-2:]
+        step = 1 if height == width else 2
+        return {"turns": step * int(torch.randint(4 // step, ()))}
+
+    def transform(self, inpt, params):
+        turned = torch.rot90(inpt.as_subclass(torch.Tensor), params["turns"], (-2, -1))
+        return tv_tensors.wrap(turned, like=inpt)
+
+
+class RandomColourCast(v2.Transform):
+    """Multiply each channel by its own gain in [1 - strength, 1 + strength]: another lamp, another camera."""
+
+    def __init__(self, strength: float):
+        super().__init__()
+        self.strength = strength
+
+    def make_params(self, flat_inputs):
+        return {"gain": 1 + self.strength * (2 * torch.rand(3, 1, 1) - 1)}
+
+    def transform(self, inpt, params):
+        if not isinstance(inpt, tv_tensors.Image):
+            return inpt
+        cast = (inpt.as_subclass(torch.Tensor) * params["gain"]).clamp(0, 1)
+        return tv_tensors.wrap(cast, like=inpt)
+
+
+def train_transform(size: Size | None = None, strength: float = 1.0) -> v2.Compose:
+    """Random flips, quarter turns, small affine maps, and colour changes, for pictures without an upright
+    position.
+
+    Args:
+        size: resize to this first.
+        strength: how far rotation, shift, scale and colour may go; 0 leaves flips and quarter turns alone, 1
+            is the default for dermoscopy (20 degrees, 6 % shift, scale 0.85 to 1.15, brightness and contrast
+            20 %).
+
+    Returns:
+        A transform of (image, mask) to a float32 image in [0, 1] and a mask in which what came in from
+        outside is 255.
+
+    Raises:
+        DataError: strength is negative or above 3.
+
+    >>> image = tv_tensors.Image(torch.zeros(3, 8, 8, dtype=torch.uint8))
+    >>> mask = tv_tensors.Mask(torch.zeros(8, 8))
+    >>> image, mask = train_transform(size=4)(image, mask)
+    >>> image.shape, image.dtype, mask.shape
+    (torch.Size([3, 4, 4]), torch.float32, torch.Size([4, 4]))
+    """
+    if not 0 <= strength <= 3:
+        raise DataError(f"strength is {strength}; a number from 0 (flips only) to 3 was expected, 1 is usual")
+    steps = [] if size is None else [Resize(size)]
+    steps += [
+        v2.ToDtype({tv_tensors.Image: torch.float32, "others": None}, scale=True)
+    ]  # jitter is faster on floats
+    steps += [v2.RandomHorizontalFlip(), v2.RandomVerticalFlip(), RandomQuarterTurn()]
+    if strength > 0:
+        affine = v2.RandomAffine(
+            degrees=20 * strength,
+            translate=(0.06 * strength,) * 2,
+            scale=(1 - 0.15 * strength, 1 + 0.15 * strength),
+            interpolation=v2.InterpolationMode.BILINEAR,
+            fill=_FILL,
+        )
+        jitter = 0.2 * strength
+        steps += [v2.RandomApply([affine], p=0.5), v2.ColorJitter(jitter, jitter, jitter)]
+        steps += [RandomColourCast(0.08 * strength)]
+    return v2.Compose(steps)
+
+
+def eval_transform(size: Size | None = None) -> v2.Compose:
+    """Nothing random: resize when `size` is given, and turn the image into float32 in [0, 1].
+
+    >>> image = tv_tensors.Image(torch.full((3, 4, 4), 255, dtype=torch.uint8))
+    >>> mask = tv_tensors.Mask(torch.eye(4))
+    >>> image, mask = eval_transform(2)(image, mask)
+    >>> image.max().item(), mask.tolist()
+    (1.0, [[1.0, 0.0], [0.0, 1.0]])
+    """
+    steps = [] if size is None else [Resize(size)]
+    return v2.Compose([*steps, v2.ToDtype({tv_tensors.Image: torch.float32, "others": None}, scale=True)])
+
+
+def apply(
+    transform: Callable | None, image: np.ndarray, mask: np.ndarray
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Run one transform on uint8 H×W×3 and uint8 H×W; get float32 3×H×W in [0, 1] and int64 H×W.
+
+    A module (all of v2) and a function of two positional arguments get tv_tensors and return a pair. A
+    callable that takes the keywords `image` and `mask`, such as an albumentations `Compose`, gets arrays and
+    returns a dict.
+
+    Raises:
+        DataError: the transform returned something else, or image and mask of different sizes.
+
+    >>> image, mask = apply(None, np.full((2, 2, 3), 51, np.uint8), np.eye(2, dtype=np.uint8))
+    >>> round(image.max().item(), 3), mask.tolist()
+    (0.2, [[1, 0], [0, 1]])
+    """
+    wants_arrays = transform is not None and _takes_keywords(transform)
+    if wants_arrays:
+        result = transform(image=image, mask=mask)
+        image, mask = (result["image"], result["mask"]) if isinstance(result, dict) else result
+    image, mask = _image_tensor(image), torch.as_tensor(np.ascontiguousarray(mask))
+    if transform is not None and not wants_arrays:
+        image, mask = transform(tv_tensors.Image(image), tv_tensors.Mask(mask))
+    image, mask = image.as_subclass(torch.Tensor), mask.as_subclass(torch.Tensor)
+    if image.shape[-2:] != mask.shape[-2:]:
+        raise DataError(
+            f"the transform returned an image of {tuple(image.shape[-2:])} and a mask of "
+            f"{tuple(mask.shape[-2:])} pixels; both must stay the same size"
+        )
+    image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
+    return image.contiguous(), mask.long().reshape(image.shape[-2:])
+
+
+def _image_tensor(image) -> torch.Tensor:
+    if isinstance(image, torch.Tensor):
+        return image
+    return torch.from_numpy(np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1)))
+
+
+def _takes_keywords(transform: Callable) -> bool:
+    if isinstance(transform, torch.nn.Module):
+        return False
+    try:
+        parameters = inspect.signature(transform).parameters
+    except (TypeError, ValueError):  # some built-in callables have no signature
+        return False
+    any_keyword = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return any_keyword or {"image", "mask"} <= set(parameters)
