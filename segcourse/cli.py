@@ -4,6 +4,8 @@ Rooms are imported inside the commands, so that `segcourse --help` does not wait
 person can make ends in one sentence on stderr and exit code 2; only a bug shows a traceback.
 """
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -70,7 +72,11 @@ def start(
     added = lessons.start(folder)
     typer.echo(f"{folder}: {len(added)} new file(s), everything else left as it was.")
     if lab:
-        raise typer.Exit(lessons.open_lab(folder, browser=browser))
+        command = lessons.lab_command(folder, browser)
+        if os.name == "nt":
+            raise typer.Exit(subprocess.call(command))
+        sys.stdout.flush()
+        os.execv(command[0], command)  # in this process's place: Ctrl-C and kill reach JupyterLab alone
 
 
 @app.command()
@@ -89,11 +95,12 @@ def doctor(
 def solve(
     lesson: Annotated[str, typer.Argument(help="A lesson's name or number, for example 05.")],
     out: Annotated[Path | None, typer.Option(help="Where to write [default: NN_slug_solved.ipynb].")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT where it exists.")] = False,
 ) -> None:
     """Write the solved notebook of LESSON."""
     from segcourse import lessons
 
-    typer.echo(lessons.write_solved(lesson, out))
+    typer.echo(lessons.write_solved(lesson, out, force))
 
 
 @data.command("list")

@@ -1,7 +1,7 @@
 """Errors that are sentences: what was given, what is wanted, what to do.
 
-The command line prints any of them in one line and ends with exit code 2; in a notebook they are ordinary exceptions,
-each also of the built-in kind that a caller would expect.
+The command line prints any of them in one line and ends with exit code 2; in a notebook they are ordinary
+exceptions, each also of the built-in kind that a caller would expect.
 """
 
 
@@ -27,3 +27,7 @@ class SaveError(SegcourseError, OSError):
 
 class TrainingError(SegcourseError, RuntimeError):
     """Training had to stop, for example because the loss became NaN."""
+
+
+class LessonError(SegcourseError, ValueError):
+    """A lesson or a notebook is not there, or is not what it should be."""

@@ -1,0 +1,127 @@
+"""The lessons: where they are, a working copy for a student, and a solved copy for tests and instructors."""
+
+import difflib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+
+from segcourse.errors import LessonError
+from segcourse.files import replacing
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def root() -> Path:
+    """The folder of lessons: inside the installed wheel, else the checkout's own."""
+    shipped = _PACKAGE / "_course" / "lessons"
+    return shipped if shipped.is_dir() else _PACKAGE.parent / "lessons"
+
+
+def folders() -> list[Path]:
+    """The lessons' folders in teaching order; a folder NN_slug is a lesson when it holds NN_slug.ipynb."""
+    return sorted(
+        notebook.parent for notebook in root().glob("*/*.ipynb") if notebook.stem == notebook.parent.name
+    )
+
+
+def find(name: str) -> Path:
+    """The folder of the lesson called `name`: number ("05", "5"), slug, or both ("05_losses_metrics").
+
+    Raises:
+        LessonError: no lesson is called so; the sentence names the nearest ones.
+    """
+    known = {folder.name: folder for folder in folders()}
+    wanted = name.strip().lower().removesuffix(".ipynb")
+    for full, folder in known.items():
+        number, _, slug = full.partition("_")
+        if wanted in (full, slug, number, number.lstrip("0")):
+            return folder
+    near = difflib.get_close_matches(wanted, [*known, *(full.partition("_")[2] for full in known)], n=3)
+    hint = (
+        f"Did you mean {' or '.join(near)}?"
+        if near
+        else f"There are {', '.join(known) or 'no lessons here'}."
+    )
+    raise LessonError(f"There is no lesson {name!r}. {hint}")
+
+
+def notebook(lesson: str) -> nbformat.NotebookNode:
+    """The lesson as students get it."""
+    folder = find(lesson)
+    return nbformat.read(folder / f"{folder.name}.ipynb", as_version=4)
+
+
+def grade_id(cell: nbformat.NotebookNode) -> str | None:
+    """nbgrader's name of an exercise or check cell, None for any other cell."""
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
+
+
+def solve(lesson: str) -> nbformat.NotebookNode:
+    """The lesson with every exercise cell filled from the source of the exercise's answer.
+
+    Raises:
+        LessonError: there is no such lesson.
+    """
+    from segcourse.solutions import source_of  # it imports every exercise, and so PyTorch
+
+    solved = notebook(lesson)
+    defined: set[str] = set()
+    for cell in solved.cells:
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            cell.source = source_of(grade_id(cell), defined)
+            defined.add(grade_id(cell))
+    return solved
+
+
+def write_solved(lesson: str, out: Path | None = None, force: bool = False) -> Path:
+    """Write the solved notebook to `out` (default: NN_slug_solved.ipynb here) and return its path.
+
+    Raises:
+        LessonError: there is no such lesson, or `out` exists and `force` is False.
+    """
+    out = out or Path(f"{find(lesson).name}_solved.ipynb")
+    if out.exists() and not force:
+        raise LessonError(f"{out} exists already: give another --out, or --force to replace it.")
+    solved = solve(lesson)
+    with replacing(out) as temporary:
+        nbformat.write(solved, temporary)
+    return out
+
+
+def start(folder: str | os.PathLike) -> list[Path]:
+    """Copy the lessons to `folder` and return the files that were added.
+
+    A file that is there already is left as it is, whatever it holds: it may be a student's work. The text
+    twins stay behind, because two versions of one lesson would only raise the question which of them counts.
+    """
+    if not folders():
+        raise LessonError(
+            f"No lessons were found in {root()}: install segcourse again, or use a whole checkout."
+        )
+    folder, added = Path(folder), []
+    for lesson in folders():
+        for source in sorted(path for path in lesson.rglob("*") if path.is_file()):
+            target = folder / source.relative_to(root())
+            if source.suffix == ".py" or ".ipynb_checkpoints" in source.parts or target.exists():
+                continue
+            with replacing(target) as temporary:
+                shutil.copyfile(source, temporary)
+            added.append(target)
+    return added
+
+
+def lab_command(folder: str | os.PathLike, browser: bool = True) -> list[str]:
+    """The command that runs JupyterLab on `folder` until Ctrl-C and prints its address, but no chatter."""
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={Path(folder).resolve()}"]
+    command += ["--log-level=WARN", "--ServerApp.answer_yes=True"]
+    never = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
+    command += [f"--LabApp.check_for_updates_class={never}", "--LabApp.news_url="]
+    command += [] if browser else ["--no-browser"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append(
+            "--allow-root"
+        )  # in a container everybody is root, and the server listens on this machine only
+    return command
