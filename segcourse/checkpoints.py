@@ -1,0 +1,114 @@
+"""Weights and training states on disk: written whole or not at all, read without running anybody's code."""
+
+import io
+import pickle
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from segcourse.errors import ModelFileError
+from segcourse.files import replacing
+
+FORMAT = 1
+
+
+def weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of the model's parameters and buffers, on the CPU, in the usual memory order."""
+    return {
+        name: torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor)
+        for name, tensor in model.state_dict().items()
+    }
+
+
+def save_weights(
+    path: str | Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = None
+) -> None:
+    """Write a safetensors file."""
+    content = safetensors.torch.save(tensors, metadata)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """The tensors and the metadata of a safetensors file.
+
+    Raises:
+        ModelFileError: there is no such file, or it is not a whole safetensors file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(
+            f"there is no model file {path}; check the path, or train one with `segcourse fit`."
+        )
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            names = file.keys()  # an open file is no dict: it cannot be iterated itself
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ModelFileError(
+            f"{path} is not a whole safetensors file ({error}). "
+            "Files that end in .pt or .pth can run code when they are opened and are not read here."
+        ) from error
+
+
+def load_weights(model: nn.Module, tensors: dict[str, torch.Tensor], path: str | Path) -> None:
+    """Put `tensors`, which came from `path`, into `model`.
+
+    Raises:
+        ModelFileError: names or shapes differ: they are the weights of another model.
+    """
+    expected = model.state_dict()
+    missing, unexpected = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
+    reshaped = sorted(
+        name for name in expected.keys() & tensors.keys() if expected[name].shape != tensors[name].shape
+    )
+    if missing or unexpected or reshaped:
+        differences = [
+            f"{len(names)} {word} ({names[0]})"
+            for names, word in (
+                (missing, "missing"),
+                (unexpected, "unexpected"),
+                (reshaped, "of another shape"),
+            )
+            if names
+        ]
+        raise ModelFileError(
+            f"{path} holds the weights of another model than this {type(model).__name__}: "
+            f"tensors {', '.join(differences)}. Make the model with the options that it was trained with."
+        )
+    model.load_state_dict(tensors)
+
+
+def save_state(path: str | Path, state: dict) -> None:
+    """Write a training state: tensors, numbers, strings, and lists and dicts of them."""
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **state}, buffer)
+    with replacing(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def read_state(path: str | Path) -> dict:
+    """A training state, on the CPU; only tensors and plain values are accepted, never code.
+
+    Raises:
+        ModelFileError: there is no such file, or it is not a training state.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(
+            f"there is nothing to resume: {path} does not exist. Start without resume first."
+        )
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise ModelFileError(
+            f"{path} is damaged or is not a training state; start again without resume."
+        ) from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise ModelFileError(
+            f"{path} is not a training state of this version of segcourse; start again without resume."
+        )
+    return state

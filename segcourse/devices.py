@@ -1,0 +1,115 @@
+"""Where to compute, and in which number format: asked of the machine and measured, not assumed."""
+
+import functools
+import time
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from segcourse.errors import DeviceError
+
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+class Speed(NamedTuple):
+    """How a network runs here: bfloat16 autocast or not, and the order in memory of its images."""
+
+    bf16: bool
+    channels_last: bool
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+
+def find_device(name: str | torch.device | None = None) -> torch.device:
+    """The device called `name`; without a name a GPU if there is one, else the CPU.
+
+    Raises:
+        DeviceError: this machine has no such device, or no device is called so.
+
+    >>> find_device("cpu")
+    device(type='cpu')
+    """
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device("cuda" if name == "gpu" else name)
+    except RuntimeError as error:
+        raise DeviceError(
+            f"there is no kind of device called {str(name)!r}; use cpu, cuda, cuda:0 or mps."
+        ) from error
+    usable = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not usable.get(device.type, False):
+        gpus = torch.cuda.device_count()
+        raise DeviceError(
+            f"the device {str(name)!r} was asked for, but PyTorch finds {gpus or 'no'} "
+            f"GPU{'s' * (gpus != 1)} here. "
+            "Leave the device out to use what there is, or install a PyTorch build for your GPU's driver."
+        )
+    return device
+
+
+def choose_speed(device: torch.device, precision: str = "auto") -> Speed:
+    """The fastest way to train convolutions on `device`; "fp32" and "bf16" fix the number format, "auto"
+    measures it.
+
+    A chip without bfloat16 arithmetic emulates it, several times slower, so the answer is timed
+    (`measure_speeds`, a fraction of a second, once a process) and plain float32 stays unless another way
+    saves a tenth of the time.
+    """
+    if precision not in PRECISIONS:
+        raise DeviceError(f"precision {precision!r} is not known; use one of {', '.join(PRECISIONS)}.")
+    seconds = dict(measure_speeds(device))
+    allowed = [speed for speed in seconds if precision == "auto" or speed.bf16 == (precision == "bf16")]
+    plain = min(allowed)  # False sorts before True: float32 where it is allowed, in the usual memory order
+    fastest = min(allowed, key=seconds.get)
+    return fastest if seconds[fastest] < 0.9 * seconds[plain] else plain
+
+
+@functools.cache
+def measure_speeds(device: torch.device, rounds: int = 4) -> tuple[tuple[Speed, float], ...]:
+    """Seconds of one training step of a small convolutional block, for each `Speed`: the best of interleaved
+    rounds.
+
+    On a CPU these are one thread's own seconds, so that other programs on a busy machine do not decide.
+    """
+    speeds = [Speed(bf16, channels_last) for bf16 in (False, True) for channels_last in (False, True)]
+    best = dict.fromkeys(speeds, float("inf"))
+    shape = (2, 32, 64, 64) if device.type == "cpu" else (16, 64, 256, 256)  # a GPU is idle on less
+    with torch.random.fork_rng(devices=[]):
+        block = nn.Sequential(*[layer for _ in range(2) for layer in _layers(shape[1])]).to(device)
+        image = torch.rand(shape).to(device)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for _ in range(rounds):
+            for speed in speeds:
+                best[speed] = min(best[speed], _step_seconds(block, image, speed))
+    finally:
+        torch.set_num_threads(threads)
+    return tuple(best.items())
+
+
+def _layers(channels: int) -> list[nn.Module]:
+    return [nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()]
+
+
+def _step_seconds(block: nn.Module, image: torch.Tensor, speed: Speed) -> float:
+    block = block.to(memory_format=speed.memory_format)
+    image = image.to(memory_format=speed.memory_format)
+    on_cpu = image.device.type == "cpu"
+    clock = time.thread_time if on_cpu else time.perf_counter
+    wait = torch.cuda.synchronize if image.device.type == "cuda" else lambda: None
+    wait()
+    start = clock()
+    with torch.autocast(image.device.type, torch.bfloat16, enabled=speed.bf16):
+        output = block(image)
+    output.float().square().mean().backward()
+    wait()
+    return clock() - start
