@@ -32,6 +32,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     Exits with 0 (done, yes), 1 (done, the answer is no), 2 (a mistake, said in a sentence) or 130 (Ctrl-C).
     """
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a console that cannot print ✓ prints ?
     try:
         app(arguments)
     except SegcourseError as error:
@@ -82,11 +84,14 @@ def start(
 @app.command()
 def doctor(
     notebook: Annotated[Path | None, typer.Argument(help="A notebook that you want to hand in.")] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair first what can be repaired: OpenCV.")] = False,
 ) -> None:
     """Is this machine ready? Is NOTEBOOK ready to hand in?"""
-    from segcourse import doctor
+    from segcourse import doctor, handin
 
-    findings = doctor.machine() if notebook is None else doctor.notebook(notebook)
+    for sentence in doctor.fix() if fix else []:
+        typer.echo(sentence)
+    findings = doctor.machine() if notebook is None else handin.inspect(notebook)
     typer.echo(doctor.table(findings))
     raise typer.Exit(0 if doctor.ready(findings) else 1)
 
@@ -125,7 +130,7 @@ def data_check(
     masks: Annotated[Path | None, typer.Argument(help="The folder of masks, when it is another one.")] = None,
 ) -> None:
     """Find wrong pairs, sizes and mask values."""
-    from segcourse.data.folders import check_folder
+    from segcourse.data import check_folder
 
     report = check_folder(images, masks)
     typer.echo(report.table())

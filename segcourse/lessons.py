@@ -23,7 +23,9 @@ def root() -> Path:
 def folders() -> list[Path]:
     """The lessons' folders in teaching order; a folder NN_slug is a lesson when it holds NN_slug.ipynb."""
     return sorted(
-        notebook.parent for notebook in root().glob("*/*.ipynb") if notebook.stem == notebook.parent.name
+        notebook.parent
+        for notebook in root().glob("[0-9][0-9]_*/*.ipynb")
+        if notebook.stem == notebook.parent.name
     )
 
 
@@ -37,15 +39,16 @@ def find(name: str) -> Path:
     wanted = name.strip().lower().removesuffix(".ipynb")
     for full, folder in known.items():
         number, _, slug = full.partition("_")
-        if wanted in (full, slug, number, number.lstrip("0")):
+        if wanted in (full, slug) or (wanted.isdecimal() and int(wanted) == int(number)):
             return folder
     near = difflib.get_close_matches(wanted, [*known, *(full.partition("_")[2] for full in known)], n=3)
-    hint = (
-        f"Did you mean {' or '.join(near)}?"
-        if near
-        else f"There are {', '.join(known) or 'no lessons here'}."
-    )
-    raise LessonError(f"There is no lesson {name!r}. {hint}")
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known) or 'none'}."
+    raise LessonError(f"There is no lesson {name!r}; {hint}")
+
+
+def notebooks() -> list[Path]:
+    """The lessons' notebooks in teaching order."""
+    return [folder / f"{folder.name}.ipynb" for folder in folders()]
 
 
 def notebook(lesson: str) -> nbformat.NotebookNode:
