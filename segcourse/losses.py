@@ -42,8 +42,7 @@ def cross_entropy(
 
 
 def soft_dice_loss(logits: Tensor, target: Tensor, ignore_index: int = 255) -> Tensor:
-    """One minus the mean, over the classes that occur in `target`, of the soft Dice of each over the whole
-    batch.
+    """One minus the mean soft Dice of the classes that occur in `target`, each summed over the whole batch.
 
     The soft Dice of a class is 2 Σ p t / (Σ p + Σ t) (Milletari et al. 2016, section 3, without their
     squares). No smoothing is needed: a class that occurs has Σ t ≥ 1. On an empty mask the background is the
@@ -67,8 +66,7 @@ def focal_loss(
     alpha: float | Sequence[float] | None = None,
     ignore_index: int = 255,
 ) -> Tensor:
-    """Cross-entropy times (1 - p)^gamma, p the true class's probability: pixels that are easy already count
-    less.
+    """Cross-entropy times (1 - p)^gamma, p the true class's probability: easy pixels count less.
 
     Lin et al. 2017, section 3. `alpha`: one weight a class, or, for two classes, the weight of class 1 (class
     0 then has 1 - alpha). The mean is over the pixels that are not ignored; gamma 0 is cross-entropy.
@@ -91,8 +89,7 @@ def focal_loss(
 def tversky_loss(
     logits: Tensor, target: Tensor, alpha: float = 0.3, beta: float = 0.7, ignore_index: int = 255
 ) -> Tensor:
-    """One minus the mean, over the classes that occur, of TP / (TP + alpha FP + beta FN), each over the whole
-    batch.
+    """One minus the mean of TP / (TP + alpha FP + beta FN) of the classes that occur, each over the batch.
 
     Salehi et al. 2017, section 2.2. With beta above alpha a missed pixel costs more than a false alarm; with
     both 0.5 it is the soft Dice loss.
@@ -112,8 +109,7 @@ def tversky_loss(
 def combined_loss(
     logits: Tensor, target: Tensor, ignore_index: int = 255, dice_weight: float = 1.0
 ) -> Tensor:
-    """Cross-entropy plus `dice_weight` times soft Dice: the one has a steady gradient, the other minds small
-    classes.
+    """Cross-entropy plus `dice_weight` times soft Dice: a steady gradient, and an eye on small classes.
 
     >>> logits = torch.zeros(1, 2, 1, 2)  # ln 2 + 1/2
     >>> round(combined_loss(logits, torch.tensor([[[0, 1]]])).item(), 4)
@@ -183,20 +179,20 @@ def check_pair(logits: Tensor, target: Tensor, ignore_index: int = 255) -> tuple
         )
     if target.is_floating_point():
         raise DataError(f"the target is {target.dtype}; class ids are whole numbers. Use target.long().")
+    target = target.long()
     # On a GPU this look would stall the queue in every step; there the ids are checked when the data set is.
     if target.device.type == "cpu":
         ids = target[(target != ignore_index) & ((target < 0) | (target >= logits.shape[1]))]
         if ids.numel():
             raise DataError(
-                f"the target holds {sorted(set(ids[:1000].tolist()))[:5]}; with {logits.shape[1]} channels in the "
-                f"logits, class ids are 0..{logits.shape[1] - 1}, and {ignore_index} for ignored pixels."
+                f"the target holds {sorted(set(ids[:1000].tolist()))[:5]}; with {logits.shape[1]} channels "
+                f"in the logits, ids are 0..{logits.shape[1] - 1}, and {ignore_index} for ignored pixels."
             )
-    return logits.to(torch.promote_types(logits.dtype, torch.float32)), target.long()
+    return logits.to(torch.promote_types(logits.dtype, torch.float32)), target
 
 
 def probability_and_truth(logits: Tensor, target: Tensor, ignore_index: int) -> tuple[Tensor, Tensor]:
-    """Softmax and one-hot truth, both N×C×H×W in float32 or wider, and both zero where the target is
-    ignored."""
+    """Softmax and one-hot truth, both N×C×H×W in float32 or wider, both zero where the target is ignored."""
     logits, target = check_pair(logits, target, ignore_index)
     kept = (target != ignore_index).unsqueeze(1)  # N, 1, H, W
     probability = logits.softmax(dim=1).where(kept, 0)

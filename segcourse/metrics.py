@@ -2,9 +2,7 @@
 
 One convention holds everywhere: a score that is 0/0 is NaN, because there was nothing to find and nothing was
 found, and averages skip NaN. A class that is absent from truth and prediction has no IoU, and two empty masks
-have no Dice. Other libraries decide silently: torchmetrics calls such a class 0 or leaves it out, MONAI calls
-it NaN, segmentation_models.pytorch and TensorFlow's addons call it 1 or 0 (tests/test_parity.py has the
-numbers).
+have no Dice. Other libraries decide otherwise, and silently; tests/test_parity.py has the numbers.
 
 *Per image* means one score an image, then their mean: every image counts the same. *Per data set* means all
 pixels in one matrix, then one score: large objects count more. Papers report both under the same name; here
@@ -22,6 +20,7 @@ from torch import Tensor
 from segcourse.errors import DataError
 
 Mask = Tensor | np.ndarray
+BLOCK = 2**18  # pixels counted at a time: their pairs stay in the processor's cache
 
 
 def confusion_matrix(prediction: Mask, target: Mask, num_classes: int, ignore_index: int = 255) -> Tensor:
@@ -39,16 +38,22 @@ def confusion_matrix(prediction: Mask, target: Mask, num_classes: int, ignore_in
     [[1, 1], [0, 1]]
     """
     prediction, target = check_pair(prediction, target)
-    kept = target != ignore_index
-    prediction, target = prediction[kept].long(), target[kept].long()
-    check_ids(prediction, target, num_classes)
-    pairs = torch.bincount(target * num_classes + prediction, minlength=num_classes**2)
-    return pairs.reshape(num_classes, num_classes)
+    size = max(
+        256, num_classes
+    )  # the table has room for every byte: strangers are counted too, then reported
+    table = torch.zeros(size**2, dtype=torch.int64, device=prediction.device)
+    for ids, truth in zip(prediction.flatten().split(BLOCK), target.flatten().split(BLOCK), strict=True):
+        ids, truth = small_ids(ids, truth, size, ignore_index)
+        table += torch.bincount(truth * size + ids, minlength=size**2)
+    table = table.reshape(size, size)
+    if 0 <= ignore_index < size:
+        table[ignore_index] = 0  # one row is cheaper to drop than millions of pixels
+    check_classes(table, num_classes)
+    return table[:num_classes, :num_classes].clone()
 
 
 def iou_per_class(matrix: Tensor) -> Tensor:
-    """Intersection over union (Jaccard index) of each class, float64 C in 0..1; NaN for a class that is
-    absent from both.
+    """Intersection over union (Jaccard) of each class: float64 C, 0..1; NaN if it is absent from both.
 
     >>> iou_per_class(torch.tensor([[1, 1, 0], [0, 2, 0], [0, 0, 0]])).tolist()
     [0.5, 0.6666666666666666, nan]
@@ -112,8 +117,7 @@ def dice_score(prediction: Mask, target: Mask, ignore_index: int = 255) -> Tenso
 
 
 def iou_score(prediction: Mask, target: Mask, ignore_index: int = 255) -> Tensor:
-    """Intersection over union (Jaccard index) of foreground masks, one for each image; otherwise as
-    `dice_score`.
+    """Intersection over union (Jaccard index) of foreground masks, one for each image; see `dice_score`.
 
     >>> iou_score(np.array([[1, 1], [0, 0]]), np.array([[1, 0], [0, 0]])).item()  # 1 / 2
     0.5
@@ -125,8 +129,7 @@ def iou_score(prediction: Mask, target: Mask, ignore_index: int = 255) -> Tensor
 def threshold_jaccard(
     prediction: Mask, target: Mask, threshold: float = 0.65, ignore_index: int = 255
 ) -> Tensor:
-    """Mean over images of the Jaccard index, where an index below the threshold counts as 0 (ISIC 2018, Task
-    1).
+    """Mean over images of the Jaccard index, where one below the threshold counts as 0 (ISIC 2018, Task 1).
 
     Foreground masks as in `dice_score`. Images without a score (two empty masks) are left out of the mean.
 
@@ -216,21 +219,40 @@ def check_pair(prediction: Mask, target: Mask) -> tuple[Tensor, Tensor]:
     return prediction, target.to(prediction.device)
 
 
-def check_ids(prediction: Tensor, target: Tensor, num_classes: int) -> None:
-    """Raise a DataError if a label is not a class id 0..C-1."""
-    for name, ids in (("prediction", prediction), ("target", target)):
-        if ids.numel() and not 0 <= ids.min() <= ids.max() < num_classes:
+def small_ids(prediction: Tensor, target: Tensor, size: int, ignore_index: int) -> tuple[Tensor, Tensor]:
+    """Both as int32 labels below `size`: uint8 ends at 255, and the pair 20·21 + 20 would wrap."""
+    if not (_below(prediction, size) and _below(target, size)):  # ignore_index=-100, or a mistake
+        kept = target.long() != ignore_index
+        prediction, target = prediction[kept], target[kept]
+        for name, ids in (("prediction", prediction), ("target", target)):
+            if not _below(ids, size):
+                raise DataError(
+                    f"the {name} holds {ids.min()}..{ids.max()}; class ids are 0..{size - 1} at most."
+                )
+    return prediction.int(), target.int()
+
+
+def check_classes(table: Tensor, num_classes: int) -> None:
+    """Raise a DataError if a table of all label pairs counts anything outside its corner of C×C classes."""
+    for name, counts in (("prediction", table.sum(dim=0)), ("target", table.sum(dim=1))):
+        strangers = counts[num_classes:].nonzero().flatten() + num_classes
+        if len(strangers):
             raise DataError(
-                f"the {name} holds ids {ids.min()}..{ids.max()}; with {num_classes} classes they are "
-                f"0..{num_classes - 1}. For a binary mask saved as 0/255 use mask // 255."
+                f"the {name} holds {', '.join(map(str, strangers[:5].tolist()))}; with {num_classes} classes, "
+                f"ids are 0..{num_classes - 1}. For a binary mask saved as 0/255 use mask // 255."
             )
 
 
 def foreground(prediction: Mask, target: Mask, ignore_index: int) -> tuple[Tensor, Tensor]:
     """Both masks as bool tensors, without the pixels that the target ignores."""
     prediction, target = check_pair(prediction, target)
-    kept = target != ignore_index
-    check_ids(prediction[kept], target[kept], num_classes=2)
+    kept = target.int() != ignore_index  # as uint8, -100 would equal 156
+    for name, mask in (("prediction", prediction), ("target", target)):
+        if ((mask != 0) & (mask != 1) & kept).any():
+            raise DataError(
+                f"the {name} holds {mask.min()}..{mask.max()}; a foreground mask holds 0 and 1. "
+                "For one saved as 0/255 use mask // 255; for one class of many, mask == k."
+            )
     return (prediction == 1) & kept, (target == 1) & kept
 
 
@@ -238,6 +260,9 @@ def area(mask: Tensor) -> Tensor:
     """Pixels of each bool mask (..., H, W), as float64: float16 would end at 65504, and float32 rounds beyond
     2^24."""
     return mask.sum(dim=(-2, -1)).cpu().double()
+
+
+_RARE = (torch.uint16, torch.uint32, torch.uint64)  # of which PyTorch has little more than the name
 
 
 def _tensor(mask: Mask, name: str) -> Tensor:
@@ -248,4 +273,11 @@ def _tensor(mask: Mask, name: str) -> Tensor:
             f"the {name} is {mask.dtype}; class ids are whole numbers. Take logits.argmax(1), "
             "or logits > 0 for one channel (that is p > 0.5), first."
         )
-    return mask.detach()
+    return mask.detach().long() if mask.dtype in _RARE else mask.detach()
+
+
+def _below(ids: Tensor, size: int) -> bool:
+    if not ids.numel():
+        return True
+    low, high = ids.aminmax()
+    return bool(low >= 0) and bool(high < size)

@@ -30,8 +30,7 @@ class Palette:
     """The classes of a data set: one name and one colour (R, G, B in 0..255) for each class id.
 
     Raises:
-        DataError: names and colours differ in number, two classes share a colour, or a colour is out of
-        range.
+        DataError: names and colours differ in number, two share a colour, or a colour is out of range.
 
     >>> palette = Palette.lesion()
     >>> rgb = palette.colourise(np.array([[0, 1, 255]]))
@@ -69,8 +68,7 @@ class Palette:
 
     @classmethod
     def default(cls, names: int | Sequence[str]) -> "Palette":
-        """A palette for these class names, or for so many classes: the eight Okabe-Ito colours, then other
-        hues.
+        """A palette for these class names, or for so many classes: Okabe and Ito's eight, then other hues.
 
         >>> Palette.default(3).names
         ('class 0', 'class 1', 'class 2')
@@ -95,8 +93,7 @@ class Palette:
         return cls.default(["skin", "lesion"])
 
     def colourise(self, mask) -> np.ndarray:
-        """Colours of a label map: ids H×W (any integer type, tensor or array) to uint8 H×W×3; 255 is drawn
-        grey.
+        """Colours of a label map: ids H×W, of any integer type, to uint8 H×W×3; 255 is drawn grey.
 
         Raises:
             DataError: the mask is not integer, or holds an id that the palette has no colour for.
@@ -104,14 +101,14 @@ class Palette:
         mask = _array(mask)
         if mask.dtype.kind not in "iub":
             raise DataError(
-                f"a label map holds whole class ids; this one is {mask.dtype}. Take argmax, or round, first."
+                f"a label map holds whole class ids; this one is {mask.dtype}. Take argmax, or round."
             )
         beyond = np.unique(mask[(mask != IGNORE) & ((mask < 0) | (mask >= len(self)))])
         if beyond.size:
             raise DataError(
                 f"the mask holds {_list(beyond)}, but the palette has {len(self)} classes, ids "
                 f"0..{len(self) - 1} (and {IGNORE} for ignored). Give a palette with more classes, or map the "
-                "mask's values to class ids."
+                "values in the mask to class ids."
             )
         table = np.zeros((256, 3), np.uint8)
         table[: len(self)] = self.colours

@@ -20,8 +20,9 @@ def names() -> list[str]:
 
 
 def create_model(name: str, num_classes: int, in_channels: int = 3, **options) -> nn.Module:
-    """A fresh network by its name; `options` are its constructor's. `create_model(**model.config)` builds it
-    again.
+    """A fresh network by its name; `create_model(**model.config)` builds it again.
+
+    `options` are the constructor's: width, depth, …
 
     Raises:
         DataError: the name or an option is unknown, or a number is not positive.
@@ -42,8 +43,7 @@ def create_model(name: str, num_classes: int, in_channels: int = 3, **options) -
 
 
 def count_parameters(model: nn.Module) -> int:
-    """How many numbers training may change: a parameter that two layers share counts once, a frozen one not
-    at all.
+    """How many numbers training may change: shared ones count once, frozen ones not at all.
 
     >>> count_parameters(nn.Conv2d(3, 8, kernel_size=3))  # 3·3·3·8 weights and 8 biases
     224

@@ -43,8 +43,7 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """Twice the size and half the channels (transposed convolution), brought to the skip's size, joined,
-    convolved.
+    """Twice the size, half the channels (transposed convolution), joined with the skip, convolved.
 
     `x` is N×C_in×h×w and `skip` N×C_skip×H×W, with H about 2h; the result is N×C_out×H×W. Where pooling had
     dropped an odd row or column, zeros take its place (Ronneberger et al. cropped the skip instead).
@@ -66,8 +65,7 @@ class Up(nn.Module):
 
 
 class AttentionGate(nn.Module):
-    """Fade the skip where the coarser features see nothing of interest: skip × sigmoid(ψ relu(W_x skip + W_g
-    gate)).
+    """Fade the skip where coarser features see nothing: skip × sigmoid(ψ relu(W_x skip + W_g gate)).
 
     `gate` is N×C_gate×h×w, `skip` and the result are N×C_skip×H×W; the attention is one number in 0..1 a
     pixel. Oktay et al. 2018, section 2, equations 1 and 2. There the skip comes down to the gate's size and

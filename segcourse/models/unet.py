@@ -1,5 +1,4 @@
-"""U-Net (Ronneberger et al. 2015, arXiv 1505.04597) and attention U-Net (Oktay et al. 2018, arXiv
-1804.03999)."""
+"""U-Net (Ronneberger et al. 2015, arXiv:1505.04597); attention U-Net (Oktay et al. 2018, 1804.03999)."""
 
 import itertools
 
@@ -9,8 +8,7 @@ from segcourse.models.blocks import AttentionGate, DoubleConv, Down, Up
 
 
 class UNet(nn.Module):
-    """Encoder, decoder, and a skip connection at each size: images N×C_in×H×W to logits N×C×H×W, for any H
-    and W.
+    """Encoder, decoder, and a skip at each size: images N×C_in×H×W to logits N×C×H×W, for any H and W.
 
     `width` is the number of channels at full size; each of the `depth` steps down doubles it. In the original
     width `UNet(3, 2)` has 31.04 M parameters. The paper's network takes one grey channel, has biases and no
