@@ -15,13 +15,12 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from segcourse.batches import Batches, mix
-from segcourse.devices import Speed, choose_speed, find_device
+from segcourse.devices import choose_speed, find_device
 from segcourse.errors import ModelFileError, TrainingError
+from segcourse.forward import IMAGENET, Forward
 from segcourse.losses import combined_loss
 from segcourse.metrics import Scores
 from segcourse.runs import History, Run
-
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and standard deviation of natural RGB images
 
 
 def fit(
@@ -123,20 +122,6 @@ def fit(
     if run.best_weights:
         model.load_state_dict(run.best_weights)
     return run.history
-
-
-class Forward:
-    """Images N×3×H×W in [0, 1], on any device, to float32 logits: the network with all that surrounds it."""
-
-    def __init__(self, network: nn.Module, device: torch.device, speed: Speed, mean, std):
-        self.network, self.device, self.speed = network, device, speed
-        self.mean = torch.tensor(mean, device=device).view(-1, 1, 1)
-        self.std = torch.tensor(std, device=device).view(-1, 1, 1)
-
-    def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        images = images.to(self.device, memory_format=self.speed.memory_format, non_blocking=True)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.speed.bf16):
-            return self.network((images - self.mean) / self.std).float()
 
 
 def backward(

@@ -1,0 +1,65 @@
+"""From pictures to logits: normalisation, number format and network in one call, the same in training and in
+use."""
+
+import os
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from segcourse.data.images import read_image
+from segcourse.devices import Speed
+from segcourse.errors import DataError
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and standard deviation of natural RGB images
+
+
+class Forward:
+    """Images N×3×H×W in [0, 1], on any device, to float32 logits: the network with all that surrounds it."""
+
+    def __init__(self, network: nn.Module, device: torch.device, speed: Speed, mean, std):
+        self.network, self.device, self.speed = network, device, speed
+        self.mean = torch.tensor(mean, device=device).view(-1, 1, 1)
+        self.std = torch.tensor(std, device=device).view(-1, 1, 1)
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        images = images.to(self.device, memory_format=self.speed.memory_format, non_blocking=True)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.speed.bf16):
+            return self.network((images - self.mean) / self.std).float()
+
+
+def image_tensor(image) -> torch.Tensor:
+    """Any usual form of a picture as float32 3×H×W in [0, 1], on the CPU.
+
+    Raises:
+        DataError: the shape or the values are not those of a picture.
+
+    >>> image_tensor(np.array([[[255, 0, 51]]], dtype=np.uint8)).flatten().tolist()
+    [1.0, 0.0, 0.20000000298023224]
+    """
+    if isinstance(image, str | os.PathLike):
+        image = read_image(image)
+    elif isinstance(image, Image.Image):
+        image = np.asarray(image.convert("RGB"))
+    image = torch.as_tensor(np.ascontiguousarray(image) if isinstance(image, np.ndarray) else image).cpu()
+    if image.ndim == 2:
+        image = image.expand(3, *image.shape)
+    elif image.ndim == 3 and image.shape[0] not in (1, 3, 4) and image.shape[-1] in (1, 3, 4):
+        image = image.permute(2, 0, 1)
+    elif image.ndim == 3 and image.dtype == torch.uint8 and image.shape[-1] in (3, 4):
+        image = image.permute(2, 0, 1)  # bytes are rows of pixels, as files and NumPy have them
+    if image.ndim != 3 or image.shape[0] not in (1, 3, 4) or 0 in image.shape:
+        raise DataError(f"an image H×W×3 or 3×H×W was expected, this one has the shape {tuple(image.shape)}.")
+    image = image[:3].expand(3, -1, -1)
+    if image.dtype == torch.uint8:
+        return image / 255
+    if image.dtype == torch.bool or not image.is_floating_point():
+        raise DataError(f"image values are {image.dtype}; bytes (uint8) or floats in [0, 1] were expected.")
+    if not (image.min() >= 0 and image.max() <= 1):
+        raise DataError(
+            f"image values reach from {image.min():.3g} to {image.max():.3g}; floats in [0, 1] were "
+            "expected. "
+            "Divide by 255, and leave the normalisation to the Segmenter."
+        )
+    return image.float()
