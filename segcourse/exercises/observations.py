@@ -1,0 +1,206 @@
+"""What a student's object did, as plain data: numbers in arrays, short texts, nothing that can run.
+
+An observation is a dict from field names ("value", "gradient", "error") to NumPy arrays or short strings.
+A string in place of an array names what came instead of numbers ("None", "a str"). `plain` runs where the
+student's code runs; `encode` and `decode` carry the record as JSON to a process that never runs it, and
+`decode` trusts nothing.
+"""
+
+import base64
+import binascii
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from segcourse.errors import DataError
+
+Observation = dict[str, np.ndarray | str]
+
+MAX_ELEMENTS = 1 << 20  # a batch of four 2-class 360 x 360 logits; far above what any exercise returns
+MAX_FIELDS, MAX_TEXT, MAX_DIMENSIONS = 32, 300, 8
+_DTYPES = {"bool": "|b1", "int64": "<i8", "float64": "<f8"}
+
+
+def plain(value: Any) -> np.ndarray | str:
+    """Turn what came back into a bool, int64 or float64 array; anything else into its kind, a short string.
+
+    Numbers, NumPy arrays, tensors of any real dtype on any device, and lists of these become arrays. Types
+    are compared exactly, so that an object cannot talk its way in with `__array__`, `__float__` or
+    `__eq__`.
+
+    >>> plain([1, 2.5]), plain(torch.tensor(True)), plain("0.5"), plain(None)
+    (array([1. , 2.5]), array(True), 'a str', 'None')
+    """
+    try:
+        return _numbers(value, MAX_DIMENSIONS)
+    except Exception:
+        return _kind(value)
+
+
+def _numbers(value: Any, depth: int) -> np.ndarray:
+    kind = type(value)
+    if kind in (bool, int, float):
+        return _narrow(np.asarray(value))
+    if kind in (list, tuple) and depth and len(value) <= MAX_ELEMENTS:
+        return _narrow(np.stack([_numbers(item, depth - 1) for item in value]))  # refuses ragged lists
+    if isinstance(value, torch.Tensor):
+        with (
+            torch._C.DisableTorchFunctionSubclass()
+        ):  # a Mask or a Parameter is read as the tensor that it is
+            if value.numel() > MAX_ELEMENTS or value.is_complex():
+                raise ValueError
+            wide = torch.float64 if value.is_floating_point() else torch.int64
+            return _narrow(value.detach().cpu().to(torch.bool if value.dtype == torch.bool else wide).numpy())
+    if kind is np.ndarray or (isinstance(value, np.generic) and kind.__module__ == "numpy"):
+        return _narrow(np.asarray(value))
+    raise ValueError
+
+
+def _narrow(array: np.ndarray) -> np.ndarray:
+    if array.size > MAX_ELEMENTS or array.ndim > MAX_DIMENSIONS or array.dtype.kind not in "biuf":
+        raise ValueError
+    return array.astype({"b": "?", "f": "<f8"}.get(array.dtype.kind, "<i8"))
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "None"
+    name = clip(type(value).__name__, 60)
+    return f"an {name}" if name[:1].lower() in "aeiou" else f"a {name}"
+
+
+def clip(text: str, length: int = MAX_TEXT) -> str:
+    """One printable line of at most `length` characters."""
+    line = "".join(letter if letter.isprintable() else " " for letter in str(text)[: 4 * length])
+    line = " ".join(line.split())
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def encode(observation: Observation) -> dict[str, Any]:
+    """The observation as JSON-able data; arrays as dtype, shape and base64 of their bytes (so NaN survives
+    JSON).
+
+    >>> encode({"value": np.asarray(True)})
+    {'value': {'dtype': 'bool', 'shape': [], 'data': 'AQ=='}}
+    """
+    fields = {}
+    for name, value in itertools.islice(observation.items(), MAX_FIELDS):
+        if isinstance(value, np.ndarray):
+            data = base64.b64encode(value.astype(_DTYPES[value.dtype.name]).tobytes()).decode()
+            value = {"dtype": value.dtype.name, "shape": list(value.shape), "data": data}
+        fields[name] = value
+    return fields
+
+
+def decode(record: Any) -> Observation:
+    """The observation that `encode` wrote; anything else is refused before memory is spent on it.
+
+    Raises:
+        DataError: the record is not what `encode` writes, or is larger than any exercise needs.
+
+    >>> decode(encode({"value": np.arange(3)}))
+    {'value': array([0, 1, 2])}
+    """
+    if type(record) is not dict or len(record) > MAX_FIELDS:
+        raise DataError(
+            f"an observation is a dict of at most {MAX_FIELDS} fields; got a {type(record).__name__}"
+        )
+    observation = {}
+    for name, value in record.items():
+        if type(name) is not str or len(name) > MAX_TEXT:
+            raise DataError(f"an observation's field names are strings of at most {MAX_TEXT} characters")
+        observation[name] = clip(value) if type(value) is str else _decode_array(value)
+    return observation
+
+
+def _decode_array(value: Any) -> np.ndarray:
+    if type(value) is not dict or set(value) != {"dtype", "shape", "data"}:
+        raise DataError("an observation holds strings, and arrays as dtype, shape and data")
+    dtype, shape, data = value["dtype"], value["shape"], value["data"]
+    if type(dtype) is not str or dtype not in _DTYPES or type(data) is not str:
+        raise DataError(f"an array is one of {', '.join(_DTYPES)}, its data base64 text")
+    whole = (
+        type(shape) is list and len(shape) <= MAX_DIMENSIONS and all(type(n) is int and n >= 0 for n in shape)
+    )
+    size = math.prod(shape) if whole else -1
+    if not 0 <= size <= MAX_ELEMENTS or len(data) > 12 * MAX_ELEMENTS:
+        raise DataError(
+            f"an array has at most {MAX_ELEMENTS} elements in {MAX_DIMENSIONS} dimensions; got {shape!r:.80}"
+        )
+    try:
+        raw = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise DataError("an array's data is base64 text") from error
+    if len(raw) != size * np.dtype(_DTYPES[dtype]).itemsize:
+        raise DataError(f"an array of shape {shape} of {dtype} needs another number of bytes than {len(raw)}")
+    if dtype == "bool" and raw.strip(b"\0\1"):
+        raise DataError("a bool array's bytes are 0 and 1")
+    return np.frombuffer(raw, _DTYPES[dtype]).reshape(shape)
+
+
+def same(one: np.ndarray | str, other: np.ndarray | str, tolerance: float) -> bool:
+    """Whether two values count as equal: same numbers, whatever the dtype.
+
+    Whole numbers must agree exactly; real ones to `tolerance` times the largest of `other` (float32 sums
+    in another order, a GPU, half a gradient's noise stay far below 1e-4 of it). NaN equals NaN, and a
+    single number is the same in any shape.
+
+    >>> same(np.asarray([0.5]), np.asarray(0.500004), 1e-4)
+    True
+    >>> same(np.asarray([90_000, 0]), np.asarray([90_000, 1]), 1e-4)
+    False
+    """
+    if isinstance(one, str) or isinstance(other, str):
+        return isinstance(one, str) and isinstance(other, str) and one == other
+    if one.shape != other.shape and not (one.size == other.size == 1):
+        return False
+    if "f" not in one.dtype.kind + other.dtype.kind:
+        return bool(np.array_equal(one.ravel(), other.ravel()))
+    one, other = one.astype(float).ravel(), other.astype(float).ravel()
+    if not np.array_equal(np.isfinite(one), finite := np.isfinite(other)):
+        return False
+    if not np.array_equal(one[~finite], other[~finite], equal_nan=True):
+        return False
+    one, other = one[finite], other[finite]
+    return bool(np.all(np.abs(one - other) <= tolerance * np.max(np.abs(other), initial=0.0) + 1e-6))
+
+
+def agree(one: Observation, other: Observation, tolerance: float) -> bool:
+    """Whether two observations are equal; errors by their kind, changed inputs aside."""
+    if "error" in one or "error" in other:
+        return one.get("error") == other.get("error")
+    fields = one.keys() - {"changed"}
+    return fields == other.keys() - {"changed"} and all(same(one[f], other[f], tolerance) for f in fields)
+
+
+def describe(value: np.ndarray | str, digits: int = 3) -> str:
+    """A value as a student reads it: small arrays written out, large ones by shape and range.
+
+    >>> describe(np.asarray([[0, 0], [0, 1]])), describe(np.asarray(4 / 7)), describe(np.zeros((64, 64)))
+    ('[[0, 0], [0, 1]]', '0.571', '64×64 numbers from 0.000 to 0.000')
+    """
+    if isinstance(value, str):
+        return clip(value)
+    if value.size > 24:
+        finite = value[np.isfinite(value)] if value.dtype.kind == "f" else value
+        shape = "×".join(map(str, value.shape))
+        if not finite.size:
+            return f"{shape} numbers, all nan or infinite"
+        lost = f", {value.size - finite.size} of them nan or infinite" if finite.size < value.size else ""
+        return (
+            f"{shape} numbers from {_number(finite.min(), digits)} to {_number(finite.max(), digits)}{lost}"
+        )
+    if value.ndim:
+        return "[" + ", ".join(describe(item, digits) for item in value) + "]"
+    return _number(value, digits)
+
+
+def _number(value: np.ndarray, digits: int) -> str:
+    number = value.item() if isinstance(value, (np.ndarray, np.generic)) else value
+    if not isinstance(number, float):
+        return str(number)
+    readable = number == 0 or 10**-digits <= abs(number) < 1e6
+    return f"{number:.{digits}f}" if readable else f"{number:.{digits}g}"

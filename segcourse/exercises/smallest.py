@@ -1,0 +1,61 @@
+"""The smallest failing case, told in words, with its label maps ready to be drawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from segcourse.exercises.observations import Observation, describe, plain, same
+
+
+@dataclass(frozen=True)
+class Smallest:
+    """The smallest failing case, as text; `masks` holds its small label maps (name -> images -> rows) for
+    drawing."""
+
+    group: str
+    given: str
+    expected: str
+    got: str
+    masks: dict[str, list] = field(default_factory=dict)
+
+
+def smallest(case: Any, expected: Observation, seen: Observation) -> Smallest:
+    """Tell a failing case (an `engine.Case`): its inputs, what was expected of the fields that differ, and
+    what came."""
+    given = ", ".join(f"{name} = {describe(plain(value))}" for name, value in case.inputs.items())
+    masks = {n: m for n, v in case.inputs.items() if (m := _mask(plain(v))) is not None}
+    fields = [f for f in expected if f not in seen or not same(seen[f], expected[f], case.tolerance)]
+    return Smallest(
+        case.group,
+        f"{case.note}: {given}" if case.note else given,
+        _told(expected, fields, seen),
+        _told(seen, fields, expected),
+        masks,
+    )
+
+
+def _mask(value: np.ndarray | str) -> list | None:
+    """A small label map as nested lists, ready to be drawn."""
+    if (
+        isinstance(value, str)
+        or value.dtype.kind == "f"
+        or value.ndim not in (2, 3)
+        or not 0 < value.size <= 128
+    ):
+        return None
+    return value.astype(int).reshape(-1, *value.shape[-2:]).tolist()
+
+
+def _told(one: Observation, fields: Sequence[str], other: Observation) -> str:
+    if "error" in one:
+        return f"{one['error']}: {one.get('message', '')}".rstrip(": ")
+    told = []
+    for name in fields or [f for f in one if f != "changed"]:
+        here, there = one.get(name, "nothing"), other.get(name, "nothing")
+        digits = next((d for d in range(3, 9) if describe(here, d) != describe(there, d)), 3)
+        told.append(describe(here, digits) if name == "value" else f"{name} {describe(here, digits)}")
+    if "changed" in one:
+        told.append(f"and {one['changed']} was changed")
+    return ", ".join(told)
