@@ -5,16 +5,17 @@ from functools import partial
 from torch import nn
 
 from segcourse.errors import DataError
+from segcourse.models.light import HalfUNet
 from segcourse.models.unet import UNet
 
-_MODELS = {"unet": UNet, "attention_unet": partial(UNet, attention=True)}
+_MODELS = {"unet": UNet, "attention_unet": partial(UNet, attention=True), "half_unet": HalfUNet}
 
 
 def names() -> list[str]:
     """The names that `create_model` knows.
 
     >>> names()
-    ['attention_unet', 'unet']
+    ['attention_unet', 'half_unet', 'unet']
     """
     return sorted(_MODELS)
 
