@@ -102,7 +102,7 @@ def start(folder: str | os.PathLike) -> list[Path]:
     """
     if not folders():
         raise LessonError(
-            f"No lessons were found in {root()}: install segcourse again, or use a whole checkout."
+            f"There are no lessons in {root()}: install segcourse again, or use a whole checkout."
         )
     folder, added = Path(folder), []
     for lesson in folders():

@@ -1,7 +1,9 @@
 """What all tests share: one thread a worker, and one place that says what a skipped test is waiting for."""
 
+import functools
 import os
 import shutil
+import subprocess
 
 import pytest
 
@@ -20,10 +22,16 @@ def browser_path() -> str | None:
     return next(filter(None, map(shutil.which, CHROMIUM)), None)
 
 
+def bubblewrap_works() -> bool:
+    """Whether bubblewrap is there and this machine lets it make a sandbox."""
+    command = ["bwrap", "--unshare-all", "--ro-bind", "/", "/", "true"]
+    return bool(shutil.which("bwrap")) and subprocess.run(command, capture_output=True).returncode == 0
+
+
 SYSTEM_NEEDS = {
     "sandbox": (
-        lambda: shutil.which("bwrap"),
-        "bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap)",
+        functools.cache(bubblewrap_works),
+        "bubblewrap is missing or may not run here (Debian, Ubuntu: apt install bubblewrap)",
     ),
     "browser": (
         browser_path,

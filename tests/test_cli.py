@@ -1,0 +1,99 @@
+"""The command line: exit codes, sentences instead of tracebacks, and quick help."""
+
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from segcourse import cli
+from segcourse.errors import DataError
+
+
+def run(capsys, *arguments):
+    """The exit code, stdout and stderr of the command line, run in this process."""
+    with pytest.raises(SystemExit) as stop:
+        cli.main(list(arguments))
+    return stop.value.code or 0, *capsys.readouterr()
+
+
+def failing(error):
+    """The command line with one more command, which raises `error`."""
+    app = typer.Typer(pretty_exceptions_enable=False)
+
+    @app.callback()
+    def _group():
+        pass
+
+    @app.command()
+    def fail():
+        raise error
+
+    return app
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (DataError("Masks have 3 classes, 2 were wanted."), 2, "Masks have 3 classes, 2 were wanted.\n"),
+        (FileNotFoundError(2, "No such file", "cat.jpg"), 2, "cat.jpg does not exist; check the path.\n"),
+        (PermissionError(13, "Permission denied", "/etc/x"), 2, "/etc/x may not be read or written by "
+         "you; choose another folder or change its permissions.\n"),
+        (IsADirectoryError(21, "Is a directory", "photos"), 2, "photos is a folder; a file was expected.\n"),
+        (OSError(28, "No space left", "a.png"), 2, "a.png cannot be used: No space left.\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)  # fmt: skip
+def test_a_persons_mistake_ends_in_one_sentence(monkeypatch, capsys, error, code, sentence):
+    monkeypatch.setattr(cli, "app", failing(error))
+    assert run(capsys, "fail") == (code, "", sentence)
+
+
+def test_a_bug_is_not_hidden(monkeypatch):
+    monkeypatch.setattr(cli, "app", failing(ZeroDivisionError("a bug")))
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["fail"])
+
+
+@pytest.mark.parametrize("arguments", [["--unknown"], ["unknown"], ["solve"], ["data", "nothing"]])
+def test_unknown_and_missing_arguments_exit_with_2(capsys, arguments):
+    code, _, complaint = run(capsys, *arguments)
+    assert code == 2
+    assert "Usage: " in complaint
+    assert "Traceback" not in complaint
+
+
+def test_an_unknown_lesson_is_a_sentence(capsys):
+    code, _, complaint = run(capsys, "solve", "99")
+    assert code == 2
+    assert complaint.startswith("There is no lesson '99'")
+    assert complaint.count("\n") == 1
+
+
+def test_help_names_every_command_and_imports_no_room():
+    code = "import sys, segcourse.cli\ntry: segcourse.cli.main(['--help'])\nexcept SystemExit: pass\n"
+    code += "print(*{'torch', 'cv2', 'numpy', 'matplotlib', 'nbformat'} & sys.modules.keys())"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    *help_text, heavy = shown.splitlines()
+    assert heavy == ""
+    listed = {line.split()[0] for line in help_text[help_text.index("Commands:") + 1 :] if line[2:3].strip()}
+    assert {"start", "doctor", "data", "solve"} <= listed
+
+
+def test_start_copies_and_says_how_much(tmp_path, capsys, monkeypatch):
+    from segcourse import lessons
+
+    monkeypatch.setattr(lessons, "start", lambda folder: [folder / "a", folder / "b"])
+    code, said, _ = run(capsys, "start", str(tmp_path), "--no-lab")
+    assert code == 0
+    assert said == f"{tmp_path}: 2 new file(s), everything else left as it was.\n"
+
+
+def test_a_console_without_the_tick_prints_a_question_mark(tmp_path):
+    code = "from segcourse import cli, doctor\n"
+    code += "doctor.machine = lambda: [doctor.Finding('Python', 'ok', '3.11')]\n"
+    code += "cli.main(['doctor'])"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env={"PYTHONIOENCODING": "cp1252", "PATH": ""}
+    )
+    assert shown.stdout.decode("cp1252").split() == ["?", "Python", "3.11"], shown.stderr

@@ -1,0 +1,124 @@
+"""Finding lessons, copying them for a student, solving them; on a tiny course of two lessons."""
+
+import nbformat
+import pytest
+
+from segcourse import lessons
+from segcourse.errors import LessonError
+
+STUB = 'def dice_score(prediction, target):\n    raise NotImplementedError("Exercise 5.4")'
+
+
+def nbgrader(grade_id, **more):
+    return {"nbgrader": {"grade_id": grade_id, "schema_version": 3, "locked": False, "task": False, **more}}
+
+
+def write(folder, *cells):
+    folder.mkdir(parents=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=list(cells)), folder / f"{folder.name}.ipynb")
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    root = tmp_path / "lessons"
+    write(root / "00_start_here", nbformat.v4.new_markdown_cell("# Hello", id="title"))
+    write(
+        root / "05_losses_metrics",
+        nbformat.v4.new_code_cell("from segcourse import check", id="imports"),
+        nbformat.v4.new_code_cell(
+            STUB, id="dice", metadata=nbgrader("dice_score", grade=False, solution=True)
+        ),
+        nbformat.v4.new_code_cell(
+            'check("dice_score", dice_score)',
+            id="check-dice",
+            metadata=nbgrader("check_dice_score", grade=True, solution=False, points=3),
+        ),
+    )
+    (root / "05_losses_metrics" / "05_losses_metrics.py").write_text("# %%\n")
+    (root / "05_losses_metrics" / "toy.png").write_bytes(b"picture")
+    (root / "05_losses_metrics" / ".ipynb_checkpoints").mkdir()
+    (root / "05_losses_metrics" / ".ipynb_checkpoints" / "old.ipynb").write_text("{}")
+    (root / "notes").mkdir()
+    monkeypatch.setattr(lessons, "root", lambda: root)
+    return root
+
+
+@pytest.mark.parametrize(
+    "name", ["05", "5", "05_losses_metrics", "losses_metrics", "05_losses_metrics.ipynb"]
+)
+def test_a_lesson_has_several_names(course, name):
+    assert lessons.find(name) == course / "05_losses_metrics"
+
+
+def test_lesson_zero_is_found_and_nothing_is_not(course):
+    assert lessons.find("0").name == "00_start_here"
+    with pytest.raises(LessonError):
+        lessons.find("")
+
+
+def test_a_misspelt_lesson_names_its_neighbour(course):
+    with pytest.raises(LessonError, match=r"'05_loses_metrics'; did you mean 05_losses_metrics"):
+        lessons.find("05_loses_metrics")
+    with pytest.raises(LessonError, match="there are 00_start_here, 05_losses_metrics"):
+        lessons.find("zzz")
+
+
+def test_start_copies_notebooks_and_pictures_and_nothing_else(course, tmp_path):
+    added = lessons.start(tmp_path / "work")
+    assert [path.relative_to(tmp_path / "work").as_posix() for path in added] == [
+        "00_start_here/00_start_here.ipynb",
+        "05_losses_metrics/05_losses_metrics.ipynb",
+        "05_losses_metrics/toy.png",
+    ]
+    copy = tmp_path / "work" / "05_losses_metrics" / "toy.png"
+    assert copy.read_bytes() == b"picture"
+
+
+def test_start_never_touches_work_but_brings_what_is_new(course, tmp_path):
+    lessons.start(tmp_path / "work")
+    mine = tmp_path / "work" / "05_losses_metrics" / "05_losses_metrics.ipynb"
+    mine.write_text("my evening's work")
+    write(course / "06_skin_lesion")
+    added = lessons.start(tmp_path / "work")
+    assert [path.name for path in added] == ["06_skin_lesion.ipynb"]
+    assert mine.read_text() == "my evening's work"
+
+
+def test_start_in_a_place_that_is_a_file_is_a_sentence(course, tmp_path):
+    (tmp_path / "work").write_text("a file")
+    with pytest.raises(OSError, match="could not be written"):
+        lessons.start(tmp_path / "work")
+
+
+def test_a_course_without_lessons_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(lessons, "root", lambda: tmp_path / "nowhere")
+    with pytest.raises(LessonError, match="no lessons in"):
+        lessons.start(tmp_path / "work")
+
+
+def test_solve_fills_the_exercise_and_leaves_every_other_cell(course):
+    solved, original = lessons.solve("05"), lessons.notebook("05")
+    assert "def dice_score(" in solved.cells[1].source
+    assert "NotImplementedError" not in solved.cells[1].source
+    assert [solved.cells[0], solved.cells[2]] == [original.cells[0], original.cells[2]]
+    names = {}
+    exec(solved.cells[1].source, names)
+    assert names["dice_score"]([[1, 1]], [[1, 0]]) == pytest.approx(2 / 3)
+
+
+def test_a_solved_notebook_never_replaces_a_file_unasked(course, tmp_path):
+    out = tmp_path / "solved.ipynb"
+    assert lessons.write_solved("05", out) == out
+    out.write_text("mine")
+    with pytest.raises(LessonError, match="--force"):
+        lessons.write_solved("05", out)
+    assert out.read_text() == "mine"
+    lessons.write_solved("05", out, force=True)
+    nbformat.validate(nbformat.read(out, as_version=4))
+
+
+def test_jupyterlab_opens_on_the_folder_and_keeps_quiet(tmp_path):
+    command = lessons.lab_command(tmp_path, browser=False)
+    assert f"--ServerApp.root_dir={tmp_path.resolve()}" in command
+    assert "--no-browser" in command
+    assert "--no-browser" not in lessons.lab_command(tmp_path)
