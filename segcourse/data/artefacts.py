@@ -2,6 +2,7 @@
 
 import math
 
+import cv2
 import numpy as np
 
 from segcourse.data.canvas import Canvas, blend, noise, sigmoid

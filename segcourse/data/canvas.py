@@ -8,7 +8,8 @@ from numpy.random import Generator
 
 
 def noise(rng: Generator, shape: tuple[int, int], cells: float, octaves: int = 1) -> np.ndarray:
-    """Smooth random field H×W, about zero mean and unit spread, `cells` bumps across in the coarsest octave."""
+    """Smooth random field H×W, about zero mean and unit spread, `cells` bumps across in the coarsest
+    octave."""
     height, width = shape
     total = np.zeros(shape, np.float32)
     for octave in range(octaves):
@@ -29,8 +30,8 @@ def blend(image: np.ndarray, cover: np.ndarray, colour) -> None:
 class Canvas:
     """The picture while it is painted: `image` float32 H×W×3 in 0..255.
 
-    Lengths and places are in half-widths of the picture, from its centre, so that a picture looks alike at any
-    size.
+    Lengths and places are in half-widths of the picture, from its centre, so that a picture looks alike at
+    any size.
     """
 
     def __init__(self, rng: Generator, size: tuple[int, int]):

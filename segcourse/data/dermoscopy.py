@@ -1,7 +1,7 @@
 """Paints one procedural dermoscopy picture: skin, a lesion with a known outline, and what gets in the way.
 
-The picture is built as light is: skin reflects, pigment absorbs (colours multiply by `exp(-density)`), hairs and
-ink lie on top, the lens darkens corners, the sensor blurs and adds noise.
+The picture is built as light is: skin reflects, pigment absorbs (colours multiply by `exp(-density)`), hairs
+and ink lie on top, the lens darkens corners, the sensor blurs and adds noise.
 """
 
 import math
