@@ -15,7 +15,7 @@ from segcourse.exercises.verdicts import Verdict
 
 __all__ = ["CheckFailed", "Exercise", "UnknownExerciseError", "Verdict", "assess", "check", "get", "names"]
 
-_LESSONS = ("losses_metrics",)  # modules, in the order of the course
+_LESSONS = ("unet", "losses_metrics")  # modules, in the order of the course
 
 
 class UnknownExerciseError(SegcourseError, KeyError):
