@@ -8,10 +8,11 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from segcourse.data import Sample
-from segcourse.data.images import Size, height_width, read_image, read_mask
+from segcourse.data.decode import Size, height_width
+from segcourse.data.images import read_image, read_mask
 from segcourse.data.pairing import Pair, pair_files, pairs_from_csv
 from segcourse.data.transforms import apply
-from segcourse.data.values import mask_value_scheme
+from segcourse.data.values import mask_value_scheme, stored_values
 from segcourse.errors import DataError
 from segcourse.palette import Palette
 
@@ -68,17 +69,15 @@ class FolderDataset(Dataset):
             self.pairs = pair_files(images, masks, names)
         self.size = None if size is None else height_width(size)
         self.transform = transform
-        if class_names is None and palette is not None:
-            class_names = palette.names
-        stored_as_colours = palette
+        names_given = palette.names if class_names is None and palette is not None else class_names
         self.mask_values, self.class_names = mask_value_scheme(
-            self.pairs, mask_values, void_values, class_names, stored_as_colours
+            stored_values(self.pairs, palette), mask_values, void_values, names_given
         )
         self.palette = palette or Palette.default(self.class_names)
-        self._read_options = {
+        self._meaning = {
             "mask_values": self.mask_values,
             "void_values": tuple(void_values),
-            "palette": stored_as_colours,
+            "palette": palette,
         }
         fits = self.size is not None and len(self.pairs) * self.size[0] * self.size[1] * 4 <= _CACHE_BYTES
         self._cache: dict[int, tuple[np.ndarray, np.ndarray]] | None = {} if cache and fits else None
@@ -101,7 +100,7 @@ class FolderDataset(Dataset):
 
     def _read(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
         image = read_image(pair.image, size=self.size)
-        mask = read_mask(pair.mask, size=self.size, **self._read_options)
+        mask = read_mask(pair.mask, size=self.size, **self._meaning)
         if image.shape[:2] != mask.shape:
             raise DataError(
                 f"{Path(pair.image).name} is {image.shape[0]} x {image.shape[1]} pixels and its mask "

@@ -9,31 +9,13 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from segcourse.data.decode import Size, height_width, open_image
 from segcourse.errors import DataError
 from segcourse.palette import IGNORE, Palette
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp")
-# a small file can unpack to gigabytes; this many pixels make 270 MB as RGB, and Pillow warns from here on
-MAX_PIXELS = 89_478_485
-
-Size = int | tuple[int, int]
-
-
-def height_width(size: Size) -> tuple[int, int]:
-    """The (height, width) that `size` stands for: an integer is a square.
-
-    Raises:
-        DataError: a side is smaller than one pixel, or there are not two of them.
-
-    >>> height_width(128), height_width((96, 131))
-    ((128, 128), (96, 131))
-    """
-    sides = (size, size) if isinstance(size, int | np.integer) else tuple(size)
-    if len(sides) != 2 or min(sides) < 1:
-        raise DataError(f"size is {size!r}; a positive number of pixels or (height, width) was expected")
-    return int(sides[0]), int(sides[1])
+_JPEG_BLUR = 32  # values of classes must lie further apart than this to survive a JPEG
 
 
 def read_image(path: str | os.PathLike, size: Size | None = None) -> np.ndarray:
@@ -51,7 +33,7 @@ def read_image(path: str | os.PathLike, size: Size | None = None) -> np.ndarray:
     >>> read_image(path)[0].tolist()
     [[0, 0, 0], [1, 1, 1], [255, 255, 255]]
     """
-    image = _rgb(_open(path, size), path)
+    image = _rgb(open_image(path, size), path)
     if size is not None:
         image = image.resize(height_width(size)[::-1], Image.Resampling.BILINEAR)
     return np.array(image)
@@ -88,7 +70,7 @@ def read_mask(
     >>> read_mask(path).tolist(), read_mask(path, mask_values=(0, 255)).tolist()
     ([[0, 255]], [[0, 1]])
     """
-    image = _open(path)
+    image = open_image(path)
     lossy = image.format == "JPEG"
     values = _mask_values(ImageOps.exif_transpose(image), path, palette)
     if size is not None:
@@ -105,7 +87,7 @@ def class_ids(
     nearest: bool = False,
     where: str = "the mask",
 ) -> np.ndarray:
-    """Turn the values of a mask (uint8) into class ids: the position of each in `mask_values`; void becomes
+    """Turn the values of a mask (uint8) into class ids: the position in `mask_values` of each; void becomes
     255.
 
     Raises:
@@ -115,12 +97,12 @@ def class_ids(
     [[0, 1, 255, 255]]
     """
     listed = np.arange(IGNORE) if mask_values is None else np.asarray(mask_values, dtype=int)
+    if nearest and np.diff(np.sort(listed)).min(initial=256) > _JPEG_BLUR:
+        return np.abs(np.arange(256)[:, None] - listed).argmin(1).astype(np.uint8)[values]
     table = np.full(256, -1)
     table[IGNORE] = IGNORE
     table[list(void_values)] = IGNORE
     table[listed] = np.arange(len(listed))
-    if nearest and mask_values is not None:
-        return np.abs(np.arange(256)[:, None] - listed).argmin(1).astype(np.uint8)[values]
     ids = table[values]
     if ids.min(initial=0) < 0:
         raise DataError(_unexpected_values(values, listed, where))
@@ -139,36 +121,6 @@ def _unexpected_values(values: np.ndarray, listed: np.ndarray, where: str) -> st
     else:
         cure = "So many values are a picture, or a mask saved as JPEG: save masks as PNG"
     return f"{where}: mask values are {{{shown}}}; {wanted} expected. {cure}"
-
-
-def _open(path: str | os.PathLike, size: Size | None = None) -> Image.Image:
-    """The first frame of an image file, fully decoded, as Pillow has it."""
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise Image.DecompressionBombError
-            if size is not None:  # twice the size wanted, so that the resize that follows still antialiases
-                image.draft(None, tuple(2 * side for side in height_width(size)[::-1]))
-            image.load()
-            return image
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist; check the name and the folder") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(
-            f"{path} unpacks to more than {MAX_PIXELS // 10**6} million pixels; crop it or shrink it first"
-        ) from error
-    except UnidentifiedImageError as error:
-        raise DataError(
-            f"{path} is not an image, whatever its name says; expected one of JPEG, PNG, GIF, BMP, TIFF, WebP"
-        ) from error
-    except DataError:
-        raise
-    # decoders meet damaged files in many ways (OSError, SyntaxError, struct.error, EOFError …), all of one
-    # meaning
-    except Exception as error:
-        raise DataError(
-            f"{path} cannot be read ({error}); it may be damaged: copy or download it again"
-        ) from error
 
 
 def _rgb(image: Image.Image, path: str | os.PathLike) -> Image.Image:

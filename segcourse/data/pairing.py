@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from segcourse.data.images import SUFFIXES
+from segcourse.data.decode import SUFFIXES
 from segcourse.errors import DataError
 
 MASK_MARK = re.compile(

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from segcourse.data.images import Size, height_width
+from segcourse.data.decode import Size, height_width
 from segcourse.errors import DataError
 from segcourse.palette import IGNORE
 

@@ -1,0 +1,206 @@
+"""What is wrong with a folder of images and masks, said before a training and not after it."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from segcourse.data.decode import ImageFacts, image_facts
+from segcourse.data.images import read_image, read_mask
+from segcourse.data.pairing import Matches, Pair, listing, match_files, pairs_from_csv
+from segcourse.data.values import mask_value_scheme
+from segcourse.errors import DataError
+from segcourse.palette import IGNORE, Palette
+
+# kind of finding -> (is it a problem, or only worth knowing; what to do), in the order of the table
+_KINDS = {
+    "no pairs": (True, "name each mask like its image, or list the pairs in a CSV"),
+    "image without mask": (True, "add the mask, move the image away, or list the pairs in a CSV"),
+    "mask without image": (True, "rename it to its image's name plus _mask, or move it away"),
+    "several files for one name": (True, "rename them, or list the pairs in a CSV"),
+    "unreadable image": (True, "copy or download it again, or move the pair away"),
+    "unreadable mask": (True, "copy or export it again, or move the pair away"),
+    "sizes differ": (True, "export the mask at its image's size"),
+    "mask not turned": (
+        True,
+        "the mask fits the image without its EXIF rotation: turn the mask, or strip EXIF",
+    ),
+    "colour mask": (True, "save class ids in one channel, or pass palette=Palette(names, colours)"),
+    "JPEG mask": (True, "JPEG blurs labels: export as PNG, or pass mask_values= to take the nearest"),
+    "unexpected mask values": (True, "save class ids, or pass mask_values= with each class's value"),
+    "0/1 and 0/255 mixed": (True, "save all masks in one way; these hold 255 where others hold 1"),
+    "same image twice": (True, "keep one: a copy in training and validation flatters the scores"),
+    "empty mask": (False, "fine if there is nothing to find in these images"),
+    "EXIF rotation": (False, "these images are turned upright when read, and their masks fit that"),
+    "saved as 0/255": (False, "255 is read as class 1"),
+    "saved as JPEG": (False, "each pixel takes the nearest of mask_values"),
+}
+
+
+@dataclass
+class Report:
+    """What `check_folder` found: for each kind of finding the files' names; `ok` if no kind is a problem."""
+
+    pairs: int
+    found: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, kind: str, where: Path | str) -> None:
+        """Note one file under a kind of finding."""
+        self.found.setdefault(kind, []).append(where.name if isinstance(where, Path) else where)
+
+    @property
+    def problems(self) -> dict[str, list[str]]:
+        """The kinds that must be put right before a training."""
+        return {kind: names for kind, names in self.found.items() if _KINDS[kind][0]}
+
+    @property
+    def ok(self) -> bool:
+        """Whether a training may start; the command line ends with 0 if so, else with 1."""
+        return not self.problems
+
+    def table(self, most: int = 3) -> str:
+        """What, where and what to do, one finding a line; at most `most` files are named for each."""
+        count = len(self.problems)
+        verdict = f"{count} kind{'s' * (count > 1)} of problem" if count else "nothing to put right"
+        lines = [f"{self.pairs} pairs of image and mask: {verdict}"]
+        rows = [("", "WHAT", "FILES", "WHERE", "WHAT TO DO")]
+        for kind, (problem, cure) in _KINDS.items():
+            if names := self.found.get(kind):
+                rows.append(
+                    ("problem" if problem else "note", kind, str(len(names)), listing(names, most), cure)
+                )
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        if len(rows) > 1:
+            lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        return "\n".join(lines)
+
+
+class _Looked(NamedTuple):
+    """What one look at a pair gave; None for what could not be read."""
+
+    pair: Pair
+    image: ImageFacts | None
+    mask_shape: tuple[int, int] | None
+    values: set[int]
+    findings: list[tuple[str, Path]]
+
+
+def check_folder(
+    images: str | os.PathLike | None = None,
+    masks: str | os.PathLike | None = None,
+    *,
+    csv: str | os.PathLike | None = None,
+    mask_values: Sequence[int] | None = None,
+    void_values: Sequence[int] = (),
+    class_names: Sequence[str] | None = None,
+    palette: Palette | None = None,
+) -> Report:
+    """Look at every pair that a `FolderDataset` of these arguments would read, and report what is wrong.
+
+    Every file is decoded, so that a truncated one is found now and not in the third epoch.
+
+    Raises:
+        DataError: a folder is missing or holds no image, or the CSV cannot be read.
+    """
+    if csv is not None:
+        matches = Matches(pairs_from_csv(csv, images), [], [], [])
+    elif images is None:
+        raise DataError("a folder with images, or a CSV file with the columns image,mask, was expected")
+    else:
+        matches = match_files(images, masks)
+    report = Report(len(matches.pairs))
+    if not matches.pairs:
+        report.add("no pairs", str(images))
+    kinds = ("image without mask", "mask without image", "several files for one name")
+    for kind, paths in zip(kinds, matches[1:], strict=True):
+        for path in paths:
+            report.add(kind, path)
+    with ThreadPoolExecutor(max_workers=4) as pool:  # decoders run side by side
+        looked = list(pool.map(lambda pair: _look(pair, mask_values is not None, palette), matches.pairs))
+    for one in looked:
+        for kind, path in [*one.findings, *_compare(one)]:
+            report.add(kind, path)
+    names = palette.names if class_names is None and palette is not None else class_names
+    _check_values(report, looked, mask_values, set(void_values), names)
+    _check_copies(report, matches.pairs)
+    return report
+
+
+def _look(pair: Pair, values_given: bool, palette: Palette | None) -> _Looked:
+    findings, image, shape, values = [], None, None, set()
+    try:
+        image = image_facts(pair.image)
+        read_image(pair.image, size=32)  # decodes the whole file, the fast way
+    except DataError:
+        findings.append(("unreadable image", pair.image))
+    try:
+        if jpeg := image_facts(pair.mask).format == "JPEG":
+            findings.append(("saved as JPEG" if values_given else "JPEG mask", pair.mask))
+        mask = read_mask(pair.mask, palette=palette)
+        shape, values = mask.shape, set() if jpeg else set(np.unique(mask).tolist())
+    except DataError:
+        findings.append((_why_no_mask(pair.mask), pair.mask))
+    return _Looked(pair, image, shape, values, findings)
+
+
+def _why_no_mask(path: Path) -> str:
+    try:
+        picture = read_image(path)
+    except DataError:
+        return "unreadable mask"
+    grey = (picture == picture[..., :1]).all()
+    return "unexpected mask values" if grey else "colour mask"
+
+
+def _compare(one: _Looked) -> list[tuple[str, Path]]:
+    """Sizes, rotation and emptiness of a pair of which both files could be read."""
+    findings = []
+    if one.image is not None and one.mask_shape is not None:
+        if one.mask_shape != one.image.shape:
+            stored = one.image.rotated and one.mask_shape == one.image.shape[::-1]
+            findings.append(("mask not turned" if stored else "sizes differ", one.pair.image))
+        elif one.image.rotated:
+            findings.append(("EXIF rotation", one.pair.image))
+    if one.values == {0}:
+        findings.append(("empty mask", one.pair.mask))
+    return findings
+
+
+def _check_values(report: Report, looked: list[_Looked], mask_values, void: set[int], class_names) -> None:
+    """Hold each mask's values against what they mean in the whole set."""
+    looked = [one._replace(values=one.values - void) for one in looked if one.values]
+    try:
+        listed, _ = mask_value_scheme((one.values for one in looked), mask_values, (), class_names)
+    except DataError:
+        listed = ()
+    for one in looked:
+        if strange := sorted(one.values - {*listed, IGNORE}) if listed else sorted(one.values):
+            shown = ", ".join(map(str, strange[:6])) + (", …" if len(strange) > 6 else "")
+            report.add("unexpected mask values", f"{one.pair.mask.name} {{{shown}}}")
+    if mask_values is None and listed == (0, 255):
+        for one in looked:
+            if 255 in one.values:
+                report.add("saved as 0/255", one.pair.mask)
+    # a mask with 0, 1 and 255 shows that 255 is void here, and then a mask of 0 and 255 is nothing strange
+    elif mask_values is None and listed == (0, 1) and not any({1, 255} <= one.values for one in looked):
+        for one in looked:
+            if 255 in one.values:
+                report.add("0/1 and 0/255 mixed", one.pair.mask)
+
+
+def _check_copies(report: Report, pairs: list[Pair]) -> None:
+    by_size: dict[int, list[Path]] = {}
+    for path in {pair.image for pair in pairs}:
+        if path.is_file():
+            by_size.setdefault(path.stat().st_size, []).append(path)
+    seen: dict[bytes, Path] = {}
+    for paths in by_size.values():
+        for path in sorted(paths) if len(paths) > 1 else ():
+            first = seen.setdefault(hashlib.sha256(path.read_bytes()).digest(), path)
+            if first != path:
+                report.add("same image twice", f"{first.name} = {path.name}")
