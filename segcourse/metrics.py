@@ -226,9 +226,7 @@ def small_ids(prediction: Tensor, target: Tensor, size: int, ignore_index: int) 
         prediction, target = prediction[kept], target[kept]
         for name, ids in (("prediction", prediction), ("target", target)):
             if not _below(ids, size):
-                raise DataError(
-                    f"the {name} holds {ids.min()}..{ids.max()}; class ids are 0..{size - 1} at most."
-                )
+                raise DataError(f"the {name} holds {ids.min()}..{ids.max()}; ids are 0..{size - 1}.")
     return prediction.int(), target.int()
 
 
@@ -238,8 +236,8 @@ def check_classes(table: Tensor, num_classes: int) -> None:
         strangers = counts[num_classes:].nonzero().flatten() + num_classes
         if len(strangers):
             raise DataError(
-                f"the {name} holds {', '.join(map(str, strangers[:5].tolist()))}; with {num_classes} classes, "
-                f"ids are 0..{num_classes - 1}. For a binary mask saved as 0/255 use mask // 255."
+                f"the {name} holds {', '.join(map(str, strangers[:5].tolist()))}; with {num_classes} "
+                f"classes, ids are 0..{num_classes - 1}. For a binary mask saved as 0/255 use mask // 255."
             )
 
 
@@ -280,4 +278,4 @@ def _below(ids: Tensor, size: int) -> bool:
     if not ids.numel():
         return True
     low, high = ids.aminmax()
-    return bool(low >= 0) and bool(high < size)
+    return low.item() >= 0 and high.item() < size  # Python's numbers: as uint8, 256 would be 0

@@ -100,15 +100,13 @@ class Palette:
         """
         mask = _array(mask)
         if mask.dtype.kind not in "iub":
-            raise DataError(
-                f"a label map holds whole class ids; this one is {mask.dtype}. Take argmax, or round."
-            )
+            raise DataError(f"a label map holds whole class ids; this is {mask.dtype}; take argmax first.")
         beyond = np.unique(mask[(mask != IGNORE) & ((mask < 0) | (mask >= len(self)))])
         if beyond.size:
             raise DataError(
                 f"the mask holds {_list(beyond)}, but the palette has {len(self)} classes, ids "
-                f"0..{len(self) - 1} (and {IGNORE} for ignored). Give a palette with more classes, or map the "
-                "values in the mask to class ids."
+                f"0..{len(self) - 1} (and {IGNORE} for ignored). Give a palette with more classes, or map "
+                "the mask's values to class ids."
             )
         table = np.zeros((256, 3), np.uint8)
         table[: len(self)] = self.colours

@@ -9,10 +9,10 @@ from segcourse.models.unet import UNet, initialise
 class HalfUNet(nn.Module):
     """A U-Net that works at half the image's resolution: 2 × 2 patches in, logits enlarged by two.
 
-    The two layers at full resolution are most of a U-Net's work and little of its judgement. A convolution of
-    stride 2 takes their place, as in ENet (Paszke et al. 2016, arXiv:1606.02147, section 4: "early downsampling"), and
-    a bilinear resize gives logits at the image's size. At equal width a training step costs about a third; borders
-    are exact to about a pixel.
+    The layers at full resolution are most of a U-Net's work and little of its judgement. A convolution of
+    stride 2 takes their place, as in ENet (Paszke et al. 2016, arXiv:1606.02147, section 4, "early
+    downsampling"), and a bilinear resize gives logits at the image's size. At equal width a training step
+    costs about a third; borders are exact to about a pixel.
 
     >>> import torch
     >>> HalfUNet(3, 2, width=4)(torch.zeros(2, 3, 101, 131)).shape
