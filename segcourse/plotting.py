@@ -1,0 +1,233 @@
+"""The course's pictures: images and masks beside the truth, with scores and a map of the errors; and its
+charts.
+
+Each function returns a matplotlib Figure that carries its description in `.alt`; in a notebook it also shows
+it, once, as an <img> with that text. Figures are made without pyplot, so none stays open. Formats of images
+and masks: `pictures`.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+
+from segcourse.charts import ladder_chart, plot_history, show_bars
+from segcourse.display import show
+from segcourse.errors import DataError
+from segcourse.metrics import Scores
+from segcourse.palette import IGNORE, Palette
+from segcourse.pictures import ERROR_COLOURS, as_images, as_masks, background_class, error_map, overlay
+
+__all__ = [
+    "error_map",
+    "ladder_chart",
+    "overlay",
+    "plot_history",
+    "show",
+    "show_bars",
+    "show_image",
+    "show_results",
+]
+
+
+class Case(NamedTuple):
+    """One image made ready: uint8 H×W×3, class ids H×W or None, and {"dice", "iou"} or None."""
+
+    title: str
+    image: np.ndarray
+    truth: np.ndarray | None
+    prediction: np.ndarray | None
+    scores: dict | None
+
+    def panels(self, palette: Palette, alpha: float = 0.5) -> dict[str, np.ndarray]:
+        """Return the pictures of this case by title: image, truth, prediction, and where they differ."""
+        background = background_class(palette)
+        panels = {self.title: self.image}
+        if self.truth is not None:
+            panels["truth"] = overlay(self.image, self.truth, palette, alpha, background)
+        if self.prediction is not None:
+            panels["prediction"] = overlay(self.image, self.prediction, palette, alpha, background)
+        if self.scores is not None:
+            panels[self.score_line(palette)] = error_map(self.truth, self.prediction, background)
+        return panels
+
+    def score_line(self, palette: Palette) -> str:
+        """Return the scores in words: of the foreground for two classes, else the mean over classes."""
+        mean = "" if len(palette.names) == 2 else "mean "
+        return f"{mean}Dice {number(self.scores['dice'])} · {mean}IoU {number(self.scores['iou'])}"
+
+
+def number(value: float) -> str:
+    """Return a score with three decimals, and a dash for NaN (0/0: nothing there and nothing found)."""
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def score(prediction: np.ndarray, truth: np.ndarray, num_classes: int) -> dict:
+    """Return {"name", "dice", "iou"} of one image: the foreground's for two classes, else class means."""
+    meter = Scores(num_classes)
+    meter.update(prediction[None], truth[None])
+    return meter.per_image[0]
+
+
+def prepare(
+    image, true_mask=None, pred_mask=None, names=None, palette=None, titles=None, mask_values=None
+) -> tuple[list[Case], Palette]:
+    """Bring images, masks and predictions to one format, and score them; arguments as in `show_results`."""
+    images = as_images(image)
+    sizes = [one.shape[:2] for one in images]
+    known = palette or (Palette.default(names) if names is not None else None)
+    count = len(known.names) if known else 2
+    none = [None] * len(images)
+    truths = none if true_mask is None else as_masks(true_mask, sizes, "true mask", mask_values, count)
+    guesses = (
+        none
+        if pred_mask is None
+        else as_masks(pred_mask, sizes, "prediction", mask_values, count, scores=True)
+    )
+    if known is None:
+        labels = [mask[mask != IGNORE] for mask in (*truths, *guesses) if mask is not None]
+        top = max((int(mask.max()) for mask in labels if mask.size), default=0)
+        known = Palette.default(("background", "foreground") if top < 2 else top + 1)
+    titles = list(titles) if titles is not None else [f"image {i}" for i in range(1, len(images) + 1)]
+    if len(titles) != len(images):
+        raise DataError(
+            f"{len(images)} image(s) and {len(titles)} title(s) were given; give one title an image."
+        )
+    cases = []
+    for title, picture, truth, guess in zip(titles, images, truths, guesses, strict=True):
+        scores = None
+        if truth is not None and guess is not None:
+            scores = score(guess, truth, len(known.names))
+        cases.append(Case(str(title), picture, truth, guess, scores))
+    return cases, known
+
+
+def show_results(
+    image,
+    true_mask=None,
+    pred_mask=None,
+    *,
+    names=None,
+    palette=None,
+    titles=None,
+    mask_values=None,
+    alpha=0.5,
+    max_images=8,
+    figsize=None,
+    alt=None,
+) -> Figure:
+    """Show images, their true masks, their predicted masks, and where the two differ, with Dice and IoU.
+
+    Args:
+        image, true_mask, pred_mask: one, a batch or a list, in any format that `segcourse.pictures` accepts.
+        names: the classes' names, for the legend; the colours are then the default palette's.
+        palette: class names and colours; by default two classes, or as many as the masks hold.
+        titles: one line an image, such as its file's name.
+        mask_values: the values of class 0, class 1, … in the masks, where they are not class ids: (0, 255).
+        alpha: how much colour covers the image, 0 to 1.
+        max_images: how many rows at most; the rest is left out, and `.alt` says so.
+        figsize: width and height in inches; by default what the images need.
+        alt: the description; by default the scores in words.
+
+    Scores are of the foreground for two classes, else means over the classes that occur; "–" is 0/0, see
+    `metrics`.
+
+    Raises:
+        DataError: a format with two readings, sizes that differ, or a class id beyond the palette.
+    """
+    cases, palette = prepare(image, true_mask, pred_mask, names, palette, titles, mask_values)
+    shown = cases[:max_images]
+    left_out = f" {len(cases) - len(shown)} more not shown." if len(cases) > len(shown) else ""
+    return show(results_figure(shown, palette, alpha, figsize), alt or describe(shown, palette) + left_out)
+
+
+def describe(cases: Sequence[Case], palette: Palette) -> str:
+    """Return what a row of panels shows, in words, for those who cannot see it."""
+    parts = ["the image"]
+    parts += ["its true mask"] if cases[0].truth is not None else []
+    parts += ["its predicted mask"] if cases[0].prediction is not None else []
+    parts += ["a map of right and wrong pixels"] if cases[0].scores is not None else []
+    rows = [case.title + (f": {case.score_line(palette)}" if case.scores else "") for case in cases]
+    return f"{', '.join(parts).capitalize()}, for {len(cases)} image(s). {'; '.join(rows)}."
+
+
+def results_figure(cases: Sequence[Case], palette: Palette, alpha: float = 0.5, figsize=None) -> Figure:
+    """Lay out the panels of each case in a row (images alone: four a row) above one legend; shows nothing."""
+    rows = [list(case.panels(palette, alpha).items()) for case in cases]
+    if len(rows[0]) == 1:
+        flat = [panel for row in rows for panel in row]
+        rows = [flat[i : i + 4] for i in range(0, len(flat), 4)]
+    columns = max(map(len, rows))
+    side, title_height, gap = (2.4 if columns > 1 else 4.0), 0.27, 0.07  # inches
+    heights = [side * min(2.0, max(p.shape[0] / p.shape[1] for _, p in row)) for row in rows]
+    width = columns * (side + gap) + gap
+    legend, legend_rows = _legend(cases, palette, width)
+    bottom = 0.08 + 0.22 * legend_rows
+    height = sum(heights) + title_height * len(rows) + gap * (len(rows) - 1) + bottom
+    figure = Figure(figsize=figsize or (width, height))
+    # One set of axes in inches for all panels: axes of their own would take four times as long to draw.
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    top = height
+    for row, row_height in zip(rows, heights, strict=True):
+        bottom_edge = top - title_height - row_height
+        for column, (title, picture) in enumerate(row):
+            left = gap + column * (side + gap)
+            tall = side * picture.shape[0] / picture.shape[1]
+            wide = side * min(1, row_height / tall)
+            left, tall = left + (side - wide) / 2, min(tall, row_height)
+            smooth = "nearest" if max(picture.shape) <= 64 else "antialiased"
+            extent = (left, left + wide, bottom_edge, bottom_edge + tall)
+            axes.imshow(picture, extent=extent, interpolation=smooth, aspect="auto")
+            axes.add_patch(
+                Rectangle((left, bottom_edge), wide, tall, fill=False, edgecolor="0.6", linewidth=0.6)
+            )
+            fits = int(side * 14)  # characters of 9 point text
+            title = title if len(title) <= fits else title[: fits - 1] + "…"
+            axes.text(left + wide / 2, bottom_edge + tall + 0.06, title, ha="center", va="bottom", fontsize=9)
+        top = bottom_edge - gap
+    axes.set(xlim=(0, width), ylim=(0, height))  # imshow moves them
+    if legend:
+        figure.legend(
+            handles=legend,
+            loc="lower center",
+            ncols=-(-len(legend) // legend_rows),
+            fontsize=9,
+            frameon=False,
+            borderpad=0.1,
+            handlelength=1.2,
+            columnspacing=1.4,
+        )
+    return figure
+
+
+def _legend(cases: Sequence[Case], palette: Palette, width: float) -> tuple[list[Patch], int]:
+    """Return a patch for each colour that occurs, and the number of lines they take."""
+    background = background_class(palette)
+    masks = [mask for case in cases for mask in (case.truth, case.prediction) if mask is not None]
+    present = sorted({int(i) for mask in masks for i in np.unique(mask)} - {background, IGNORE})
+    entries = [(palette.names[i], np.array(palette.colours[i])) for i in present]
+    if any(case.scores for case in cases):
+        names = ["true positive", "false positive", "false negative"] if background == 0 else ["right"]
+        names += ["wrong class"] if len(palette.names) > 2 else []
+        names += ["ignored"] if any((case.truth == IGNORE).any() for case in cases) else []
+        colours = ERROR_COLOURS | {"right": ERROR_COLOURS["true negative"]}
+        entries += [(name, np.array(colours[name])) for name in names]
+    patches = [
+        Patch(facecolor=colour / 255, edgecolor="0.4", linewidth=0.6, label=name) for name, colour in entries
+    ]
+    length = (
+        max((len(name) for name, _ in entries), default=0) * 0.075 + 0.42
+    )  # inches; columns are equally wide
+    per_row = max(1, int(width / length))
+    return patches, -(-len(patches) // per_row)
+
+
+def show_image(image, title: str = "", *, alt: str) -> Figure:
+    """Show one image, a batch or a list of them; `alt` says what is to be seen."""
+    images = as_images(image)
+    cases = [Case(title, one, None, None, None) for one in images]
+    return show(results_figure(cases, Palette.default(2)), alt)
