@@ -62,6 +62,14 @@ def _sentence(error: OSError) -> str:
     return f"{error.filename} {advice.get(type(error), f'cannot be used: {error.strerror}')}."
 
 
+def _integers(text: str | None) -> list[int] | None:
+    """An option's list of integers, as "0,255"."""
+    try:
+        return text and [int(value) for value in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a list of integers such as 0,255") from None
+
+
 @app.command()
 def start(
     folder: Annotated[Path, typer.Argument(help="Your working folder.")] = Path("segcourse-work"),
@@ -126,12 +134,14 @@ def data_get(name: Annotated[str, typer.Argument(help="A name from `segcourse da
 
 @data.command("check")
 def data_check(
-    images: Annotated[Path, typer.Argument(help="A folder of images, or of images and masks.")],
+    images: Annotated[Path | None, typer.Argument(help="A folder of images, or of images and masks.")] = None,
     masks: Annotated[Path | None, typer.Argument(help="The folder of masks, when it is another one.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="A table with the columns image,mask instead.")] = None,
+    mask_values: Annotated[str | None, typer.Option(help="The classes' values in masks, as 0,255.")] = None,
 ) -> None:
     """Find wrong pairs, sizes and mask values."""
     from segcourse.data import check_folder
 
-    report = check_folder(images, masks)
+    report = check_folder(images, masks, csv=csv, mask_values=_integers(mask_values))
     typer.echo(report.table())
     raise typer.Exit(0 if report.ok else 1)

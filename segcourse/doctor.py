@@ -78,7 +78,17 @@ def table(findings: list[Finding]) -> str:
 
 def machine() -> list[Finding]:
     """Look at everything that the course needs from this machine; takes some seconds."""
-    return [_python(), *_pytorch(), _opencv(), _memory(), _disk(), _jupyter(), _lessons(), _sandbox()]
+    return [
+        _python(),
+        *_pytorch(),
+        _opencv(),
+        _memory(),
+        _disk(),
+        _jupyter(),
+        _lessons(),
+        _data(),
+        _sandbox(),
+    ]
 
 
 def _try(code: str) -> tuple[str, str]:
@@ -193,6 +203,14 @@ def _lessons() -> Finding:
     if not found:
         return Finding("Lessons", "problem", f"none in {lessons.root()}; install segcourse again.")
     return Finding("Lessons", "ok", ", ".join(found))
+
+
+def _data() -> Finding:
+    from segcourse.data import catalogue
+
+    found = ", ".join(name for name in catalogue.entries() if catalogue.find_folder(name))
+    none = f"none in {catalogue.data_root()}; lessons draw their own, `segcourse data list` names real ones."
+    return Finding("Data sets", "ok" if found else "note", found or none)
 
 
 def _sandbox() -> Finding:
