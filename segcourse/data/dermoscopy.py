@@ -121,21 +121,23 @@ def paint(
 ) -> tuple[np.ndarray, np.ndarray]:
     """One picture and its true mask: uint8 H×W×3 RGB in 0..255 and uint8 H×W with 1 inside the lesion.
 
-    `style` draws what belongs to a patient (skin, shape, pigment), `rng` what belongs to one photograph.
+    `style` draws what belongs to a patient (skin, shape, pigment), `rng` what belongs to one photograph. Each
+    difficulty has draws of its own, so that switching hairs off leaves the same picture without hairs.
     """
+    tiny, cut, empty, faint, *on_top = rng.spawn(4 + len(ON_TOP))
     canvas = Canvas(rng, size)
     _skin(canvas, style)
     area = float(np.clip(style.lognormal(math.log(0.19), 0.95), 0.02, 0.9))
-    if "tiny lesions" in difficulties and rng.random() < 0.08:
-        area = rng.uniform(0.003, 0.02)
-    off_frame = "cut by the frame" in difficulties and rng.random() < 0.06
+    if "tiny lesions" in difficulties and tiny.random() < 0.08:
+        area = tiny.uniform(0.003, 0.02)
+    off_frame = "cut by the frame" in difficulties and cut.random() < 0.06
     mask = np.zeros(size, np.uint8)
-    if not ("empty masks" in difficulties and rng.random() < 0.08):
+    if not ("empty masks" in difficulties and empty.random() < 0.08):
         field, drawn = _outline(canvas, style, area, off_frame, ragged=style.uniform(0.01, 0.14))
         mask = _largest_parts(drawn > 0)
-        _pigment(canvas, style, field, area, faint="faint borders" in difficulties and rng.random() < 0.2)
-    for name, (probability, put) in ON_TOP.items():
-        if name in difficulties and rng.random() < probability:
+        _pigment(canvas, style, field, area, faint="faint borders" in difficulties and faint.random() < 0.2)
+    for (name, (probability, put)), canvas.rng in zip(ON_TOP.items(), on_top, strict=True):
+        if name in difficulties and canvas.rng.random() < probability:
             put(canvas)
     gain = rng.normal(1, 0.06, 3) * rng.uniform(0.85, 1.12)
     image = 255 * np.clip(canvas.image * gain / 255, 0, 1) ** rng.uniform(0.85, 1.2)

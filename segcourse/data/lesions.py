@@ -1,4 +1,4 @@
-"""Procedural skin lesions: a data set that ships as code, with its difficulties planted and switched by name."""
+"""Procedural skin lesions: a data set that ships as code, its difficulties planted and switched by name."""
 
 from collections.abc import Callable, Collection
 
@@ -52,7 +52,7 @@ def make_lesion(
 
 
 class Lesions(Dataset):
-    """`count` procedural dermoscopy pictures; item i is the same for the same arguments, on any machine.
+    """`count` procedural dermoscopy pictures; item i is the same whenever the arguments are.
 
     Args:
         count: how many pictures.
@@ -64,8 +64,8 @@ class Lesions(Dataset):
 
     Attributes:
         patients: the patient's number of each picture (its own number without "patients").
-        noisy, swapped: indices whose mask was drawn badly, or belongs to the next picture: the truth that a data
-            check is measured by.
+        noisy, swapped: indices whose mask was drawn badly, or belongs to the next picture: the truth that a
+            data check is measured by.
 
     Raises:
         DataError: an unknown difficulty, or a size or count that makes no sense.
@@ -91,8 +91,8 @@ class Lesions(Dataset):
         self.size = height_width(size)
         if count < 1 or min(self.size) < 16:
             raise DataError(
-                f"{count} lesions of {self.size[0]} × {self.size[1]} pixels were asked for; at least one of at least "
-                "16 × 16 is wanted, because a lesion has no shape in fewer pixels."
+                f"{count} lesions of {self.size[0]} × {self.size[1]} pixels were asked for; at least one, "
+                "of at least 16 × 16 pixels, is wanted: a lesion has no shape in fewer."
             )
         self.count, self.seed, self.transform = count, seed, transform
         self.difficulties = known(difficulties)
@@ -100,10 +100,8 @@ class Lesions(Dataset):
 
         draw = np.random.default_rng([seed, 0])
         pairs, noise = draw.random(count) < 0.05, draw.random(count) < 0.2
-        self.swapped = (
-            np.flatnonzero(pairs).tolist() if "wrong pairs" in self.difficulties and count > 1 else []
-        )
-        self.noisy = np.flatnonzero(noise).tolist() if "label noise" in self.difficulties else []
+        self.swapped = np.flatnonzero(pairs & ("wrong pairs" in self.difficulties) & (count > 1)).tolist()
+        self.noisy = np.flatnonzero(noise & ("label noise" in self.difficulties)).tolist()
         self.patients = [i // 3 if "patients" in self.difficulties else i for i in range(count)]
 
     def __len__(self) -> int:
@@ -134,15 +132,16 @@ class Lesions(Dataset):
 
 def known(difficulties: Collection[str] | str) -> frozenset[str]:
     """The names as a set, "all" spelled out."""
-    names = frozenset(
-        DIFFICULTIES if isinstance(difficulties, str) and difficulties == "all" else difficulties
-    )
-    if (isinstance(difficulties, str) and difficulties != "all") or not names <= DIFFICULTIES.keys():
-        wrong = difficulties if isinstance(difficulties, str) else sorted(names - DIFFICULTIES.keys())
+    if difficulties == "all":
+        return frozenset(DIFFICULTIES)
+    if isinstance(difficulties, str):
+        difficulties = [difficulties]
+    unknown = sorted(set(difficulties) - DIFFICULTIES.keys())
+    if unknown:
         raise DataError(
-            f"difficulties are {wrong!r}; a collection of these names, or 'all', was expected: {', '.join(DIFFICULTIES)}."
+            f"{unknown} are no difficulties of lesions; choose from {', '.join(DIFFICULTIES)}, or pass 'all'."
         )
-    return names
+    return frozenset(difficulties)
 
 
 def redrawn(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
