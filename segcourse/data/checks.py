@@ -175,7 +175,7 @@ def _check_values(report: Report, looked: list[_Looked], mask_values, void: set[
     """Hold each mask's values against what they mean in the whole set."""
     looked = [one._replace(values=one.values - void) for one in looked if one.values]
     try:
-        listed, _ = mask_value_scheme((one.values for one in looked), mask_values, (), class_names)
+        listed = mask_value_scheme([one.values for one in looked], mask_values, (), class_names).mask_values
     except DataError:
         listed = ()
     for one in looked:

@@ -70,13 +70,12 @@ class FolderDataset(Dataset):
         self.size = None if size is None else height_width(size)
         self.transform = transform
         names_given = palette.names if class_names is None and palette is not None else class_names
-        self.mask_values, self.class_names = mask_value_scheme(
-            stored_values(self.pairs, palette), mask_values, void_values, names_given
-        )
+        scheme = mask_value_scheme(stored_values(self.pairs, palette), mask_values, void_values, names_given)
+        self.mask_values, self.class_names, self.void_values = scheme
         self.palette = palette or Palette.default(self.class_names)
         self._meaning = {
             "mask_values": self.mask_values,
-            "void_values": tuple(void_values),
+            "void_values": self.void_values,
             "palette": palette,
         }
         fits = self.size is not None and len(self.pairs) * self.size[0] * self.size[1] * 4 <= _CACHE_BYTES

@@ -91,7 +91,8 @@ def class_ids(
     255.
 
     Raises:
-        DataError: a value is not listed, and `nearest` is not set.
+        DataError: a value is not listed, and not near to one; or ids 0 and 1 were expected and the mask holds
+            0 and 255, which may mean class 1 or "ignored": `void_values=(255,)` says the latter.
 
     >>> class_ids(np.uint8([[0, 128, 255, 7]]), mask_values=(0, 128), void_values=(7,)).tolist()
     [[0, 1, 255, 255]]
@@ -103,19 +104,22 @@ def class_ids(
     table[IGNORE] = IGNORE
     table[list(void_values)] = IGNORE
     table[listed] = np.arange(len(listed))
-    ids = table[values]
-    if ids.min(initial=0) < 0:
-        raise DataError(_unexpected_values(values, listed, where))
-    return ids.astype(np.uint8)
+    present = np.flatnonzero(np.bincount(values.ravel(), minlength=256))
+    black_and_white = present.tolist() == [0, 255] and listed.tolist() == [0, 1] and IGNORE not in void_values
+    if black_and_white or table[present].min(initial=0) < 0:
+        raise DataError(_unexpected_values(present, listed, where))
+    return table[values].astype(np.uint8)
 
 
-def _unexpected_values(values: np.ndarray, listed: np.ndarray, where: str) -> str:
-    found = np.unique(values)
+def _unexpected_values(found: np.ndarray, listed: np.ndarray, where: str) -> str:
     shown = ", ".join(map(str, found[:8])) + (", …" if len(found) > 8 else "")
     is_range = np.array_equal(listed, np.arange(len(listed)))
     wanted = f"class ids 0..{len(listed) - 1} were" if is_range else f"{tuple(listed.tolist())} was"
     if found.tolist() == [0, 255]:
-        cure = "For a binary mask saved as 0/255 pass mask_values=(0, 255)"
+        cure = (
+            "For a binary mask saved as 0/255 pass mask_values=(0, 255); if 255 means ignored, "
+            "void_values=(255,)"
+        )
     elif len(found) <= 8:
         cure = f"If these are the values of the classes, pass mask_values={tuple(found.tolist())}"
     else:
