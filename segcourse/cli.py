@@ -116,6 +116,103 @@ def solve(
     typer.echo(lessons.write_solved(lesson, out, force))
 
 
+@app.command()
+def fit(
+    data: Annotated[
+        str | None, typer.Option(help="lesions, isic2018, …, or a folder of images and masks.")
+    ] = None,
+    images: Annotated[Path | None, typer.Option(help="A folder of images (with --masks).")] = None,
+    masks: Annotated[Path | None, typer.Option(help="The folder of their masks.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder [default: runs/NAME-TIME].")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Continue the run in this folder.")] = None,
+    model: Annotated[str | None, typer.Option(help="unet, attention_unet, ….")] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="Channels of the first level.")] = None,
+    size: Annotated[int | None, typer.Option(min=1, help="Side that images are resized to.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training set.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Stop, well annealed, after so long.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Images in a batch.")] = None,
+    lr: Annotated[float | None, typer.Option(min=0, help="The highest learning rate.")] = None,
+    accumulate: Annotated[int, typer.Option(min=1, help="Batches that make one step.")] = 1,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1, mps [default: a GPU if any].")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Of order, augmentation and first weights.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that load data.")] = 0,
+) -> None:
+    """Train on a set by name, a folder, or --images and --masks; leaves a model and pictures."""
+    from segcourse import recipes
+
+    options = {"width": width} if width else None
+    changes = {"model": model, "model_options": options, "size": size, "epochs": epochs}
+    plan = recipes.recipe(data or "", **changes, batch_size=batch, learning_rate=lr)
+    sets = recipes.datasets(data, images, masks, plan, seed)
+    running = {"device": device, "precision": precision, "seed": seed, "workers": workers}
+    running |= {"accumulate": accumulate, "minutes": minutes, "resume": resume is not None}
+    name = Path(data or images).name
+    history, figures = recipes.train(plan, sets, resume or out, name, **running)
+    typer.echo(recipes.report(history, figures))
+    raise typer.Exit(130 if history.interrupted else 0)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Option(help="A model.safetensors that `segcourse fit` wrote.")],
+    images: Annotated[Path | None, typer.Option(help="A folder of images.")] = None,
+    masks: Annotated[Path | None, typer.Option(help="The folder of their masks, when it is another.")] = None,
+    data: Annotated[str | None, typer.Option(help="Instead of folders: a data set by name.")] = None,
+    split: Annotated[str, typer.Option(help="Of --data: train, val or test.")] = "val",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write worst.png and scores.csv to this folder.")] = None,
+    flips: Annotated[bool, typer.Option("--flips", help="Average with the mirror image.")] = False,
+    tile: Annotated[int | None, typer.Option(min=1, help="Predict tiles of so many pixels.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, … [default: a GPU if there is one].")] = None,
+) -> None:
+    """Score a model on images with masks, per image and per data set, each image at its own size."""
+    from segcourse import evaluation
+
+    dataset = evaluation.dataset(images, masks, data, split)
+    figures = evaluation.report(model, dataset, out, device=device, progress=not json, flips=flips, tile=tile)
+    typer.echo(evaluation.as_json(figures) if json else evaluation.as_table(figures))
+
+
+@app.command()
+def predict(
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="IMAGES...", help="Picture files, and folders of them.")
+    ],
+    model: Annotated[Path, typer.Option(help="A model.safetensors that `segcourse fit` wrote.")],
+    out: Annotated[Path, typer.Option(help="The folder for the results.")],
+    keep: Annotated[str | None, typer.Option(help="The one class that counts, by name or number.")] = None,
+    mask: Annotated[
+        bool, typer.Option("--mask", help="NAME_mask.png: 0/255, or ids of many classes.")
+    ] = False,
+    overlay: Annotated[bool, typer.Option("--overlay", help="NAME_overlay.png: tinted.")] = False,
+    cutout: Annotated[bool, typer.Option("--cutout", help="NAME_cutout.png: the rest transparent.")] = False,
+    flips: Annotated[bool, typer.Option("--flips", help="Average with the mirror image.")] = False,
+    tile: Annotated[int | None, typer.Option(min=1, help="Predict tiles of so many pixels.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over earlier results.")] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, … [default: a GPU if there is one].")] = None,
+) -> None:
+    """Find the classes in pictures: masks and overlays (unless you choose), and a table of shares."""
+    from segcourse import predictions
+    from segcourse.inference import Segmenter
+
+    chosen = [kind for kind, wanted in zip(predictions.KINDS, (mask, overlay, cutout), strict=True) if wanted]
+    done, unreadable = predictions.write_predictions(
+        Segmenter.load(model, device),
+        inputs,
+        out,
+        chosen or ("mask", "overlay"),
+        keep,
+        force,
+        flips=flips,
+        tile=tile,
+    )
+    typer.echo(f"{len(done)} picture(s) done, see {out}; {len(unreadable)} could not be read.")
+    raise typer.Exit(2 if unreadable else 0)
+
+
 @data.command("list")
 def data_list() -> None:
     """Show the data sets by name."""

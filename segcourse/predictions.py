@@ -1,0 +1,132 @@
+"""Pictures made from predictions: masks, overlays, cut-outs, and a table of the classes' shares."""
+
+import csv
+from collections import Counter
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from segcourse.data.images import read_image
+from segcourse.data.pairing import image_files
+from segcourse.errors import DataError
+from segcourse.files import replacing
+from segcourse.inference import Segmenter
+from segcourse.pictures import background_class, overlay
+
+KINDS = ("mask", "overlay", "cutout")
+
+
+def write_predictions(
+    segmenter: Segmenter,
+    inputs: Iterable[str | Path],
+    out: str | Path,
+    kinds: Collection[str] = ("mask", "overlay"),
+    keep: str | None = None,
+    force: bool = False,
+    **options,
+) -> tuple[list[Path], list[Path]]:
+    """Predict picture files, and folders of them, into the folder `out`; also writes shares.csv.
+
+    `NAME_mask.png` holds 0 and 255 for two classes or with `keep`, else class ids, coloured by the palette.
+    `NAME_overlay.png` is the picture tinted with the classes. `NAME_cutout.png` is the picture where anything
+    but the background (with `keep`: that class) was found, and transparent elsewhere.
+
+    Args:
+        keep: the name or number of the one class that counts.
+        force: write over files that are there; the inputs are never written over.
+        options: for `Segmenter.predict_files`.
+
+    Returns:
+        The files that were predicted, and those that could not be read (said on stderr, left out).
+
+    Raises:
+        DataError: no such file, folder or class; an output exists already or would replace an input.
+    """
+    out = Path(out)
+    kept = None if keep is None else _class_id(segmenter, keep)
+    paths = [
+        path for given in inputs for path in (image_files(given) if Path(given).is_dir() else [Path(given)])
+    ]
+    stems = dict(zip(paths, _distinct_stems(paths), strict=True))
+    targets = [out / f"{stem}_{kind}.png" for stem in stems.values() for kind in kinds] + [out / "shares.csv"]
+    _refuse_overwriting(targets, paths, force)
+    rows, done = [], []
+    for path, mask in segmenter.predict_files(paths, on_error="skip", **options):
+        image = read_image(path)
+        for kind in kinds:
+            _save(_draw(kind, segmenter, image, mask, kept), out / f"{stems[path]}_{kind}.png")
+        shares = np.bincount(mask.ravel(), minlength=len(segmenter.class_names)) / mask.size
+        rows.append([str(path), mask.shape[1], mask.shape[0], *(f"{share:.6f}" for share in shares)])
+        done.append(path)
+    if done:
+        with (
+            replacing(out / "shares.csv") as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
+            csv.writer(file).writerows([["file", "width", "height", *segmenter.class_names], *rows])
+    return done, [path for path in paths if path not in set(done)]
+
+
+def _draw(
+    kind: str, segmenter: Segmenter, image: np.ndarray, mask: np.ndarray, kept: int | None
+) -> Image.Image:
+    background = background_class(segmenter.palette)
+    found = mask != background if kept is None else mask == kept
+    if kind == "overlay":
+        shown = mask if kept is None else np.where(found, mask, 255)
+        tinted = overlay(image, np.where(shown == 255, 0, shown), segmenter.palette, background=background)
+        return Image.fromarray(np.where(found[..., None], tinted, image) if kept is not None else tinted)
+    if kind == "cutout":
+        return Image.fromarray(np.dstack([image, np.where(found, 255, 0).astype(np.uint8)]), "RGBA")
+    if kept is not None or len(segmenter.palette) == 2:
+        return Image.fromarray(np.where(found, 255, 0).astype(np.uint8))
+    indexed = Image.fromarray(mask).convert("P")
+    indexed.putpalette(np.array(segmenter.palette.colours, dtype=np.uint8).tobytes())
+    return indexed
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    with replacing(path) as temporary:
+        picture.save(temporary, compress_level=1)  # a quarter of the default's time, a tenth more bytes
+
+
+def _class_id(segmenter: Segmenter, keep: str) -> int:
+    names = segmenter.class_names
+    if keep in names:
+        return names.index(keep)
+    if keep.isdigit() and int(keep) < len(names):
+        return int(keep)
+    raise DataError(f"there is no class {keep!r}; this model knows {', '.join(names)}.")
+
+
+def _distinct_stems(paths: list[Path]) -> list[str]:
+    """Each file's stem; its suffix is added where two share one, its folder's name where that is not enough.
+
+    >>> _distinct_stems([Path("a/x.png"), Path("a/x.jpg"), Path("a/y.png")])
+    ['x_png', 'x_jpg', 'y']
+    """
+    choices = [
+        [path.stem, path.name.replace(".", "_"), "_".join((*path.parts[-2:-1], path.name)).replace(".", "_")]
+        for path in paths
+    ]
+    counts = [Counter(level) for level in zip(*choices, strict=True)]
+    stems = [
+        next((name for name, count in zip(options, counts, strict=True) if count[name] == 1), options[-1])
+        for options in choices
+    ]
+    if repeated := [name for name, count in Counter(stems).items() if count > 1]:
+        raise DataError(
+            f"several pictures would be called {repeated[0]}; predict them into different folders."
+        )
+    return stems
+
+
+def _refuse_overwriting(targets: list[Path], inputs: list[Path], force: bool) -> None:
+    originals = {path.resolve() for path in inputs}
+    for target in targets:
+        if target.resolve() in originals:
+            raise DataError(f"{target} is one of the pictures to predict; choose another folder with --out.")
+        if target.exists() and not force:
+            raise DataError(f"{target} is there already; choose another folder with --out, or say --force.")
