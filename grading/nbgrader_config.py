@@ -1,0 +1,41 @@
+"""nbgrader's settings: set JUPYTER_CONFIG_PATH to this folder, then use nbgrader and formgrader as always.
+
+nbgrader runs this file up to three times, and finds it by JUPYTER_CONFIG_PATH alone (`--config FILE` is
+ignored).
+"""
+
+from pathlib import Path
+
+from nbgrader.preprocessors import (
+    CheckCellMetadata,
+    ClearOutput,
+    ComputeChecksums,
+    IncludeHeaderFooter,
+    LockCells,
+    SaveCells,
+)
+
+from segcourse.grading import nbgrader_plugins
+
+c = get_config()  # noqa: F821 - nbgrader provides it
+
+grading = Path(__file__).resolve().parent
+c.CourseDirectory.root = str(grading.parent)
+c.CourseDirectory.source_directory = "lessons"
+for name in ("release", "submitted", "autograded", "feedback"):
+    setattr(c.CourseDirectory, f"{name}_directory", f"{grading.name}/{name}")
+c.CourseDirectory.db_url = f"sqlite:///{grading / 'gradebook.db'}"
+c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.py", "*.pyc", "course.secret"]
+
+# A lesson holds no answers and no hidden tests, so nothing has to be cut out of it before it is handed out.
+c.GenerateAssignment.preprocessors = [
+    IncludeHeaderFooter,
+    LockCells,
+    ClearOutput,
+    CheckCellMetadata,
+    ComputeChecksums,
+    SaveCells,
+    ComputeChecksums,
+]
+
+nbgrader_plugins.install(c)

@@ -1,0 +1,187 @@
+"""Step 1, admit: from the bytes that a student handed in to a notebook that can be run, with every repair
+said.
+
+Cells are found by nbgrader's grade_id, else by their cell id, else by what they say: editors such as Colab
+drop metadata. The repaired notebook has each exercise's check exactly once, after the student's last
+definition.
+"""
+
+import hashlib
+import os
+import re
+import stat
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from segcourse.grading.notebooks import Cell, Lesson, Refused, read_notebook
+
+_CHECK = re.compile(r"""^\s*check\(\s*(["'])(\w+)\1\s*,[^\n]*\)\s*$""", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A submission ready to run: its cells in order, what was repaired, which exercises it leaves open."""
+
+    cells: tuple[Cell, ...]
+    repairs: tuple[str, ...]
+    missing: frozenset[str]
+    untouched: frozenset[str]
+
+
+def find_submission(folder: Path, lesson: str, max_megabytes: float) -> tuple[bytes, list[str]]:
+    """The bytes of the notebook that a student handed in under `folder`, and what had to be guessed.
+
+    Raises:
+        Refused: there is no notebook, several to choose from, or something that is not a plain file.
+    """
+    if folder.parent.is_symlink() or folder.is_symlink() or not folder.is_dir():
+        raise Refused(f"{folder.name} is not a folder; hand in a folder with {lesson}.ipynb in it.")
+    names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    notebooks = [name for name in names if name.endswith(".ipynb")]
+    repairs = []
+    chosen = f"{lesson}.ipynb"
+    if chosen not in notebooks:
+        if len(notebooks) != 1:
+            found = ", ".join(names[:5]) or "nothing"
+            raise Refused(
+                f"{chosen} was expected and the folder holds {found}; hand in one notebook of that name."
+            )
+        chosen = notebooks[0]
+        repairs.append(f"the notebook was called {chosen} and was taken as {lesson}.ipynb")
+    ignored = [name for name in notebooks if name != chosen]
+    if ignored:
+        repairs.append(f"other notebooks were ignored: {', '.join(ignored[:5])}")
+    return _read_plain_file(folder / chosen, max_megabytes), repairs
+
+
+def _read_plain_file(path: Path, max_megabytes: float) -> bytes:
+    """A link could point at another student's work or at the gradebook, and a pipe would never end."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        why = "is a link, not a file" if path.is_symlink() else f"cannot be read ({error.strerror})"
+        raise Refused(f"{path.name} {why}; hand in the notebook itself.") from error
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise Refused(f"{path.name} is not a plain file; hand in the notebook itself.")
+        return file.read(int(max_megabytes * 1e6) + 1)
+
+
+def admit(data: bytes, lesson: Lesson, max_megabytes: float = 50) -> Admitted:
+    """Recognise the cells of a submission and put right what can be put right.
+
+    Raises:
+        Refused: `data` is not a notebook, is too big, or is another lesson's notebook.
+    """
+    cells, repairs = read_notebook(data, max_megabytes)
+    cells, lost = _recognise(cells, lesson)
+    found = {cell.exercise for cell in cells if cell.role in ("exercise", "check")}
+    if not found:
+        raise Refused(_wrong_lesson(cells, lesson))
+    if lost:
+        repairs.append(
+            f"the labels of {lost} cell(s) were lost (some editors drop them); found by what they say"
+        )
+    for name in lesson.points:
+        cells, notes = _one_check(cells, lesson, name)
+        repairs += notes
+    missing = lesson.points.keys() - {cell.exercise for cell in cells if cell.role == "exercise"}
+    repairs += [f"the cell of {name} is missing" for name in lesson.points if name in missing]
+    stubs = {name: lesson.cell(name).source.strip() for name in lesson.points}
+    answers = [cell for cell in cells if cell.role == "exercise"]
+    touched = {cell.exercise for cell in answers if cell.source.strip() != stubs[cell.exercise]}
+    return Admitted(tuple(cells), tuple(repairs), frozenset(missing), frozenset(stubs) - touched - missing)
+
+
+def digest(data: bytes) -> str:
+    """The fingerprint that tells a resubmission from the same file graded again."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _recognise(cells: list[Cell], lesson: Lesson) -> tuple[list[Cell], int]:
+    """Give each cell its role, exercise and grade_id; count the cells that had lost their labels."""
+    by_grade_id = {cell.grade_id: cell for cell in lesson.cells if cell.grade_id}
+    by_id = {cell.id: cell for cell in lesson.cells if cell.id}
+    by_source = {cell.source.strip(): cell for cell in lesson.cells}
+    labelled = {cell.grade_id for cell in cells}
+    result, lost = [], 0
+    for cell in cells:
+        twin = by_grade_id.get(cell.grade_id) or by_id.get(cell.id) or by_source.get(cell.source.strip())
+        if twin is None or (twin.role == "text") != (cell.role == "text"):
+            twin = _by_text(cell, lesson, labelled)
+        if twin is None:
+            more_checks = _CHECK.search(cell.source) and not _CHECK.sub("", cell.source).strip()
+            role = "skip" if cell.role == "run" and more_checks else cell.role
+            result.append(replace(cell, role=role, grade_id=None))
+            continue
+        lost += bool(twin.grade_id and cell.grade_id != twin.grade_id)
+        role, exercise, grade_id = twin.role, twin.exercise, twin.grade_id
+        if role == "check" and _defines(exercise, cell.source):
+            role, grade_id = "exercise", exercise  # an answer in the check's own cell is still an answer
+        if role == "skip" and cell.source.strip() != twin.source.strip():
+            role = "run"  # a student who wrote into a demonstration's cell wants it to be run
+        result.append(replace(cell, role=role, exercise=exercise, grade_id=grade_id, tags=twin.tags))
+    return result, lost
+
+
+def _by_text(cell: Cell, lesson: Lesson, labelled: set[str | None]) -> Cell | None:
+    """The lesson's exercise or check that an unlabelled cell must be, going by what it says."""
+    if cell.role != "run":
+        return None
+    for name in lesson.points:
+        if _defines(name, cell.source):
+            return lesson.cell(name)
+    if check := _CHECK.fullmatch(cell.source.strip()):
+        name = check.group(2)
+        if name in lesson.points and f"check_{name}" not in labelled:
+            return lesson.cell(f"check_{name}")
+    return None
+
+
+def _defines(name: str, source: str) -> bool:
+    pattern = rf"^(?:async\s+def|def|class)\s+{name}\b|^{name}\s*=\s*lambda\b"
+    return re.search(pattern, source, re.MULTILINE) is not None
+
+
+def _one_check(cells: list[Cell], lesson: Lesson, name: str) -> tuple[list[Cell], list[str]]:
+    """Leave exactly one labelled answer and one check of `name`, the check after the last answer."""
+    notes = []
+    answers = [i for i, cell in enumerate(cells) if cell.exercise == name and cell.role == "exercise"]
+    checks = [i for i, cell in enumerate(cells) if cell.exercise == name and cell.role == "check"]
+    original = lesson.cell(f"check_{name}")
+    if len(answers) > 1:
+        notes.append(f"{name} is written {len(answers)} times; the last one was graded")
+    if len(checks) > 1:
+        notes.append(f"the check of {name} stood there {len(checks)} times; it was kept once")
+    if not checks and answers:
+        notes.append(f"the check of {name} was missing; it was put back")
+    if any(cells[i].source.strip() != original.source.strip() for i in checks):
+        notes.append(f"the check of {name} had been changed; the original was used")
+    if not answers and not checks:
+        return cells, notes
+    if answers and checks and answers[-1] > checks[-1]:
+        notes.append(f"{name} is written below its check; the check was moved down")
+    place = max(answers[-1:] + checks[-1:])
+    result = []
+    for i, cell in enumerate(cells):
+        if i in answers[:-1]:
+            cell = replace(cell, grade_id=None)  # nbgrader stops at two cells of one grade_id
+        if i not in checks:
+            result.append(cell)
+        if i == place:
+            result.append(original)
+    return result, notes
+
+
+def _wrong_lesson(cells: list[Cell], lesson: Lesson) -> str:
+    """Say which lesson's notebook this is, if it is one's."""
+    from segcourse import exercises
+
+    text = "\n".join(cell.source for cell in cells if cell.role != "text")
+    for name in exercises.names():
+        other = exercises.get(name).lesson
+        if other != lesson.name and (_defines(name, text) or f'check("{name}"' in text):
+            return (
+                f"this is the notebook of {other}, handed in as {lesson.name}; hand in {lesson.name}.ipynb."
+            )
+    return f"none of the exercises of {lesson.name} was found in it; hand in {lesson.name}.ipynb."

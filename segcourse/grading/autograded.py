@@ -1,0 +1,72 @@
+"""What formgrader opens: the repaired notebook, with what its cells printed and what each check said.
+
+Every output here is plain text that the grader wrote or capped; a submission's own outputs never get this
+far.
+"""
+
+import json
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
+
+from segcourse.exercises.display import text
+from segcourse.files import replacing
+from segcourse.grading.course import Course
+from segcourse.grading.notebooks import Cell, Lesson
+from segcourse.grading.verdict import Result
+
+RECORD = "segcourse.json"
+
+
+def write(course: Course, lesson: Lesson, result: Result) -> None:
+    """Write autograded/<student>/<lesson>: the notebook, its timestamp, and the whole result as JSON."""
+    folder = course.autograded(result.student, lesson.name)
+    with replacing(folder / f"{lesson.name}.ipynb") as temporary:
+        nbformat.write(notebook(lesson, result), temporary)
+    stamp = course.submitted(result.student, lesson.name) / "timestamp.txt"
+    if stamp.is_file() and not stamp.is_symlink():
+        with replacing(folder / "timestamp.txt") as temporary:
+            temporary.write_bytes(stamp.read_bytes()[:100])
+    with replacing(folder / RECORD) as temporary:
+        temporary.write_text(json.dumps(result.to_json(), indent=1))
+
+
+def graded_before(course: Course, student: str, lesson: str) -> str | None:
+    """The digest of the submission that was graded last, if it is known."""
+    try:
+        return json.loads((course.autograded(student, lesson) / RECORD).read_text())["digest"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def notebook(lesson: Lesson, result: Result) -> nbformat.NotebookNode:
+    """The notebook for formgrader; where nothing could be graded, the lesson's own below the reason."""
+    said = [f"**{result.status}**", *(f"- {line}" for line in (*result.repairs, *result.stops))]
+    cells = [new_markdown_cell(_plain_markdown("\n".join(said)), id="grading-report")]
+    shown = result.cells or lesson.cells
+    verdicts = {verdict.name: verdict for verdict in result.verdicts}
+    for index, cell in enumerate(shown):
+        outputs = []
+        if cell.role == "check" and cell.exercise in verdicts:
+            outputs = [new_output("stream", name="stdout", text=text(verdicts[cell.exercise]))]
+        elif result.printed.get(index):
+            outputs = [new_output("stream", name="stdout", text=result.printed[index])]
+        cells.append(_cell(lesson, cell, f"cell-{index}", outputs))
+    metadata = {
+        "kernelspec": lesson.notebook.metadata.get("kernelspec", {}),
+        "language_info": {"name": "python"},
+    }
+    return new_notebook(cells=cells, metadata=metadata)
+
+
+def _cell(lesson: Lesson, cell: Cell, name: str, outputs: list) -> nbformat.NotebookNode:
+    metadata = {"nbgrader": dict(lesson.metadata[cell.grade_id])} if cell.grade_id in lesson.metadata else {}
+    if cell.kind == "code":
+        return new_code_cell(cell.source, id=name, metadata=metadata, outputs=outputs)
+    new = new_markdown_cell if cell.kind == "markdown" else new_raw_cell
+    return new(cell.source, id=name, metadata=metadata)
+
+
+def _plain_markdown(line: str) -> str:
+    """File names and messages come from students: nothing in them may become a tag."""
+    return line.replace("&", "&amp;").replace("<", "&lt;")

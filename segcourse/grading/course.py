@@ -1,0 +1,101 @@
+"""A course folder: its settings, its secret, and where nbgrader keeps what."""
+
+import dataclasses
+import hashlib
+import os
+import secrets
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segcourse.errors import SegcourseError
+from segcourse.files import replacing
+from segcourse.grading.sandbox import Limits
+
+
+@dataclass(frozen=True)
+class Course:
+    """An nbgrader course directory: submitted/, autograded/, feedback/ and gradebook.db, by student and
+    lesson.
+    """
+
+    root: Path
+    name: str = "default_course"
+    limits: Limits = field(default_factory=Limits)
+    max_megabytes: float = 50
+
+    @classmethod
+    def open(cls, root: Path, **limits: float | None) -> "Course":
+        """Read course.toml in `root`; `limits` that are not None go before the file's.
+
+        Raises:
+            SegcourseError: there is no such folder, or course.toml says something that is not understood.
+        """
+        if not root.is_dir():
+            raise SegcourseError(
+                f"{root} is not a folder; give nbgrader's course folder, the one that holds submitted/."
+            )
+        try:
+            settings = (
+                tomllib.loads((root / "course.toml").read_text()) if (root / "course.toml").exists() else {}
+            )
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SegcourseError(f"{root / 'course.toml'} cannot be read: {error}.") from error
+        chosen = dict(settings.pop("limits", {})) | {
+            name: value for name, value in limits.items() if value is not None
+        }
+        known = {field.name for field in dataclasses.fields(Limits)}
+        megabytes = chosen.pop("notebook_mb", 50)
+        unknown = [*(chosen.keys() - known), *(settings.keys() - {"name"})]
+        if unknown:
+            raise SegcourseError(
+                f"course.toml says {', '.join(unknown)}; known are name and, "
+                f"under [limits], notebook_mb, {', '.join(sorted(known))}."
+            )
+        wrong = [
+            name for name, value in (chosen | {"notebook_mb": megabytes}).items() if not _positive(value)
+        ]
+        if wrong:
+            raise SegcourseError(f"the limit {wrong[0]} must be a number above 0; see course.toml in {root}.")
+        return cls(root.resolve(), settings.get("name", "default_course"), Limits(**chosen), megabytes)
+
+    @property
+    def db_url(self) -> str:
+        return f"sqlite:///{self.root / 'gradebook.db'}"
+
+    def submitted(self, student: str, lesson: str) -> Path:
+        return self.root / "submitted" / student / lesson
+
+    def autograded(self, student: str, lesson: str) -> Path:
+        return self.root / "autograded" / student / lesson
+
+    def feedback(self, student: str, lesson: str) -> Path:
+        return self.root / "feedback" / student / lesson / f"{lesson}.html"
+
+    def students(self, lesson: str) -> Iterator[str]:
+        """Who handed in `lesson`, in order."""
+        folder = self.root / "submitted"
+        for student in sorted(folder.iterdir()) if folder.is_dir() else ():
+            handed_in = student / lesson
+            if not student.name.startswith(".") and (handed_in.exists() or handed_in.is_symlink()):
+                yield student.name
+
+    def seed(self, lesson: str) -> int:
+        """The seed of a lesson's cases: the same for the whole class, known to nobody, made when first
+        needed.
+
+        Only this number enters the sandbox, and from it one lesson's cases can be drawn, never the course's
+        secret.
+        """
+        path = self.root / "course.secret"
+        if not path.exists():
+            with replacing(path) as temporary:
+                temporary.write_text(secrets.token_hex(32) + "\n")
+            os.chmod(path, 0o600)
+        secret = path.read_text().strip()
+        return int.from_bytes(hashlib.sha256(f"{secret}/{lesson}".encode()).digest()[:6], "big")
+
+
+def _positive(value: object) -> bool:
+    return type(value) in (int, float) and value > 0

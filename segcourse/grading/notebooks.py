@@ -1,0 +1,178 @@
+"""Reading what was handed in: bytes to plain cells, trusting nothing and keeping no output.
+
+Only source text crosses into the course. Outputs, widgets' state and whatever else a notebook carries are
+left behind, so that none of it can reach a page, a gradebook or a grader's memory later.
+"""
+
+import codecs
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from segcourse.errors import SegcourseError
+
+MAX_CELLS, MAX_SOURCE = 2000, 200_000
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+class Refused(SegcourseError):
+    """A submission that cannot be graded; the sentence says why, and what the student can do."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: what it says, and what it is for.
+
+    `role` is "text", "run" (ordinary code), "exercise" (code that answers `exercise`), "check" (where
+    `exercise` is observed) or "skip" (long demonstrations, further checks). `grade_id` is nbgrader's name of
+    the cell, if it has one.
+    """
+
+    source: str
+    kind: str = "code"  # or "markdown", "raw"
+    role: str = "run"
+    exercise: str | None = None
+    grade_id: str | None = None
+    id: str | None = None
+    tags: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.role == "exercise":
+            return f"the cell of {self.exercise}"
+        first = next((line.strip() for line in self.source.splitlines() if line.strip()), "")
+        return f"the cell that begins “{first[:50]}{'…' if len(first) > 50 else ''}”"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson as it was handed out: the reference that submissions are compared with.
+
+    `points` maps each exercise's name to its points; `metadata` maps each grade_id to nbgrader's metadata of
+    that cell.
+    """
+
+    name: str
+    path: Path
+    cells: tuple[Cell, ...]
+    points: dict[str, float]
+    metadata: dict[str, dict]
+    notebook: dict
+
+    def cell(self, grade_id: str) -> Cell:
+        return next(cell for cell in self.cells if cell.grade_id == grade_id)
+
+
+def read_lesson(path: Path) -> Lesson:
+    """Read the notebook of a lesson (trusted): its exercises are the cells that nbgrader grades as
+    check_<name>.
+
+    Raises:
+        SegcourseError: the file is missing or has no exercise.
+    """
+    if not path.is_file():
+        raise SegcourseError(
+            f"{path} does not exist; a lesson NAME is graded against lessons/NAME/NAME.ipynb."
+        )
+    notebook = nbformat.read(path, as_version=4)
+    cells, points, metadata = [], {}, {}
+    for cell in notebook.cells:
+        about = cell.metadata.get("nbgrader", {})
+        grade_id = about.get("grade_id")
+        if grade_id:
+            metadata[grade_id] = {name: value for name, value in about.items() if name != "checksum"}
+        if about.get("grade") and not about.get("solution") and grade_id.startswith("check_"):
+            points[grade_id.removeprefix("check_")] = float(about["points"])
+        tags = tuple(cell.metadata.get("tags", ()))
+        role = "text" if cell.cell_type != "code" else "skip" if "skip-grading" in tags else "run"
+        cells.append(Cell(cell.source, cell.cell_type, role, None, grade_id, cell.get("id"), tags))
+    if not points:
+        raise SegcourseError(f"{path} has no exercise: no cell that nbgrader grades is called check_<name>.")
+    cells = [_named(cell, points) for cell in cells]
+    return Lesson(path.stem, path, tuple(cells), points, metadata, notebook)
+
+
+def _named(cell: Cell, points: dict[str, float]) -> Cell:
+    if cell.grade_id in points:
+        return replace(cell, role="exercise", exercise=cell.grade_id)
+    name = (cell.grade_id or "").removeprefix("check_")
+    return replace(cell, role="check", exercise=name) if name in points and cell.grade_id else cell
+
+
+def read_notebook(data: bytes, max_megabytes: float) -> tuple[list[Cell], list[str]]:
+    """The cells of a submitted notebook, their roles still open, and the repairs that reading it took.
+
+    Raises:
+        Refused: it is not a notebook, or one that is too big.
+    """
+    if len(data) > max_megabytes * 1e6:
+        raise Refused(
+            f"the file has {len(data) / 1e6:.0f} MB and {max_megabytes:g} MB are allowed; clear the outputs "
+            "(Kernel, Restart and clear outputs), save, and hand it in again."
+        )
+    if not data.strip():
+        raise Refused("the file is empty; save the notebook again and hand that in.")
+    repairs = []
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    if encoding != "utf-8":
+        repairs.append(f"the file was saved as {encoding} and was read as such")
+    try:
+        content = json.loads(data.decode(encoding))
+    except (ValueError, RecursionError) as error:
+        kind = _looks_like(data)
+        raise Refused(f"the file is {kind}, not a Jupyter notebook; hand in the .ipynb file.") from error
+    cells = content.get("cells") if type(content) is dict else None
+    if type(content) is dict and type(content.get("worksheets")) is list:
+        cells = _from_version_3(content)
+        repairs.append("the notebook was in format 3 and was converted to format 4")
+    if type(cells) is not list:
+        raise Refused("the file is JSON, but not a Jupyter notebook: it has no list of cells.")
+    if len(cells) > MAX_CELLS:
+        raise Refused(f"the notebook has {len(cells)} cells and {MAX_CELLS} are allowed.")
+    read = [_cell(cell) for cell in cells]
+    broken = read.count(None)
+    if broken:
+        repairs.append(f"{broken} cell(s) could not be read and were left out")
+    return [cell for cell in read if cell], repairs
+
+
+def _looks_like(data: bytes) -> str:
+    known = {
+        b"PK\x03\x04": "a zip archive",
+        b"%PDF": "a PDF document",
+        b"<": "a web page",
+        b"\x1f\x8b": "an archive",
+    }
+    found = next((name for start, name in known.items() if data.lstrip().startswith(start)), None)
+    return found or ("a damaged or unfinished file" if data.lstrip().startswith(b"{") else "something else")
+
+
+def _from_version_3(content: dict) -> list | None:
+    try:
+        return nbformat.convert(nbformat.from_dict(content), 4)["cells"]
+    except Exception:  # nbformat's converters fail in their own many ways on what is not quite a notebook
+        return None
+
+
+def _cell(cell: Any) -> Cell | None:
+    if not isinstance(cell, dict) or cell.get("cell_type") not in ("code", "markdown", "raw"):
+        return None
+    source = cell.get("source", "")
+    if isinstance(source, list) and all(type(line) is str for line in source):
+        source = "".join(source)
+    if type(source) is not str or len(source) > MAX_SOURCE:
+        return None
+    # lone surrogates are legal JSON, but no file, page or pipe can hold them
+    source = source.encode("utf-8", "replace").decode()
+    metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
+    about = metadata.get("nbgrader") if isinstance(metadata.get("nbgrader"), dict) else {}
+    tags = metadata.get("tags") if isinstance(metadata.get("tags"), list) else []
+    kind, tags = cell["cell_type"], tuple(filter(None, map(_text, tags)))
+    role = "run" if kind == "code" else "text"
+    return Cell(source, kind, role, None, _text(about.get("grade_id")), _text(cell.get("id")), tags)
+
+
+def _text(value: Any) -> str | None:
+    return value if type(value) is str and 0 < len(value) <= 200 else None
