@@ -42,16 +42,16 @@ class Case(NamedTuple):
     prediction: np.ndarray | None
     scores: dict | None
 
-    def panels(self, palette: Palette, alpha: float = 0.5) -> dict[str, np.ndarray]:
-        """Return the pictures of this case by title: image, truth, prediction, and where they differ."""
+    def panels(self, palette: Palette, alpha: float = 0.5) -> list[tuple[str, np.ndarray]]:
+        """Return the titled pictures of this case: image, truth, prediction, and where they differ."""
         background = background_class(palette)
-        panels = {self.title: self.image}
+        panels = [(self.title, self.image)]
         if self.truth is not None:
-            panels["truth"] = overlay(self.image, self.truth, palette, alpha, background)
+            panels.append(("truth", overlay(self.image, self.truth, palette, alpha, background)))
         if self.prediction is not None:
-            panels["prediction"] = overlay(self.image, self.prediction, palette, alpha, background)
+            panels.append(("prediction", overlay(self.image, self.prediction, palette, alpha, background)))
         if self.scores is not None:
-            panels[self.score_line(palette)] = error_map(self.truth, self.prediction, background)
+            panels.append((self.score_line(palette), error_map(self.truth, self.prediction, background)))
         return panels
 
     def score_line(self, palette: Palette) -> str:
@@ -156,7 +156,7 @@ def describe(cases: Sequence[Case], palette: Palette) -> str:
 
 def results_figure(cases: Sequence[Case], palette: Palette, alpha: float = 0.5, figsize=None) -> Figure:
     """Lay out the panels of each case in a row (images alone: four a row) above one legend; shows nothing."""
-    rows = [list(case.panels(palette, alpha).items()) for case in cases]
+    rows = [case.panels(palette, alpha) for case in cases]
     if len(rows[0]) == 1:
         flat = [panel for row in rows for panel in row]
         rows = [flat[i : i + 4] for i in range(0, len(flat), 4)]

@@ -20,7 +20,9 @@ class ThresholdExplorer(Widget):
     def __init__(self, image, values, true_mask, threshold, below, palette, title):
         (self.image,) = as_images(image)
         size = self.image.shape[:2]
-        values = np.squeeze(to_array(values))
+        values = to_array(values)
+        if values.shape in ((1, *size), (*size, 1)):
+            values = values.reshape(size)
         if values.shape != size:
             raise DataError(
                 f"the image is {size[0]}×{size[1]} and the values to threshold are "
@@ -45,12 +47,18 @@ class ThresholdExplorer(Widget):
             self.slider = ipywidgets.IntSlider(int(threshold), 0, 255, **options)
         else:
             self.slider = ipywidgets.FloatSlider(float(threshold), min=0, max=1, step=0.01, **options)
-        self.picture = ipywidgets.HTML(self.html())
+        # Image and truth stay as they are; only what depends on the threshold is drawn and sent again.
+        fixed = Case(title, self.image, self.truth, None, None).panels(self.palette)
+        self._fixed, self._known = panels_html(fixed, title), len(fixed)
+        self.picture = ipywidgets.HTML(self.live())
+        panels = ipywidgets.HBox(
+            [ipywidgets.HTML(self._fixed), self.picture], layout=ipywidgets.Layout(flex_flow="row wrap")
+        )
         self.slider.observe(self._redraw, "value")
-        self.box = ipywidgets.VBox([self.slider, self.picture])
+        self.box = ipywidgets.VBox([self.slider, panels])
 
     def _redraw(self, _) -> None:
-        self.picture.value = self.html()
+        self.picture.value = self.live()
 
     def case(self) -> Case:
         """Return the image, the truth and the mask at the slider's threshold, with their scores."""
@@ -66,12 +74,15 @@ class ThresholdExplorer(Widget):
         rule = f"{self.palette.names[1]} where the value is {sign} {self.slider.value:g}"
         return f"{rule}: {case.prediction.mean():.1%} of the pixels.{scores}"
 
-    def html(self) -> str:
-        """Return the panels at this threshold, and the sentence."""
+    def live(self) -> str:
+        """Return prediction and errors at this threshold, and the sentence."""
         case = self.case()
-        sentence = self.text(case)
-        panels = panels_html(case.panels(self.palette), sentence)
-        return f'{panels}<div role="status">{html.escape(sentence)}</div>'
+        sentence, panels = self.text(case), case.panels(self.palette)[self._known :]
+        return f'{panels_html(panels, sentence)}<div role="status">{html.escape(sentence)}</div>'
+
+    def html(self) -> str:
+        """Return all panels."""
+        return self._fixed + self.live()
 
     def static(self) -> Figure:
         """Return the same panels as a Figure."""
