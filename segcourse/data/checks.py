@@ -174,10 +174,7 @@ def _compare(one: _Looked) -> list[tuple[str, Path]]:
 def _check_values(report: Report, looked: list[_Looked], mask_values, void: set[int], class_names) -> None:
     """Hold each mask's values against what they mean in the whole set."""
     looked = [one._replace(values=one.values - void) for one in looked if one.values]
-    try:
-        listed = mask_value_scheme([one.values for one in looked], mask_values, (), class_names).mask_values
-    except DataError:
-        listed = ()
+    listed = _listed([one.values for one in looked], mask_values, class_names)
     for one in looked:
         if strange := sorted(one.values - {*listed, IGNORE}) if listed else sorted(one.values):
             shown = ", ".join(map(str, strange[:6])) + (", …" if len(strange) > 6 else "")
@@ -191,6 +188,22 @@ def _check_values(report: Report, looked: list[_Looked], mask_values, void: set[
         for one in looked:
             if 255 in one.values:
                 report.add("0/1 and 0/255 mixed", one.pair.mask)
+
+
+def _listed(stored: list[set[int]], mask_values, class_names) -> tuple[int, ...]:
+    """The values of the classes, as the masks say that make sense on their own; empty if none does."""
+
+    def makes_sense(values: set[int]) -> bool:
+        try:
+            return bool(mask_value_scheme([values], mask_values, (), class_names))
+        except DataError:
+            return False
+
+    sound = [values for values in stored if makes_sense(values)]
+    try:
+        return mask_value_scheme(sound, mask_values, (), class_names).mask_values if sound else ()
+    except DataError:
+        return ()
 
 
 def _check_copies(report: Report, pairs: list[Pair]) -> None:

@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 from torch.utils.data import Dataset
 
 from segcourse.data import Sample
-from segcourse.data.decode import Size, height_width
+from segcourse.data.decode import Size, height_width, image_facts
 from segcourse.data.images import read_image, read_mask
 from segcourse.data.pairing import Pair, pair_files, pairs_from_csv
 from segcourse.data.transforms import apply
@@ -98,11 +97,10 @@ class FolderDataset(Dataset):
         return self._cache[index]
 
     def _read(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-        image = read_image(pair.image, size=self.size)
-        mask = read_mask(pair.mask, size=self.size, **self._meaning)
-        if image.shape[:2] != mask.shape:
+        of_image, of_mask = image_facts(pair.image).shape, image_facts(pair.mask).shape
+        if of_image != of_mask:  # said before resizing, which would hide it
             raise DataError(
-                f"{Path(pair.image).name} is {image.shape[0]} x {image.shape[1]} pixels and its mask "
-                f"{Path(pair.mask).name} {mask.shape[0]} x {mask.shape[1]}; both must have the same size"
+                f"{pair.image} is {of_image[0]} x {of_image[1]} pixels and its mask {pair.mask.name} "
+                f"{of_mask[0]} x {of_mask[1]}; both must have the same size (see `segcourse data check`)"
             )
-        return image, mask
+        return read_image(pair.image, self.size), read_mask(pair.mask, size=self.size, **self._meaning)

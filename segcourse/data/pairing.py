@@ -20,7 +20,7 @@ IMAGE_MARK = re.compile(r"[ _.-](images?|img|photo|sat|leftimg8bit|dermoscopic_i
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages", "photos")
 MASK_FOLDERS = ("masks", "mask", "labels", "annotations", "gt", "ground_truth", "SegmentationClass", "annot")
 # files that lie beside the images of known sets and are neither image nor mask
-_NEITHER = re.compile(r"_superpixels$|_gtfine_(color|instanceids)$", re.IGNORECASE)
+_NEITHER = re.compile(r"_superpixels$|_r\d+_label\d+$|_gtfine_(color|instanceids)$", re.IGNORECASE)
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".webp")
 
 

@@ -154,9 +154,9 @@ def apply(
     """
     wants_arrays = transform is not None and _takes_keywords(transform)
     if wants_arrays:
-        result = transform(image=image, mask=mask)
+        result = transform(image=image.copy(), mask=mask.copy())
         image, mask = (result["image"], result["mask"]) if isinstance(result, dict) else result
-    image, mask = _image_tensor(image), torch.as_tensor(np.ascontiguousarray(mask))
+    image, mask = _image_tensor(image), torch.as_tensor(np.array(mask))
     if transform is not None and not wants_arrays:
         image, mask = transform(tv_tensors.Image(image), tv_tensors.Mask(mask))
     image, mask = image.as_subclass(torch.Tensor), mask.as_subclass(torch.Tensor)

@@ -6,6 +6,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+
 from segcourse.data.decode import image_facts
 from segcourse.data.images import class_ids, read_image, read_mask
 from segcourse.errors import DataError
@@ -215,7 +216,7 @@ def test_unexpected_values_are_named_with_the_cure():
         "mask.png: mask values are {0, 128}; class ids 0..1 were expected. "
         "If these are the values of the classes, pass mask_values=(0, 128)"
     )
-    with pytest.raises(DataError, match=r"\{0, 255\}; class ids 0\.\.1 were expected\. For a binary mask saved"):
+    with pytest.raises(DataError, match=r"\{0, 255\}; class ids 0\.\.1 were expected\. For a binary"):
         class_ids(np.uint8([[0, 255]]), (0, 1))
     assert class_ids(np.uint8([[0, 255]]), (0, 1), void_values=(255,)).tolist() == [[0, 255]]
 

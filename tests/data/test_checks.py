@@ -1,0 +1,240 @@
+"""What `check_folder` finds: one planted fault at a time, and the faults found are those and no others."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segcourse.data.checks import check_folder
+from segcourse.errors import DataError
+from segcourse.palette import Palette
+
+SHAPE = (24, 32)
+
+
+def disc(high=1):
+    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    return ((rows - 12) ** 2 + (columns - 15) ** 2 < 64).astype(np.uint8) * high
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four sound pairs; masks hold ids 0 and 1."""
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    for k in range(4):
+        pixels = np.random.default_rng(k).integers(0, 256, (*SHAPE, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{k}.png")
+        Image.fromarray(disc()).save(tmp_path / "masks" / f"{k}.png")
+    return tmp_path
+
+
+def mask(folder, name, array):
+    Image.fromarray(array).save(folder / "masks" / name)
+
+
+def test_nothing_to_find(folder):
+    report = check_folder(folder)
+    assert report.ok
+    assert report.found == {}
+    assert report.table() == "4 pairs of image and mask: nothing to put right"
+
+
+def no_mask(folder):
+    (folder / "masks" / "2.png").unlink()
+    return {"image without mask": ["2.png"]}
+
+
+def no_image(folder):
+    mask(folder, "nine.png", disc())
+    return {"mask without image": ["nine.png"]}
+
+
+def two_masks(folder):
+    mask(folder, "2.bmp", disc())
+    return {"several files for one name": ["2.png", "2.bmp", "2.png"]}
+
+
+def text_as_image(folder):
+    (folder / "images" / "1.png").write_text("not a picture")
+    return {"unreadable image": ["1.png"]}
+
+
+def truncated_jpeg(folder):
+    (folder / "images" / "1.png").unlink()
+    path = folder / "images" / "1.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (*SHAPE, 3), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:-300])
+    return {"unreadable image": ["1.jpg"]}
+
+
+def truncated_mask(folder):
+    path = folder / "masks" / "3.png"
+    path.write_bytes(path.read_bytes()[:-40])
+    return {"unreadable mask": ["3.png"]}
+
+
+def other_size(folder):
+    mask(folder, "3.png", disc()[:20])
+    return {"sizes differ": ["3.png"]}
+
+
+def phone_picture(folder):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(folder / "images" / "3.png").save(folder / "images" / "3.png", exif=exif)
+    return {"mask not turned": ["3.png"]}
+
+
+def colours(folder):
+    mask(folder, "0.png", Palette.default(["sky", "road"]).colourise(disc()))
+    return {"colour mask": ["0.png"]}
+
+
+def jpeg_mask(folder):
+    (folder / "masks" / "0.png").unlink()
+    mask(folder, "0.jpg", disc(255))
+    return {"JPEG mask": ["0.jpg"]}
+
+
+def smoothed(folder):
+    small = Image.fromarray(disc(255)).resize((16, 12))
+    small.resize(SHAPE[::-1], Image.Resampling.BICUBIC).save(folder / "masks" / "0.png")
+    values = np.unique(np.asarray(Image.open(folder / "masks" / "0.png")))
+    strange = ", ".join(str(value) for value in values if value not in (0, 1, 255))
+    assert len(values) > 8
+    return {"unexpected mask values": [f"0.png {{{', '.join(strange.split(', ')[:6])}, …}}"]}
+
+
+def two_ways(folder):
+    mask(folder, "0.png", disc(255))
+    return {"0/1 and 0/255 mixed": ["0.png"]}
+
+
+def copies(folder):
+    (folder / "images" / "3.png").write_bytes((folder / "images" / "1.png").read_bytes())
+    return {"same image twice": ["1.png = 3.png"]}
+
+
+FAULTS = [
+    no_mask,
+    no_image,
+    two_masks,
+    text_as_image,
+    truncated_jpeg,
+    truncated_mask,
+    other_size,
+    phone_picture,
+    colours,
+    jpeg_mask,
+    smoothed,
+    two_ways,
+    copies,
+]
+
+
+@pytest.mark.parametrize("plant", FAULTS, ids=lambda plant: plant.__name__)
+def test_one_fault_is_found_and_only_it(folder, plant):
+    expected = plant(folder)
+    report = check_folder(folder)
+    assert report.problems == expected
+    assert not report.ok
+    kind, names = next(iter(expected.items()))
+    line = next(line for line in report.table().splitlines() if kind in line)
+    assert line.startswith("problem")
+    assert names[0] in line
+
+
+def test_several_faults_are_all_in_the_table(folder):
+    text_as_image(folder)
+    other_size(folder)
+    colours(folder)
+    report = check_folder(folder)
+    assert set(report.problems) == {"unreadable image", "sizes differ", "colour mask"}
+    assert report.table().startswith("4 pairs of image and mask: 3 kinds of problem\n")
+
+
+def test_notes_are_no_problems(folder):
+    for k in range(4):
+        mask(folder, f"{k}.png", disc(255))
+    mask(folder, "2.png", disc(0))
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down: the sides stay
+    Image.open(folder / "images" / "3.png").save(folder / "images" / "3.png", exif=exif)
+    report = check_folder(folder)
+    assert report.ok
+    assert report.found == {
+        "EXIF rotation": ["3.png"],
+        "empty mask": ["2.png"],
+        "saved as 0/255": ["0.png", "1.png", "3.png"],
+    }
+
+
+def test_an_image_upside_down_beside_a_mask_as_stored_cannot_be_seen_by_size(folder):
+    # hence a note on every rotated image, even where the sizes agree
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.open(folder / "images" / "0.png").save(folder / "images" / "0.png", exif=exif)
+    assert "EXIF rotation" in check_folder(folder).table()
+
+
+def test_void_is_not_black_and_white(folder):
+    with_void = disc()
+    with_void[:2] = 255
+    mask(folder, "0.png", with_void)
+    mask(folder, "1.png", np.where(with_void == 1, 0, with_void))
+    assert check_folder(folder).found == {}
+
+
+def test_what_is_said_about_values_is_held_against_them(folder):
+    for k in range(4):
+        mask(folder, f"{k}.png", disc(7))
+    assert check_folder(folder).problems["unexpected mask values"][0] == "0.png {0, 7}"
+    assert check_folder(folder, mask_values=(0, 7)).ok
+    assert check_folder(folder, class_names=[f"class {k}" for k in range(8)]).ok
+    assert (
+        check_folder(folder, class_names=("a", "b", "c")).problems["unexpected mask values"][0] == "0.png {7}"
+    )
+    assert check_folder(folder, mask_values=(0, 7)).found == {}
+
+
+def test_jpeg_masks_are_a_note_when_their_values_are_given(folder):
+    for k in range(4):
+        (folder / "masks" / f"{k}.png").unlink()
+        mask(folder, f"{k}.jpg", disc(255))
+    assert check_folder(folder, mask_values=(0, 255)).ok
+    assert not check_folder(folder).ok
+
+
+def test_colour_masks_with_their_palette(folder):
+    palette = Palette.default(["sky", "road"])
+    for k in range(4):
+        mask(folder, f"{k}.png", palette.colourise(disc()))
+    assert check_folder(folder, palette=palette).ok
+    assert len(check_folder(folder).problems["colour mask"]) == 4
+
+
+def test_names_are_counted_where_there_are_many(folder):
+    for k in range(20):
+        Image.new("RGB", SHAPE, (k, 0, 0)).save(folder / "images" / f"more{k:02}.png")
+    report = check_folder(folder)
+    assert "more00.png, more01.png, more02.png and 17 more" in report.table()
+    assert len(report.problems["image without mask"]) == 20
+
+
+def test_no_pair_at_all(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    report = check_folder(tmp_path)
+    assert set(report.problems) == {"no pairs", "image without mask"}
+
+
+def test_csv(folder):
+    (folder / "pairs.csv").write_text(
+        "image,mask\nimages/0.png,masks/1.png\nimages/1.png,masks/nowhere.png\n"
+    )
+    report = check_folder(csv=folder / "pairs.csv")
+    assert report.problems == {"unreadable mask": ["nowhere.png"]}
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(DataError, match="does not exist"):
+        check_folder(tmp_path / "nowhere")

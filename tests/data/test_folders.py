@@ -1,0 +1,170 @@
+"""A folder of files as a data set."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from segcourse.data import Sample
+from segcourse.data.folders import FolderDataset
+from segcourse.data.transforms import train_transform
+from segcourse.errors import DataError
+from segcourse.palette import Palette
+
+
+def write_pairs(folder, count=3, shape=(20, 30), white=255, suffix="_mask.png", classes=2):
+    """Images of one colour each; masks in which the left half is background."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for k in range(count):
+        image = np.full((*shape, 3), 40 * k, np.uint8)
+        mask = np.zeros(shape, np.uint8)
+        mask[:, shape[1] // 2 :] = white * (1 + k % (classes - 1))
+        Image.fromarray(image).save(folder / f"{k}.png")
+        Image.fromarray(mask).save(folder / f"{k}{suffix}")
+    return folder
+
+
+@pytest.mark.parametrize("suffix", ["_mask.gif", "_segmentation.png", "_lesion.bmp", "_mask.tif", "_gt.png"])
+@pytest.mark.parametrize("white", [1, 255])
+def test_a_sample_is_what_it_promises(tmp_path, suffix, white):
+    dataset = FolderDataset(write_pairs(tmp_path, white=white, suffix=suffix))
+    sample = dataset[2]
+    assert isinstance(sample, Sample)
+    assert (sample.image.dtype, sample.image.shape) == (torch.float32, (3, 20, 30))
+    assert sample.image.unique().tolist() == pytest.approx([80 / 255])
+    assert (sample.mask.dtype, sample.mask.shape) == (torch.int64, (20, 30))
+    assert sample.mask[0].tolist() == [0] * 15 + [1] * 15
+    assert sample.name == "2"
+    assert len(dataset) == 3
+    assert dataset.class_names == ("background", "foreground")
+    assert len(dataset.palette) == 2
+
+
+def test_black_and_white_is_not_background_and_ignored(tmp_path):
+    write_pairs(tmp_path)
+    assert 255 not in FolderDataset(tmp_path)[0].mask
+    # an empty mask before the first full one must not decide
+    Image.new("L", (30, 20)).save(tmp_path / "0_mask.png")
+    dataset = FolderDataset(tmp_path)
+    assert dataset.mask_values == (0, 255)
+    assert dataset[0].mask.unique().tolist() == [0]
+    assert dataset[1].mask.unique().tolist() == [0, 1]
+
+
+def test_void_in_a_two_class_set_stays_ignored(tmp_path):
+    write_pairs(tmp_path, white=1)
+    for k, values in ((0, [0, 1, 255]), (1, [0, 255, 0])):
+        mask = np.repeat(np.repeat(np.uint8([values]), 20, 0), 10, 1)
+        Image.fromarray(mask).save(tmp_path / f"{k}_mask.png")
+    dataset = FolderDataset(tmp_path)
+    assert dataset[0].mask.unique().tolist() == [0, 1, 255]
+    assert dataset[1].mask.unique().tolist() == [0, 255]
+
+
+def test_masks_saved_in_two_ways_are_refused_when_read(tmp_path):
+    write_pairs(tmp_path, white=1)
+    Image.fromarray(np.uint8([[0, 255]] * 20).repeat(15, 1)).save(tmp_path / "2_mask.png")
+    dataset = FolderDataset(tmp_path)
+    assert dataset[0].mask.max() == 1
+    with pytest.raises(DataError, match=r"2_mask\.png: mask values are \{0, 255\}; class ids 0\.\.1"):
+        dataset[2]
+
+
+def test_many_classes_are_found_or_named(tmp_path):
+    write_pairs(tmp_path, white=1, classes=4)
+    assert FolderDataset(tmp_path).class_names == ("class 0", "class 1", "class 2", "class 3")
+    named = FolderDataset(tmp_path, class_names=("sky", "road", "car", "tree", "sign"))
+    assert named.palette.names == named.class_names
+    assert named.mask_values == (0, 1, 2, 3, 4)
+
+
+def test_class_id_beyond_the_palette(tmp_path):
+    write_pairs(tmp_path, white=1, classes=4)
+    dataset = FolderDataset(tmp_path, palette=Palette.default(["sky", "road", "car"]))
+    assert dataset[0].mask.max() == 1
+    with pytest.raises(
+        DataError, match=r"2_mask\.png: mask values are \{0, 3\}; class ids 0\.\.2 were expected"
+    ):
+        dataset[2]
+
+
+def test_names_and_values_must_agree(tmp_path):
+    with pytest.raises(DataError, match=r"2 mask values \(0, 255\) but 3 class names"):
+        FolderDataset(write_pairs(tmp_path), mask_values=(0, 255), class_names=("a", "b", "c"))
+
+
+def test_masks_as_colours(tmp_path):
+    palette = Palette.default(["sky", "road", "car"])
+    write_pairs(tmp_path, white=1, classes=3)
+    for k in range(3):
+        ids = np.asarray(Image.open(tmp_path / f"{k}_mask.png"))
+        Image.fromarray(palette.colourise(ids)).save(tmp_path / f"{k}_mask.png")
+    dataset = FolderDataset(tmp_path, palette=palette)
+    assert dataset[1].mask.unique().tolist() == [0, 2]
+
+
+def test_size_resizes_both(tmp_path):
+    dataset = FolderDataset(write_pairs(tmp_path), size=(8, 12))
+    assert dataset[0].image.shape == (3, 8, 12)
+    assert dataset[0].mask.unique().tolist() == [0, 1]
+    assert FolderDataset(tmp_path, size=16)[0].mask.shape == (16, 16)
+    with pytest.raises(DataError, match="size is 0"):
+        FolderDataset(tmp_path, size=0)
+
+
+def test_masks_of_another_size_are_refused_even_when_resized(tmp_path):
+    write_pairs(tmp_path)
+    Image.new("L", (20, 30)).save(tmp_path / "1_mask.png")
+    for size in (None, 16):
+        dataset = FolderDataset(tmp_path, size=size)
+        assert dataset[0].mask.max() == 1
+        with pytest.raises(DataError, match=r"1\.png is 20 x 30 pixels and its mask 1_mask\.png 30 x 20"):
+            dataset[1]
+
+
+def test_decoded_once_and_transformed_each_time(tmp_path):
+    dataset = FolderDataset(write_pairs(tmp_path), size=16, transform=train_transform())
+    first = dataset[2].image
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert not torch.equal(dataset[2].image, first)  # from memory, with new random numbers
+    with pytest.raises(DataError, match="does not exist"):
+        dataset[1]
+
+
+def test_without_size_or_cache_files_are_read_again(tmp_path):
+    dataset = FolderDataset(write_pairs(tmp_path), size=16, cache=False)
+    dataset[0]
+    (tmp_path / "0.png").unlink()
+    with pytest.raises(DataError, match="does not exist"):
+        dataset[0]
+
+
+def test_same_numbers_in_a_worker(tmp_path):
+    dataset = FolderDataset(write_pairs(tmp_path), size=16)
+    loader = torch.utils.data.DataLoader(dataset, batch_size=3, num_workers=1)
+    batch = next(iter(loader))
+    assert isinstance(batch, Sample)
+    assert torch.equal(batch.image, torch.stack([sample.image for sample in dataset]))
+    assert list(batch.name) == ["0", "1", "2"]
+
+
+def test_indices(tmp_path):
+    dataset = FolderDataset(write_pairs(tmp_path), size=16)
+    assert dataset[-1].name == "2"
+    assert [sample.name for sample in dataset] == ["0", "1", "2"]
+    with pytest.raises(IndexError):
+        dataset[3]
+
+
+def test_csv_with_splits(tmp_path):
+    write_pairs(tmp_path / "files")
+    lines = ["image,mask,split", *(f"files/{k}.png,files/{k}_mask.png,{s}" for k, s in enumerate("ttv"))]
+    (tmp_path / "pairs.csv").write_text("\n".join(lines))
+    assert len(FolderDataset(csv=tmp_path / "pairs.csv")) == 3
+    assert FolderDataset(csv=tmp_path / "pairs.csv", split="v")[0].name == "2"
+
+
+def test_nothing_given():
+    with pytest.raises(DataError, match="a folder with images, or a CSV file"):
+        FolderDataset()

@@ -1,0 +1,48 @@
+"""What the numbers in masks mean, decided for a whole set."""
+
+import pytest
+
+from segcourse.data.values import mask_value_scheme
+from segcourse.errors import DataError
+
+BINARY = ("background", "foreground")
+
+
+@pytest.mark.parametrize(
+    ("stored", "options", "mask_values", "void_values"),
+    [
+        ([{0, 1}], {}, (0, 1), ()),
+        ([{0, 255}], {}, (0, 255), ()),
+        ([{0}, {0}, {255}], {}, (0, 255), ()),
+        ([{0}] * 40 + [{0, 255}], {}, (0, 255), ()),  # forty empty masks decide nothing
+        ([{0}], {}, (0, 1), ()),
+        ([{0, 1, 255}, {0, 255}], {}, (0, 1), (255,)),
+        ([{0, 255}], {"class_names": ("skin", "lesion")}, (0, 255), ()),
+        ([{0, 255}], {"class_names": ("a", "b", "c")}, (0, 1, 2), ()),  # 255 is ignored in a set of three
+        ([{0, 255}], {"mask_values": (0, 1)}, (0, 1), ()),  # what was said holds
+        ([{0, 2, 7}], {"void_values": (7,)}, (0, 1, 2), (7,)),
+        ([{0, 1}, {2, 3, 255}], {}, (0, 1, 2, 3), ()),
+    ],
+)
+def test_what_values_mean(stored, options, mask_values, void_values):
+    scheme = mask_value_scheme(iter(stored), **options)
+    assert (scheme.mask_values, scheme.void_values) == (mask_values, void_values)
+
+
+def test_made_up_names():
+    assert mask_value_scheme([{0, 1}]).class_names == BINARY
+    assert mask_value_scheme([{0, 1, 2}]).class_names == ("class 0", "class 1", "class 2")
+
+
+@pytest.mark.parametrize("values", [{0, 128}, {0, 128, 255}, {0, 50, 100, 150}, set(range(256))])
+def test_values_that_are_no_ids_are_refused(values):
+    with pytest.raises(DataError, match=r"class ids 0, 1, 2 … were expected"):
+        mask_value_scheme([values])
+
+
+def test_files_are_not_read_on_when_it_is_clear():
+    def masks():
+        yield from [{0, 1}] * 16
+        raise AssertionError("the seventeenth mask was read")
+
+    assert mask_value_scheme(masks()).mask_values == (0, 1)
