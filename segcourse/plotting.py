@@ -204,26 +204,27 @@ def results_figure(cases: Sequence[Case], palette: Palette, alpha: float = 0.5, 
     return figure
 
 
-def _legend(cases: Sequence[Case], palette: Palette, width: float) -> tuple[list[Patch], int]:
-    """Return a patch for each colour that occurs, and the number of lines they take."""
+def legend_entries(cases: Sequence[Case], palette: Palette) -> list[tuple[str, tuple[int, int, int]]]:
+    """Return name and colour of each class that occurs and, where there are error maps, of each outcome."""
     background = background_class(palette)
     masks = [mask for case in cases for mask in (case.truth, case.prediction) if mask is not None]
     present = sorted({int(i) for mask in masks for i in np.unique(mask)} - {background, IGNORE})
-    entries = [(palette.names[i], np.array(palette.colours[i])) for i in present]
+    entries = [(palette.names[i], palette.colours[i]) for i in present]
     if any(case.scores for case in cases):
         names = ["true positive", "false positive", "false negative"] if background == 0 else ["right"]
         names += ["wrong class"] if len(palette.names) > 2 else []
         names += ["ignored"] if any((case.truth == IGNORE).any() for case in cases) else []
         colours = ERROR_COLOURS | {"right": ERROR_COLOURS["true negative"]}
-        entries += [(name, np.array(colours[name])) for name in names]
-    patches = [
-        Patch(facecolor=colour / 255, edgecolor="0.4", linewidth=0.6, label=name) for name, colour in entries
-    ]
-    length = (
-        max((len(name) for name, _ in entries), default=0) * 0.075 + 0.42
-    )  # inches; columns are equally wide
-    per_row = max(1, int(width / length))
-    return patches, -(-len(patches) // per_row)
+        entries += [(name, colours[name]) for name in names]
+    return entries
+
+
+def _legend(cases: Sequence[Case], palette: Palette, width: float) -> tuple[list[Patch], int]:
+    """Return a patch for each entry of the legend, and the number of lines they take."""
+    entries = legend_entries(cases, palette)
+    patches = [Patch(fc=np.array(rgb) / 255, ec="0.4", linewidth=0.6, label=name) for name, rgb in entries]
+    length = max((len(name) for name, _ in entries), default=0) * 0.075 + 0.42  # inches; equal columns
+    return patches, -(-len(patches) // max(1, int(width / length)))
 
 
 def show_image(image, title: str = "", *, alt: str) -> Figure:

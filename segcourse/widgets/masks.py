@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from segcourse.display import show
 from segcourse.plotting import describe, prepare, results_figure
-from segcourse.widgets.widget import WIDE, Widget, panels_html
+from segcourse.widgets.widget import WIDE, Widget, legend_html, panels_html
 
 
 class MaskExplorer(Widget):
@@ -34,7 +34,8 @@ class MaskExplorer(Widget):
     def html(self) -> str:
         """Return this image's panels."""
         case = self.cases[self.sample.value - 1]
-        return panels_html(case.panels(self.palette, self.alpha.value), self.text())
+        legend = legend_html([case], self.palette)
+        return panels_html(case.panels(self.palette, self.alpha.value), self.text()) + legend
 
     def static(self) -> Figure:
         """Return the same panels as a Figure."""

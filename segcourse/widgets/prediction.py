@@ -76,7 +76,7 @@ class Prediction(Widget):
         elif self.answer is not None:
             answer = html.escape(f"{self.answer}. {self.why or ''}".strip())
             folded = f"<details><summary>Answer</summary>{answer}</details>"
-        return f"<p>{self.heading}</p><ol type='A'>{items}</ol>{folded}"
+        return f"<p>{self.heading}</p><ol style='list-style-type:upper-alpha'>{items}</ol>{folded}"
 
     def text(self) -> str:
         """Return question and choices as lines."""

@@ -11,7 +11,7 @@ from segcourse.errors import DataError
 from segcourse.palette import Palette
 from segcourse.pictures import as_images, as_masks, to_array
 from segcourse.plotting import Case, results_figure, score
-from segcourse.widgets.widget import WIDE, Widget, panels_html
+from segcourse.widgets.widget import WIDE, Widget, legend_html, panels_html, row
 
 
 class ThresholdExplorer(Widget):
@@ -75,14 +75,15 @@ class ThresholdExplorer(Widget):
         return f"{rule}: {case.prediction.mean():.1%} of the pixels.{scores}"
 
     def live(self) -> str:
-        """Return prediction and errors at this threshold, and the sentence."""
+        """Return prediction and errors at this threshold, the sentence, and the legend."""
         case = self.case()
         sentence, panels = self.text(case), case.panels(self.palette)[self._known :]
-        return f'{panels_html(panels, sentence)}<div role="status">{html.escape(sentence)}</div>'
+        status = f'<div role="status">{html.escape(sentence)}</div>'
+        return f"<div>{panels_html(panels, sentence)}{status}{legend_html([case], self.palette)}</div>"
 
     def html(self) -> str:
         """Return all panels."""
-        return self._fixed + self.live()
+        return row(self._fixed + self.live())
 
     def static(self) -> Figure:
         """Return the same panels as a Figure."""

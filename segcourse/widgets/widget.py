@@ -1,12 +1,15 @@
 """What every widget shares: it is shown once, as controls where a kernel runs, else as plain HTML."""
 
 import html
+from collections.abc import Sequence
 
 import ipywidgets
 import numpy as np
 
 from segcourse.display import show_once
+from segcourse.palette import Palette
 from segcourse.pictures import img_tag, png
+from segcourse.plotting import Case, legend_entries
 
 WIDE = {"description_width": "initial"}  # labels are never cut off
 
@@ -45,4 +48,22 @@ def panels_html(panels: list[tuple[str, np.ndarray]], alt: str, width: int = 256
         pixels = ";image-rendering:pixelated" if max(picture.shape) <= 64 else ""
         caption = f"<figcaption>{html.escape(title)}</figcaption>"
         cells.append(f'<figure style="margin:0 6px 6px 0{pixels}">{caption}{image}</figure>')
-    return f'<div style="display:flex;flex-wrap:wrap">{"".join(cells)}</div>'
+    return row("".join(cells))
+
+
+def legend_html(cases: Sequence[Case], palette: Palette) -> str:
+    """Return a swatch and a name for each colour in the cases' panels."""
+    box = (
+        "display:inline-block;width:1em;height:0.8em;margin:0 0.4em 0 0;border:1px solid #777;background:rgb"
+    )
+    entries = [(html.escape(name), rgb) for name, rgb in legend_entries(cases, palette)]
+    return row(
+        "".join(
+            f'<span style="margin-right:1em"><i style="{box}{rgb}"></i>{name}</span>' for name, rgb in entries
+        )
+    )
+
+
+def row(content: str) -> str:
+    """Return HTML whose parts stand side by side, and below one another where there is no room."""
+    return f'<div style="display:flex;flex-wrap:wrap">{content}</div>'
