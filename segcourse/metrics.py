@@ -11,7 +11,7 @@ each is named.
 Masks are tensors or NumPy arrays; scores are float64 tensors on the CPU.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor
 from segcourse.errors import DataError
 
 Mask = Tensor | np.ndarray
-BLOCK = 2**18  # pixels counted at a time: their pairs stay in the processor's cache
+BLOCK = 2**15  # pixels counted at a time; see `blocks`
 
 
 def confusion_matrix(prediction: Mask, target: Mask, num_classes: int, ignore_index: int = 255) -> Tensor:
@@ -38,18 +38,16 @@ def confusion_matrix(prediction: Mask, target: Mask, num_classes: int, ignore_in
     [[1, 1], [0, 1]]
     """
     prediction, target = check_pair(prediction, target)
-    size = max(
-        256, num_classes
-    )  # the table has room for every byte: strangers are counted too, then reported
-    table = torch.zeros(size**2, dtype=torch.int64, device=prediction.device)
-    for ids, truth in zip(prediction.flatten().split(BLOCK), target.flatten().split(BLOCK), strict=True):
-        ids, truth = small_ids(ids, truth, size, ignore_index)
-        table += torch.bincount(truth * size + ids, minlength=size**2)
-    table = table.reshape(size, size)
-    if 0 <= ignore_index < size:
-        table[ignore_index] = 0  # one row is cheaper to drop than millions of pixels
-    check_classes(table, num_classes)
-    return table[:num_classes, :num_classes].clone()
+    rows = max(256, num_classes)  # one for every byte: ignored pixels are counted too, then dropped as a row
+    table = torch.zeros(rows * num_classes, dtype=torch.int64, device=target.device)
+    for ids, truth in blocks(prediction, target):
+        ids, truth = small_ids(ids, truth, num_classes, rows, ignore_index)
+        table += torch.bincount(truth * num_classes + ids, minlength=rows * num_classes)
+    table = table.reshape(rows, num_classes)
+    if 0 <= ignore_index < rows:
+        table[ignore_index] = 0
+    check_rows(table, num_classes)
+    return table[:num_classes].clone()
 
 
 def iou_per_class(matrix: Tensor) -> Tensor:
@@ -219,26 +217,40 @@ def check_pair(prediction: Mask, target: Mask) -> tuple[Tensor, Tensor]:
     return prediction, target.to(prediction.device)
 
 
-def small_ids(prediction: Tensor, target: Tensor, size: int, ignore_index: int) -> tuple[Tensor, Tensor]:
-    """Both as int32 labels below `size`: uint8 ends at 255, and the pair 20·21 + 20 would wrap."""
-    if not (_below(prediction, size) and _below(target, size)):  # ignore_index=-100, or a mistake
+def blocks(prediction: Tensor, target: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
+    """Both in pieces that fit one core's cache and are too small for PyTorch to spread over threads, which on a
+    busy machine wait for each other longer than they count; on a GPU, in one piece."""
+    size = BLOCK if target.device.type == "cpu" else max(1, target.numel())
+    return zip(prediction.flatten().split(size), target.flatten().split(size), strict=True)
+
+
+def small_ids(
+    prediction: Tensor, target: Tensor, num_classes: int, rows: int, ignore_index: int
+) -> tuple[Tensor, Tensor]:
+    """Both as int32 (uint8 ends at 255, and the pair 20·21 + 20 would wrap), the prediction below
+    `num_classes`, the target below `rows`; where the labels do not allow it, without the ignored pixels."""
+    if not (_below(prediction, num_classes) and _below(target, rows)):
         kept = target.long() != ignore_index
-        prediction, target = prediction[kept], target[kept]
-        for name, ids in (("prediction", prediction), ("target", target)):
+        prediction, target = prediction[kept].long(), target[kept].long()
+        for name, ids, size in (("prediction", prediction, num_classes), ("target", target, rows)):
             if not _below(ids, size):
-                raise DataError(f"the {name} holds {ids.min()}..{ids.max()}; ids are 0..{size - 1}.")
+                raise _stranger(name, ids[(ids < 0) | (ids >= num_classes)].unique(), num_classes)
     return prediction.int(), target.int()
 
 
-def check_classes(table: Tensor, num_classes: int) -> None:
-    """Raise a DataError if a table of all label pairs counts anything outside its corner of C×C classes."""
-    for name, counts in (("prediction", table.sum(dim=0)), ("target", table.sum(dim=1))):
-        strangers = counts[num_classes:].nonzero().flatten() + num_classes
-        if len(strangers):
-            raise DataError(
-                f"the {name} holds {', '.join(map(str, strangers[:5].tolist()))}; with {num_classes} "
-                f"classes, ids are 0..{num_classes - 1}. For a binary mask saved as 0/255 use mask // 255."
-            )
+def check_rows(table: Tensor, num_classes: int) -> None:
+    """Raise a DataError if a table of label pairs counts anything in a row that belongs to no class."""
+    strangers = table[num_classes:].sum(dim=1).nonzero().flatten() + num_classes
+    if len(strangers):
+        raise _stranger("target", strangers, num_classes)
+
+
+def _stranger(name: str, ids: Tensor, num_classes: int) -> DataError:
+    shown = ", ".join(map(str, ids[:5].tolist())) + (", …" if len(ids) > 5 else "")
+    return DataError(
+        f"the {name} holds {shown}; with {num_classes} classes, ids are 0..{num_classes - 1}. "
+        "For a binary mask saved as 0/255 use mask // 255."
+    )
 
 
 def foreground(prediction: Mask, target: Mask, ignore_index: int) -> tuple[Tensor, Tensor]:

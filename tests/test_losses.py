@@ -56,7 +56,7 @@ def batches(draw, num_classes=3):
     (soft_dice_loss, logits_of(0.5, 0.5), target_of(0, 1), 0.5),
     (soft_dice_loss, logits_of(0, 0, 0, 0), target_of(0, 0, 0, 1), 1 - (6 / 7 + 0) / 2),  # missed
     (soft_dice_loss, logits_of(0, 0, 0, 1), target_of(0, 0, 0, 1), 0),
-    (soft_dice_loss, logits_of(0, 0, 0.5, 0.5), target_of(0, 0, 0, 0), 1 - 6 / 7),  # empty mask: the background's
+    (soft_dice_loss, logits_of(0, 0, 0.5, 0.5), target_of(0, 0, 0, 0), 1 - 6 / 7),  # empty mask
     (focal_loss, logits_of(0.5), target_of(1), 0.25 * math.log(2)),
     (focal_loss, logits_of(0.9), target_of(1), -0.01 * math.log(0.9)),
     (tversky_loss, logits_of(0, 0, 0, 0), target_of(0, 0, 0, 1), 1 - (3 / 3.3 + 0) / 2),

@@ -112,9 +112,9 @@ def test_another_ignore_index():
     ([[0, 2]], [[0, 1]], "prediction holds 2; with 2 classes, ids are 0..1"),
     ([[0, 1]], [[0, 3]], "target holds 3"),
     ([[0, 255]], [[0, 1]], "prediction holds 255"),
-    ([[0, -1]], [[0, 1]], "prediction holds -1..0"),
-    ([[0, 1]], [[0, -1]], "target holds -1..0"),
-    ([[0, 2**32]], [[0, 1]], "prediction holds 0..4294967296"),  # as int32 this would be class 0
+    ([[0, -1]], [[0, 1]], "prediction holds -1;"),
+    ([[0, 1]], [[0, -1]], "target holds -1;"),
+    ([[0, 2**32]], [[0, 1]], "prediction holds 4294967296;"),  # as int32 this would be class 0
     ([[0, 1]], [[0], [1]], r"\(1, 2\) and the target \(2, 1\)"),
     ([[0.0, 1.0]], [[0, 1]], "prediction is torch.float64"),
 ])  # fmt: skip
