@@ -1,6 +1,7 @@
 """Using a trained network: `Segmenter`, a model with all it needs in one file, and `evaluate`."""
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -142,7 +143,7 @@ class Segmenter:
                     except DataError as error:
                         if on_error != "skip":
                             raise
-                        bar.write(f"skipped: {error}")
+                        bar.write(f"skipped: {error}", file=sys.stderr)
                         bar.update()
                 if batch:
                     masks = self.predict_batch([image for _, image in batch], **options)

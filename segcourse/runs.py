@@ -50,11 +50,7 @@ class Run:
         self.seconds, self.reserved, self.started = 0.0, 0.0, time.monotonic()
         self.history, self.best_weights = History(folder=folder), None
         self.main, self.stop = main, False
-        self.bar = tqdm(
-            total=1.0,
-            disable=not (progress and main),
-            bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}",
-        )
+        self.show, self.bar = progress and main, None
         self.curves = None
 
     def elapsed(self) -> float:
@@ -148,6 +144,12 @@ class Run:
         wait."""
         in_main_thread = threading.current_thread() is threading.main_thread()
         before = signal.signal(signal.SIGINT, self._ctrl_c) if in_main_thread else None
+        self.bar = tqdm(
+            total=1.0,
+            initial=self.fraction(),
+            disable=not self.show,
+            bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}",
+        )
         try:
             yield
         except KeyboardInterrupt:

@@ -1,0 +1,427 @@
+"""`fit`: the numbers of a big batch, of an uninterrupted run, of a weighted mean; and what can stop it."""
+
+import builtins
+import errno
+import math
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import nn
+
+from segcourse import checkpoints
+from segcourse.batches import Batches, mix
+from segcourse.devices import Speed
+from segcourse.errors import DataError, DeviceError, ModelFileError, SaveError, TrainingError
+from segcourse.forward import IMAGENET, Forward
+from segcourse.losses import combined_loss, cross_entropy
+from segcourse.models import create_model
+from segcourse.runs import Run
+from segcourse.training import backward, cosine_schedule, fit, make_accelerator, make_optimizer
+
+CPU = torch.device("cpu")
+PLAIN = Speed(bf16=False, channels_last=False)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+class Squares(torch.utils.data.Dataset):
+    """A bright square on noise, the light random (augmentation); `ignored[i]` rows of image i are 255."""
+
+    def __init__(self, count=10, size=16, ignored=()):
+        self.count, self.size, self.ignored = count, size, dict(ignored)
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        generator = torch.Generator().manual_seed(index)
+        top, left = torch.randint(0, self.size // 2, (2,), generator=generator)
+        mask = torch.zeros(self.size, self.size, dtype=torch.int64)
+        mask[top : top + self.size // 2, left : left + self.size // 2] = 1
+        image = 0.4 * torch.rand(3, self.size, self.size, generator=generator) + 0.4 * mask
+        image = image + 0.2 * torch.rand(1)
+        mask[: self.ignored.get(index, 0)] = 255
+        return image, mask, f"square {index}"
+
+
+def tiny_net(norm=False, dropout=0.0):
+    torch.manual_seed(1)
+    layers = [nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6) if norm else nn.Identity(), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Dropout(dropout), nn.Conv2d(6, 2, 3, padding=1))
+
+
+def run(model=None, train=None, val=None, **options):
+    defaults = {"epochs": 4, "batch_size": 4, "device": "cpu", "precision": "fp32", "progress": False}
+    model = tiny_net(norm=True, dropout=0.2) if model is None else model
+    train, val = Squares() if train is None else train, Squares(3) if val is None else val
+    return fit(model, train, val, **defaults | options)
+
+
+def numbers(history):
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history.rows]
+
+
+SIZES = [(2, 2, 2), (3, 2, 1)]
+LOSSES = [cross_entropy, combined_loss]
+
+
+def gradients(model):
+    return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+
+def batch_with_ignored_pixels(count=6):
+    samples = [Squares(count, ignored={0: 15, 1: 12})[i] for i in range(count)]
+    return torch.stack([image for image, _, _ in samples]), torch.stack([mask for _, mask, _ in samples])
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("sizes", SIZES)
+def test_accumulated_gradients_are_those_of_the_big_batch(loss, sizes):
+    images, masks = batch_with_ignored_pixels()
+    forward = Forward(tiny_net(), CPU, PLAIN, *IMAGENET)
+    value = loss(forward(images), masks)
+    value.backward()
+    wanted = gradients(forward.network)
+
+    forward = Forward(tiny_net(), CPU, PLAIN, *IMAGENET)
+    got = backward(
+        make_accelerator("cpu"), forward, loss, images.split(list(sizes)), masks.split(list(sizes))
+    )
+    assert got == pytest.approx(value.item(), abs=1e-6)
+    torch.testing.assert_close(gradients(forward.network), wanted, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_mean_of_micro_batch_losses_is_another_gradient(loss):
+    images, masks = batch_with_ignored_pixels()
+    model = tiny_net()
+    loss(model(images), masks).backward()
+    wanted = gradients(model).clone()
+    model.zero_grad()
+    for part, target in zip(images.split(2), masks.split(2), strict=True):
+        (loss(model(part), target) / 3).backward()
+    assert (gradients(model) - wanted).norm() > 0.05 * wanted.norm()
+
+
+def test_a_whole_run_in_micro_batches_equals_the_run_in_big_ones():
+    data = Squares(10, ignored={0: 15, 5: 10})
+    big, small = tiny_net(), tiny_net()
+    a = run(big, data, batch_size=6, accumulate=1, folder=False)
+    b = run(small, data, batch_size=2, accumulate=3, folder=False)
+    for one, other in zip(a.rows, b.rows, strict=True):
+        assert one["train_loss"] == pytest.approx(other["train_loss"], abs=1e-4)
+    for one, other in zip(big.parameters(), small.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+
+
+def test_accumulation_counts_running_statistics_once_and_repeats_its_dropout():
+    images, masks = batch_with_ignored_pixels()
+    forward = Forward(tiny_net(norm=True), CPU, PLAIN, *IMAGENET)
+    backward(make_accelerator("cpu"), forward, cross_entropy, images.split(3), masks.split(3))
+    assert forward.network[1].num_batches_tracked == 2
+
+    drawn = []
+    forward = Forward(tiny_net(dropout=0.5), CPU, PLAIN, *IMAGENET)
+    forward.network[3].register_forward_hook(
+        lambda module, inputs, output: drawn.append(output.detach() == 0)
+    )
+    backward(make_accelerator("cpu"), forward, cross_entropy, images.split(3), masks.split(3))
+    assert torch.equal(drawn[0], drawn[2])
+    assert torch.equal(drawn[1], drawn[3])
+    assert not torch.equal(drawn[0], drawn[1])
+
+
+def test_batches_depend_on_seed_and_epoch_alone():
+    def contents(workers=0, seed=3, epoch=1, start=0):
+        batches = Batches(Squares(7), 3, seed=seed, workers=workers).epoch(epoch, start)
+        return [(names, image) for image, _, names in batches]
+
+    once = contents()
+    torch.rand(5)
+    for again in (contents(), contents(workers=2)):
+        assert [names for names, _ in again] == [names for names, _ in once]
+        assert all(torch.equal(a, b) for (_, a), (_, b) in zip(again, once, strict=True))
+    assert torch.equal(contents(start=2)[0][1], once[2][1])
+    assert [names for names, _ in contents(epoch=2)] != [names for names, _ in once]
+    assert [names for names, _ in contents(seed=4)] != [names for names, _ in once]
+
+
+def test_processes_share_an_epoch():
+    shares = [
+        [n for _, _, names in Batches(Squares(7), 2, rank=r, world=2).epoch(0) for n in names] for r in (0, 1)
+    ]
+    assert set(shares[0]) | set(shares[1]) == {f"square {i}" for i in range(7)}
+    assert len(Batches(Squares(7), 2, rank=0, world=2)) == len(Batches(Squares(7), 2, rank=1, world=2))
+    in_order = [Batches(Squares(5), 2, rank=r, world=2, shuffle=False) for r in (0, 1)]
+    names = [n for batches in in_order for _, _, names in batches.epoch(0) for n in names]
+    assert sorted(names) == [
+        f"square {i}" for i in range(5)
+    ]  # each once: scores must not count an image twice
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("straight")
+    model = tiny_net(norm=True, dropout=0.2)
+    return run(model, folder=folder), model, folder
+
+
+def stop_after(epoch):
+    def on_epoch(row):
+        if row["epoch"] == epoch:
+            raise KeyboardInterrupt
+
+    return on_epoch
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_two_epochs_and_two_resumed_are_bitwise_four(straight, tmp_path, workers):
+    stopped = run(folder=tmp_path, on_epoch=stop_after(2))
+    assert stopped.interrupted
+    assert len(stopped.rows) == 2
+    torch.manual_seed(99)
+    model = tiny_net(norm=True, dropout=0.2)
+    nn.init.zeros_(model[0].weight)  # whatever it holds before
+    history = run(model, folder=tmp_path, resume=True, workers=workers)
+    assert numbers(history) == numbers(straight[0])
+    wanted = straight[1].state_dict()
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in model.state_dict().items())
+
+
+class CtrlC(Squares):
+    """Presses Ctrl-C, for real, while sample number `at` (counted over all) is loaded."""
+
+    def __init__(self, at, **options):
+        super().__init__(**options)
+        self.at = at
+
+    def __getitem__(self, index):
+        self.at -= 1
+        if self.at == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize("at", [1, 16, 25])
+def test_ctrl_c_within_an_epoch_saves_the_place(straight, tmp_path, at, capsys):
+    handler = signal.getsignal(signal.SIGINT)
+    history = run(train=CtrlC(at), folder=tmp_path, progress=True)
+    assert history.interrupted
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert (
+        f"saved in {tmp_path}. To go on, call again with that folder and resume=True."
+        in capsys.readouterr().out
+    )
+    state = checkpoints.read_state(tmp_path / "last.pt")
+    assert state["place"][1] in (1, 2)  # in the middle of an epoch of three steps
+    assert numbers(run(folder=tmp_path, resume=True)) == numbers(straight[0])
+
+
+def test_an_interrupt_from_inside_the_data_is_resumed_exactly(straight, tmp_path):
+    class Raises(Squares):
+        left = 17
+
+        def __getitem__(self, index):
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+            return super().__getitem__(index)
+
+    assert run(train=Raises(), folder=tmp_path).interrupted
+    assert numbers(run(folder=tmp_path, resume=True)) == numbers(straight[0])
+
+
+def test_resume_refuses_nothing_and_another_run(straight, tmp_path):
+    with pytest.raises(ModelFileError, match="nothing to resume"):
+        run(folder=tmp_path, resume=True)
+    with pytest.raises(ModelFileError, match="needs the folder"):
+        run(resume=True)
+    (tmp_path / "last.pt").write_bytes((straight[2] / "last.pt").read_bytes())
+    with pytest.raises(ModelFileError, match="batch_size=4, now it is 5"):
+        run(folder=tmp_path, resume=True, batch_size=5)
+    with pytest.raises(ModelFileError, match="another model"):
+        run(create_model("unet", 2, width=4, depth=1), folder=tmp_path, resume=True)
+    (tmp_path / "last.pt").write_bytes((straight[2] / "last.pt").read_bytes()[:3000])
+    with pytest.raises(ModelFileError, match="damaged"):
+        run(folder=tmp_path, resume=True)
+
+
+def test_a_training_state_cannot_run_code(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (builtins.exec, ("raise SystemExit",))
+
+    torch.save({"format": 1, "model": Evil()}, tmp_path / "last.pt")
+    with pytest.raises(ModelFileError, match="not a training state"):
+        checkpoints.read_state(tmp_path / "last.pt")
+
+
+def test_the_last_smaller_batch_counts_by_its_size():
+    """Nine images in batches of 4, 4, 1: the naive mean of three batch means gives the last image a third."""
+    data = Squares(9, ignored={8: 0})
+    model = tiny_net()
+    history = run(model, Squares(4), data, epochs=1, loss=cross_entropy, learning_rate=0.0, folder=False)
+    forward = Forward(model.eval(), CPU, PLAIN, *IMAGENET)
+    batches = [
+        (forward(image), mask, len(image)) for image, mask, _ in Batches(data, 4, shuffle=False).epoch(0)
+    ]
+    means = [F.cross_entropy(logits, mask).item() for logits, mask, _ in batches]
+    weighted = sum(mean * n for mean, (_, _, n) in zip(means, batches, strict=True)) / 9
+    assert history.rows[0]["val_loss"] == pytest.approx(weighted, abs=1e-6)
+    assert abs(sum(means) / 3 - weighted) > 1e-4
+
+
+def test_a_step_counts_by_its_images():
+    progress = Run(nn.Conv2d(1, 1, 1), None, {}, None, 1, 3, None, False, True)
+    with progress.interruptible():
+        for loss, images in ((1.0, 4), (1.0, 4), (10.0, 1)):
+            progress.step_done(loss, images)
+    assert progress.train_loss() == pytest.approx(2.0)  # the naive mean is 4
+
+
+def test_training_learns_and_leaves_the_best_weights(straight):
+    history, model, folder = straight
+    assert history.rows[-1]["train_loss"] < history.rows[0]["train_loss"]
+    assert history.best["score"] == max(row["score"] for row in history.rows)
+    best = load_file(folder / "best.safetensors")
+    assert all(torch.equal(best[name], tensor) for name, tensor in model.state_dict().items())
+    assert any(folder.glob("events.out.tfevents*"))
+
+
+def test_cosine_schedule_rises_then_falls():
+    values = [cosine_schedule(i / 100) for i in range(101)]
+    peak = values.index(max(values))
+    assert peak == 3
+    assert values[peak] == pytest.approx(1)
+    assert values[:4] == sorted(values[:4])
+    assert values[3:] == sorted(values[3:], reverse=True)
+    assert values[-1] == pytest.approx(0)
+
+
+def test_minutes_end_the_run_with_a_finished_schedule():
+    history = run(epochs=10_000, minutes=1 / 60, folder=False)
+    assert 1 <= len(history.rows) < 10_000
+    assert history.rows[-1]["lr"] < 0.1 * 1e-3
+
+
+def test_weight_decay_spares_biases_and_normalisation():
+    groups = make_optimizer(tiny_net(norm=True), 0.1).param_groups
+    assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
+    assert all(parameter.ndim == 4 for parameter in groups[0]["params"])
+    assert all(parameter.ndim == 1 for parameter in groups[1]["params"])
+
+
+class Broken(Squares):
+    def __getitem__(self, index):
+        image, mask, name = super().__getitem__(index)
+        return (image * math.nan if index == 6 else image), mask, name
+
+
+def test_nan_in_an_image_stops_with_its_name(tmp_path):
+    with pytest.raises(TrainingError, match=r"loss became nan.*NaN or infinite values: square 6\.$"):
+        run(train=Broken(), folder=tmp_path)
+
+
+def test_a_diverging_loss_stops_with_the_names_of_its_batch():
+    def overflowing(logits, target):
+        return cross_entropy(logits, target) * torch.inf
+
+    with pytest.raises(
+        TrainingError, match=r"loss became inf in the batch of (square \d, ){3}square \d\. .*learning rate"
+    ):
+        run(loss=overflowing, folder=False)
+
+
+def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
+    run(folder=tmp_path, on_epoch=stop_after(2))
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.*t*s") if path.suffix != ".0"}
+    before["last.pt"] = (tmp_path / "last.pt").read_bytes()
+
+    def half_then_full(path, content):
+        with open(path, "wb") as file:
+            file.write(bytes(content)[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", half_then_full)
+        with pytest.raises(SaveError, match="No space left on device"):
+            run(folder=tmp_path, resume=True)
+    assert (tmp_path / "last.pt").read_bytes() == before["last.pt"]
+    assert not list(tmp_path.glob(".*"))  # no half file is left lying about
+    assert len(run(folder=tmp_path, resume=True).rows) == 4
+
+
+def test_missing_devices_are_sentences():
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU; the test is about one without.")
+    with pytest.raises(DeviceError, match="'cuda' was asked for, but PyTorch finds no GPUs"):
+        run(device="cuda", folder=False)
+    with pytest.raises(DeviceError, match="no kind of device called 'gpux'"):
+        run(device="gpux", folder=False)
+
+
+def test_empty_and_ragged_data_are_sentences():
+    with pytest.raises(DataError, match="empty"):
+        run(train=Squares(0), folder=False)
+
+    class Ragged(Squares):
+        def __getitem__(self, index):
+            return Squares(1, size=16 + index)[0]
+
+    with pytest.raises(DataError, match="must have one size"):
+        run(train=Ragged(), folder=False)
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one_with_batches_twice_as_large(tmp_path):
+    """Two processes with batches of 4 take the step of one with batches of 8, for a mean over pixels."""
+    script = textwrap.dedent(f"""
+        import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]
+        import torch; torch.set_num_threads(1)
+        from test_training import Squares, tiny_net, run, cross_entropy
+        options = {{"loss": cross_entropy, "epochs": 2, "folder": {str(tmp_path)!r}}}
+        run(tiny_net(), Squares(16), Squares(5), **options)
+    """)
+    (tmp_path / "script.py").write_text(script)
+    command = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--cpu",
+        "--num_processes=2",
+        "--num_machines=1",
+    ]
+    command += ["--mixed_precision=no", "--dynamo_backend=no", "--num_cpu_threads_per_process=1", "script.py"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=300)
+    two = checkpoints.read_state(tmp_path / "last.pt")
+    model = tiny_net()
+    one = run(
+        model, Squares(16), Squares(5), loss=cross_entropy, epochs=2, batch_size=8, folder=tmp_path / "one"
+    )
+    one_state = checkpoints.read_state(tmp_path / "one" / "last.pt")
+    for name, tensor in one_state["model"].items():
+        torch.testing.assert_close(two["model"][name], tensor, atol=1e-5, rtol=1e-4)
+    assert two["rows"][-1]["dice_per_image"] == pytest.approx(one.rows[-1]["dice_per_image"], abs=1e-4)
+
+
+def test_mix_is_the_same_everywhere():
+    assert mix(0, 0) == mix(0, 0)
+    assert (
+        len({mix(seed, epoch, index) for seed in range(5) for epoch in range(5) for index in range(20)})
+        == 500
+    )
