@@ -346,5 +346,3 @@ THRESHOLD_JACCARD = Exercise(
         background_too,
     ),
 )
-
-EXERCISES = (DICE_SCORE, THRESHOLD_JACCARD)

@@ -414,5 +414,3 @@ MEAN_IOU = Exercise(
         truth_classes_only,
     ),
 )
-
-EXERCISES = (CONFUSION_MATRIX, IOU_PER_CLASS, MEAN_IOU)
