@@ -73,7 +73,7 @@ def plot_history(history, *, alt: str | None = None) -> Figure:
         axes.margins(y=0.15)
         pad = max(0.5, 0.1 * (epochs[-1] - epochs[0]))  # for the label of the best, and for a single epoch
         axes.set_xlim(epochs[0] - pad, epochs[-1] + pad)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, fontsize=9)
     return show(figure, alt or f"Learning curves over {len(rows)} epoch(s): {'; '.join(sentences)}.")

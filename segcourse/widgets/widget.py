@@ -37,10 +37,10 @@ class Widget:
         return {**self.box._repr_mimebundle_(), "text/html": self.html(), "text/plain": self.text()}
 
 
-def panels_html(panels: list[tuple[str, np.ndarray]], alt: str, width: int = 256) -> str:
+def panels_html(panels: list[tuple[str, np.ndarray]], alt: str, width: int = 205) -> str:
     """Return pictures side by side, each under its title; the first one's alternative text is `alt`.
 
-    Small pictures are drawn with square pixels. PNG and HTML take 2 ms for three panels of 256 × 256.
+    Small pictures keep their square pixels.
     """
     cells = []
     for i, (title, picture) in enumerate(panels):
