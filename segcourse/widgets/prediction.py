@@ -38,11 +38,14 @@ class Prediction(Widget):
         if before is not None and before.guess in self.choices:
             self.commit(before.guess)  # running the cell again does not unlock it
 
+    def _is_position(self, answer) -> bool:
+        return type(answer) is int and str(answer) not in self.choices and 0 <= answer < len(self.choices)
+
     def _choice(self, answer) -> str:
         """Return the choice that an answer names, by its text or its position (0, 1, …)."""
         if str(answer) in self.choices:
             return str(answer)
-        if isinstance(answer, int) and 0 <= answer < len(self.choices):
+        if self._is_position(answer):
             return self.choices[answer]
         raise DataError(f"answer {answer!r} is none of the choices {self.choices}; give one or its position.")
 
@@ -137,8 +140,8 @@ def reveal(outcome=None, why: str | None = None, *, question: str | None = None)
     if not _asked or (question is not None and question not in _asked):
         raise DataError("this question has not been asked yet; run the cell with predict(...) first.")
     prediction = _asked[question] if question is not None else list(_asked.values())[-1]
-    if isinstance(outcome, int) and str(outcome) not in prediction.choices:
-        outcome = prediction._choice(outcome)
+    if prediction._is_position(outcome):
+        outcome = prediction.choices[outcome]
     return Comparison(prediction.verdict(outcome, why))
 
 

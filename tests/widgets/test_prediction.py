@@ -61,6 +61,12 @@ def test_without_an_answer_the_guess_waits_for_reveal():
     assert reveal(0).text.startswith("✓ As you guessed: one sum.")
 
 
+def test_reveal_takes_any_result():
+    choose(ask(), "one sum")
+    assert reveal(31_037_698).text == "✗ You guessed: one sum. The answer is: 31037698."
+    assert reveal(True).text.endswith("The answer is: True."), "no position"
+
+
 def test_reveal_without_a_guess_goes_on():
     ask()
     assert reveal("lesion only").text == "You made no guess. The answer is: lesion only."
