@@ -120,6 +120,9 @@ def check_folder(
     for kind, paths in zip(kinds, matches[1:], strict=True):
         for path in paths:
             report.add(kind, path)
+    for path in [*matches.images_alone, *matches.masks_alone]:
+        if not _is_readable(path):
+            report.add("unreadable image", path)
     with ThreadPoolExecutor(max_workers=4) as pool:  # decoders run side by side
         looked = list(pool.map(lambda pair: _look(pair, mask_values is not None, palette), matches.pairs))
     for one in looked:
@@ -133,10 +136,9 @@ def check_folder(
 
 def _look(pair: Pair, values_given: bool, palette: Palette | None) -> _Looked:
     findings, image, shape, values = [], None, None, set()
-    try:
+    if _is_readable(pair.image):
         image = image_facts(pair.image)
-        read_image(pair.image, size=32)  # decodes the whole file, the fast way
-    except DataError:
+    else:
         findings.append(("unreadable image", pair.image))
     try:
         if jpeg := image_facts(pair.mask).format == "JPEG":
@@ -146,6 +148,14 @@ def _look(pair: Pair, values_given: bool, palette: Palette | None) -> _Looked:
     except DataError:
         findings.append((_why_no_mask(pair.mask), pair.mask))
     return _Looked(pair, image, shape, values, findings)
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        read_image(path, size=32)  # decodes the whole file, the fast way
+    except DataError:
+        return False
+    return True
 
 
 def _why_no_mask(path: Path) -> str:

@@ -44,6 +44,11 @@ def no_mask(folder):
     return {"image without mask": ["2.png"]}
 
 
+def text_without_mask(folder):
+    (folder / "images" / "extra.jpg").write_text("not a picture")
+    return {"image without mask": ["extra.jpg"], "unreadable image": ["extra.jpg"]}
+
+
 def no_image(folder):
     mask(folder, "nine.png", disc())
     return {"mask without image": ["nine.png"]}
@@ -117,6 +122,7 @@ def copies(folder):
 
 FAULTS = [
     no_mask,
+    text_without_mask,
     no_image,
     two_masks,
     text_as_image,
