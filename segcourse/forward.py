@@ -42,15 +42,16 @@ def image_tensor(image) -> torch.Tensor:
         image = read_image(image)
     elif isinstance(image, Image.Image):
         image = np.asarray(image.convert("RGB"))
-    image = torch.as_tensor(np.ascontiguousarray(image) if isinstance(image, np.ndarray) else image).cpu()
+    rows_of_pixels = isinstance(image, np.ndarray)  # arrays are H×W×3 and tensors 3×H×W where both would fit
+    image = torch.tensor(np.ascontiguousarray(image)) if rows_of_pixels else torch.as_tensor(image).cpu()
     if image.ndim == 2:
-        image = image.expand(3, *image.shape)
-    elif image.ndim == 3 and image.shape[0] not in (1, 3, 4) and image.shape[-1] in (1, 3, 4):
-        image = image.permute(2, 0, 1)
-    elif image.ndim == 3 and image.dtype == torch.uint8 and image.shape[-1] in (3, 4):
-        image = image.permute(2, 0, 1)  # bytes are rows of pixels, as files and NumPy have them
-    if image.ndim != 3 or image.shape[0] not in (1, 3, 4) or 0 in image.shape:
+        image = image[None]
+    fits_first = image.ndim == 3 and image.shape[0] in (1, 3)
+    fits_last = image.ndim == 3 and image.shape[-1] in (1, 3, 4)
+    if not (fits_first or fits_last) or 0 in image.shape:
         raise DataError(f"an image H×W×3 or 3×H×W was expected, this one has the shape {tuple(image.shape)}.")
+    if fits_last and (rows_of_pixels or not fits_first):
+        image = image.permute(2, 0, 1)
     image = image[:3].expand(3, -1, -1)
     if image.dtype == torch.uint8:
         return image / 255

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from accelerate.utils import broadcast_object_list
 from tqdm.auto import tqdm
 
 from segcourse import checkpoints
@@ -68,7 +69,9 @@ class Run:
         return self._time_used() >= 1
 
     def _time_used(self) -> float:
-        return (self.elapsed() + self.reserved) / self.budget
+        if math.isinf(self.budget):
+            return 0.0
+        return agreed((self.elapsed() + self.reserved) / self.budget)
 
     def step_done(self, loss: float, images: int) -> None:
         """Count a step: its mean loss weighs as much as it has images. A waiting Ctrl-C takes effect here."""
@@ -189,6 +192,11 @@ class Run:
             if name != "epoch":
                 self.curves.add_scalar(name, value, row["epoch"])
         self.curves.flush()
+
+
+def agreed(value):
+    """The main process's value: several processes that measure must not decide differently."""
+    return broadcast_object_list([value])[0]
 
 
 def describe(row: dict) -> str:

@@ -20,7 +20,7 @@ from segcourse.errors import ModelFileError, TrainingError
 from segcourse.forward import IMAGENET, Forward
 from segcourse.losses import combined_loss
 from segcourse.metrics import Scores
-from segcourse.runs import History, Run
+from segcourse.runs import History, Run, agreed
 
 
 def fit(
@@ -91,7 +91,7 @@ def fit(
     run = Run(model, optimizer, settings, folder, epochs, steps, minutes, progress, main)
     if resume:
         run.load()
-    speed = run.history.speed = run.history.speed or choose_speed(accelerator.device, precision)
+    speed = run.history.speed = agreed(run.history.speed or choose_speed(accelerator.device, precision))
     network, optimizer = accelerator.prepare(model.to(memory_format=speed.memory_format), optimizer)
     forward = Forward(network, accelerator.device, speed, *normalise)
 

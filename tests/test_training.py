@@ -401,12 +401,11 @@ def test_two_processes_equal_one_with_batches_twice_as_large(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "accelerate.commands.launch",
-        "--cpu",
-        "--num_processes=2",
-        "--num_machines=1",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=2",
+        "script.py",
     ]
-    command += ["--mixed_precision=no", "--dynamo_backend=no", "--num_cpu_threads_per_process=1", "script.py"]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=300)
     two = checkpoints.read_state(tmp_path / "last.pt")
     model = tiny_net()
