@@ -95,7 +95,11 @@ def _checked(folder: Path, masks: Path | None, plan: Recipe, transform, like: Fo
         if not report.ok:
             raise DataError(f"{report.table()}\n{folder} has to be put right before training (see above).")
         return FolderDataset(folder, masks, size=plan.size, transform=transform)
-    meaning = {"mask_values": like.mask_values, "class_names": like.class_names}
+    meaning = {
+        "mask_values": like.mask_values,
+        "void_values": like.void_values,
+        "class_names": like.class_names,
+    }
     return FolderDataset(folder, masks, size=plan.size, transform=transform, **meaning)
 
 
