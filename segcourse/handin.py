@@ -12,7 +12,9 @@ from segcourse import lessons
 from segcourse.doctor import Finding
 from segcourse.errors import SegcourseError
 from segcourse.grading.admit import Admitted, admit
-from segcourse.grading.notebooks import Cell, Lesson, Refused, read_lesson
+from segcourse.grading.notebooks import Cell, Lesson, Refused, read_lesson, read_notebook
+
+MEGABYTES = 50
 
 
 def inspect(path: Path) -> list[Finding]:
@@ -38,11 +40,12 @@ def inspect(path: Path) -> list[Finding]:
 
 def _recognise(data: bytes, stem: str) -> tuple[Lesson, Admitted]:
     """The lesson that this notebook answers: the one it is called after, else the first that fits."""
+    read_notebook(data, MEGABYTES)  # what is no notebook at all is refused for that
     refusals = {}
     for path in sorted(lessons.notebooks(), key=lambda path: path.stem != stem):
         try:
             lesson = read_lesson(path)
-            return lesson, admit(data, lesson)
+            return lesson, admit(data, lesson, MEGABYTES)
         except SegcourseError as refusal:  # another lesson's notebook; or a lesson without exercises
             refusals[path.stem] = refusal
     raise refusals.get(stem) or Refused(f"it holds no exercise of any lesson here ({', '.join(refusals)}).")

@@ -1,0 +1,140 @@
+"""What holds the project together: dependencies that agree, a set-up that says why not, a whole wheel."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+CONDA_NAMES = {"torch": "pytorch", "opencv-python": "opencv"}
+
+
+def constraints():
+    lines = (REPOSITORY / "constraints.txt").read_text().splitlines()
+    pins = [Requirement(line) for line in lines if not line.startswith("#")]
+    return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
+
+
+def test_conda_users_get_the_same_dependencies():
+    entries = yaml.safe_load((REPOSITORY / "environment.yml").read_text())["dependencies"]
+    wanted = [Requirement(text) for text in PROJECT["dependencies"]]
+    same = {f"{CONDA_NAMES.get(one.name, one.name)}{one.specifier}" for one in wanted}
+    assert set(entries[:-1]) == same | {f"python{PROJECT['requires-python']}", "pip"}
+    assert entries[-1] == {"pip": ["--editable ."]}
+
+
+def test_every_dependency_has_a_tested_version_within_its_bounds():
+    extras = PROJECT["optional-dependencies"].values()
+    pins = constraints()
+    for text in [*PROJECT["dependencies"], *(text for extra in extras for text in extra)]:
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), text
+
+
+def test_torch_and_torchvision_are_a_pair():
+    pins = constraints()
+    if metadata.version("torchvision").partition("+")[0] != pins["torchvision"]:
+        pytest.skip("another torchvision than the tested one is installed; its torch is not known here")
+    needs = [Requirement(text) for text in metadata.requires("torchvision")]
+    [torch] = [need for need in needs if need.name == "torch"]
+    assert torch.specifier.contains(pins["torch"])
+
+
+def test_constraints_hold_nothing_of_one_platform_only():
+    assert not [name for name in constraints() if name.startswith(("nvidia-", "cuda-", "triton"))]
+
+
+def test_importing_the_package_imports_no_heavy_library():
+    code = "import sys, segcourse; print(*{'torch', 'numpy', 'matplotlib', 'cv2'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == ""
+
+
+@pytest.fixture
+def make_venv(tmp_path):
+    """Run tools/make-venv where the only Pythons are the given shell scripts, {name: body}."""
+
+    def run(**pythons):
+        binaries = tmp_path / "bin"
+        binaries.mkdir()
+        (binaries / "rm").symlink_to(shutil.which("rm"))
+        for name, body in pythons.items():
+            script = binaries / name
+            script.write_text(f"#!/bin/sh\n{body}\n")
+            script.chmod(0o755)
+        command = ["/bin/sh", str(REPOSITORY / "tools" / "make-venv"), str(tmp_path / "venv")]
+        return subprocess.run(command, env={"PATH": str(binaries)}, capture_output=True, text=True)
+
+    return run
+
+
+OLD = 'case "$2" in *print*) echo 3.9;; *) exit 1;; esac'
+SHIM = 'echo "pyenv: python3.13: command not found" >&2; exit 127'
+BARE = 'case "$2" in *print*) echo 3.12;; *"import ensurepip"*|*"import pip"*) exit 1;; esac'
+WITH_PIP = 'case "$2" in *print*) echo 3.12;; *"import ensurepip"*) exit 1;; esac; echo "$*" >> "$0.log"'
+
+
+@pytest.mark.parametrize(
+    ("pythons", "sentence"),
+    [
+        ({}, "Python 3.11 or newer is needed and none was found"),
+        ({"python3": OLD}, "Python 3.11 or newer is needed and the newest found is 3.9"),
+        ({"python3.13": SHIM, "python3": OLD}, "the newest found is 3.9"),
+        ({"python3": BARE}, "Python 3.12 cannot make virtual environments here: on Debian and Ubuntu run"),
+    ],
+)
+def test_a_machine_without_a_suitable_python_is_told_in_one_sentence(make_venv, pythons, sentence):
+    done = make_venv(**pythons)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_python_without_ensurepip_fills_the_environment_with_its_own_pip(make_venv, tmp_path):
+    assert make_venv(python3=WITH_PIP).returncode == 0
+    calls = (tmp_path / "bin" / "python3.log").read_text().splitlines()
+    assert calls[-2:] == [
+        f"-m venv --clear --without-pip {tmp_path}/venv",
+        f"-m pip --python {tmp_path}/venv/bin/python install --quiet pip",
+    ]
+
+
+def test_a_shim_that_only_complains_is_passed_over(make_venv, tmp_path):
+    real = f'exec "{sys.executable}" "$@"'
+    done = make_venv(**{"python3.13": SHIM, "python3.12": OLD, "python3": real})
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "venv" / "bin" / "python").exists()
+
+
+@pytest.mark.slow
+def test_the_wheel_brings_lessons_and_catalogue(tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    installed = tmp_path / "installed"
+    zipfile.ZipFile(wheel).extractall(installed)
+    assert (installed / "segcourse" / "_course" / "datasets" / "catalogue.toml").is_file()
+    code = "import segcourse, sys; from segcourse import cli; print(segcourse.__file__, flush=True)\n"
+    code += "cli.main(['start', 'work', '--no-lab'])"
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(str(installed))
+    copied = sorted(path.name for path in (tmp_path / "work").glob("*/*.ipynb"))
+    assert copied == sorted(path.name for path in (REPOSITORY / "lessons").glob("*/*.ipynb"))
+    assert copied
