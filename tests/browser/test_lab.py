@@ -1,0 +1,100 @@
+"""A student's first minutes, in a real browser: start, run cells, be told what is wrong, use a widget."""
+
+import json
+import subprocess
+import time
+
+import nbformat
+import pytest
+
+from segcourse import lessons
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+LESSON = [
+    nbformat.v4.new_markdown_cell("# A lesson", id="title"),
+    nbformat.v4.new_code_cell(
+        "from segcourse import check\nfrom segcourse.widgets import predict", id="imports"
+    ),
+    nbformat.v4.new_code_cell(
+        'predict("Which score is higher?", ["Dice", "IoU"], answer="Dice")', id="predict"
+    ),
+    nbformat.v4.new_code_cell(
+        "def dice_score(prediction, target):\n    raise NotImplementedError", id="dice_score"
+    ),
+    nbformat.v4.new_code_cell('check("dice_score", dice_score)', id="check-dice"),
+]
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+WRONG = "from segcourse import iou_score as dice_score"
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+CHROMIUM_FLAGS += ["--disable-background-networking", "--disable-component-update"]
+KERNEL_READY = """() => {
+    const app = window.jupyterapp, context = app?.shell.currentWidget?.sessionContext;
+    return context?.isReady && context.session?.kernel?.connectionStatus === 'connected'
+        && app.commands.hasCommand('notebook:run-all-cells');
+}"""
+RUN_ALL = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """JupyterLab on a student's folder, as `segcourse start` opens it, with its own settings; its address."""
+    course = tmp_path / "lessons" / "05_lesson"
+    course.mkdir(parents=True)
+    notebook = nbformat.v4.new_notebook(cells=LESSON, metadata={"kernelspec": KERNEL})
+    nbformat.write(notebook, course / "05_lesson.ipynb")
+    monkeypatch.setattr(lessons, "root", lambda: course.parent)
+    lessons.start(tmp_path / "work")
+    for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
+        monkeypatch.setenv(f"JUPYTER_{name}", str(tmp_path / name))
+    for name in ("SETTINGS_DIR", "WORKSPACES_DIR"):
+        monkeypatch.setenv(f"JUPYTERLAB_{name}", str(tmp_path / name))
+    command = [*lessons.lab_command(tmp_path / "work", browser=False), "--LabApp.expose_app_in_browser=True"]
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        yield address(tmp_path / "RUNTIME_DIR", server, tmp_path / "log")
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def address(runtime, server, log):
+    """Where the server is, as a function of a path below it, once it says so."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        if found := list(runtime.glob("jpserver-*.json")):
+            about = json.loads(found[0].read_text())
+            return lambda path: f"{about['url']}lab/tree/{path}?token={about['token']}&reset"
+        time.sleep(0.1)
+    raise AssertionError(f"JupyterLab did not start: {log.read_text()}")
+
+
+@pytest.fixture
+def page(chromium):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 1600})
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+def test_a_wrong_answer_is_explained_and_a_widget_answers(lab, page):
+    page.goto(lab("05_lesson/05_lesson.ipynb"))
+    page.wait_for_function(KERNEL_READY)
+    page.evaluate(RUN_ALL)
+    page.get_by_text("not started yet").wait_for()
+
+    page.get_by_label("Dice").check()
+    page.get_by_role("button", name="Commit").click()
+    page.get_by_text("As you guessed: Dice").wait_for()
+
+    stub = page.locator(".jp-CodeCell").filter(has_text="raise NotImplementedError").locator(".cm-content")
+    stub.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type(WRONG)
+    page.evaluate(RUN_ALL)
+    page.get_by_text("you computed intersection over union").first.wait_for()
