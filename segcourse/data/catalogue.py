@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import platformdirs
 
@@ -26,8 +27,7 @@ class RemoteFile:
     into: str = ""
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """Where a split's images and masks lie below the set's folder, and the file with its stems, if there is
     one."""
 
@@ -124,7 +124,7 @@ def data_root() -> Path:
 def candidates(name: str, root: str | os.PathLike | None = None) -> list[Path]:
     """The folders in which a set is looked for, the first one first; with `root` only there."""
     if root is not None:
-        return [Path(root), Path(root) / name]
+        return [Path(root) / name, Path(root)]
     folders = [data_root() / name, Path(platformdirs.user_cache_dir("segcourse")) / name]
     checkout = _PACKAGE.parent
     if (checkout / "pyproject.toml").is_file():
@@ -142,17 +142,18 @@ def find_folder(name: str, root: str | os.PathLike | None = None, split: str | N
 def find_layout(one: Entry, folder: Path, split: str) -> Layout | None:
     """Where in `folder` the split's files lie: as prepared by hand, or as the set's own archives unpack.
 
-    Prepared means `SPLIT/images` and `SPLIT/masks`, or `images`, `masks` and `SPLIT_ids.txt`.
+    Prepared means `SPLIT/images` and `SPLIT/masks`, or `images`, `masks` and `SPLIT_ids.txt`, in `folder`
+    itself. Archives may have been unpacked a folder or two deeper than needed.
     """
-    prepared = [
-        Layout(f"{split}/images", f"{split}/masks"),
-        Layout("images", "masks", f"{split}_ids.txt"),
-    ]
-    for layout in [*prepared, *filter(None, [one.splits.get(split)])]:
-        parts = [layout.images, layout.masks, layout.ids]
-        found = [part and _below(folder, part) for part in parts]
-        if all((place is not None) == (part is not None) for part, place in zip(parts, found, strict=True)):
-            return Layout(*(place and str(place) for place in found))
+    by_hand = [Layout(f"{split}/images", f"{split}/masks"), Layout("images", "masks", f"{split}_ids.txt")]
+    packed = [one.splits[split]] if split in one.splits else []
+    deeper = [path for pattern in ("*", "*/*") for path in sorted(folder.glob(pattern)) if path.is_dir()]
+    tries = [(folder, layout) for layout in [*by_hand, *packed]]
+    tries += [(base, layout) for base in deeper for layout in packed]
+    for base, layout in tries:
+        places = Layout(*(part and str(base / part) for part in layout))
+        if all(os.path.exists(place) for place in places if place):
+            return places
     return None
 
 
@@ -208,12 +209,6 @@ def fetch(name: str, root: str | os.PathLike | None = None, progress: bool = Tru
             f"{one.licence}"
         )
     return download(one, target, progress)
-
-
-def _below(folder: Path, part: str) -> Path | None:
-    # people unpack archives into one folder more than needed
-    places = [folder / part, *sorted(folder.glob(f"*/{part}")), *sorted(folder.glob(f"*/*/{part}"))]
-    return next((place for place in places if place.exists()), None)
 
 
 def _entry(name: str, table: dict) -> Entry:

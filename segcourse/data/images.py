@@ -52,7 +52,7 @@ def read_mask(
     Args:
         mask_values: the values in the file, in the order of their class ids: `(0, 255)` makes 255 class 1.
             Without it the values are the ids. 255 means "ignored" unless it is listed. In a JPEG, which
-            cannot keep exact values, each pixel takes the nearest listed one.
+            cannot keep exact values, each pixel takes the nearest listed one, if they lie far apart.
         void_values: values that become 255.
         palette: for masks stored as colours.
         size: resized by nearest neighbour, so that no class is invented.

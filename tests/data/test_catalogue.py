@@ -119,7 +119,7 @@ def test_where_a_set_is_looked_for(tmp_path, monkeypatch):
     assert catalogue.candidates("camvid") == [data, cache, beside]
     monkeypatch.delenv("SEGCOURSE_DATA")
     assert catalogue.candidates("camvid") == [cache, beside]
-    assert catalogue.candidates("camvid", root="r")[0].as_posix() == "r"
+    assert [path.as_posix() for path in catalogue.candidates("camvid", root="r")] == ["r/camvid", "r"]
 
 
 def test_the_first_place_that_has_the_split_is_taken(tmp_path):
@@ -131,6 +131,22 @@ def test_the_first_place_that_has_the_split_is_taken(tmp_path):
             write(tmp_path / base / "camvid" / split / "masks" / f"{base}.png", np.zeros((4, 6), np.uint8))
     assert load_dataset("camvid", "train")[0].name == "data"
     assert load_dataset("camvid", "val")[0].name == "cache"
+
+
+def test_another_set_in_the_same_root_is_never_taken(tmp_path):
+    for part in ("train/images", "train/masks"):
+        write(tmp_path / "camvid" / part / "street.png", np.zeros((4, 6), np.uint8))
+    for part in ("images/pet.jpg", "masks/pet.png"):
+        write(tmp_path / "other" / part, np.zeros((4, 6), np.uint8))
+    write(tmp_path / "pets" / "annotations" / "trimaps" / "pet.png", np.ones((4, 6), np.uint8))
+    (tmp_path / "pets" / "annotations" / "trainval.txt").write_text("pet")
+    assert load_dataset("camvid", root=tmp_path)[0].name == "street"
+    for name in (
+        "isic2018",
+        "oxford_pets",
+    ):  # the pets' own images are missing, and the other set's are not theirs
+        with pytest.raises(DataError, match="is not on this machine"):
+            load_dataset(name, root=tmp_path)
 
 
 def test_missing_set_says_how_to_get_it(tmp_path):
