@@ -61,11 +61,23 @@ class _Seeded(Dataset):
         self.dataset, self.seed, self.epoch = dataset, seed, epoch
 
     def __getitem__(self, index):
-        with fixed_randomness(mix(self.seed, self.epoch, index)):
+        with fixed_randomness(mix(self.seed, self.epoch, index)), one_thread():
             return self.dataset[index]
 
     def __len__(self):
         return len(self.dataset)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Inside, PyTorch computes on one thread. On images as small as these, several threads wait for each other
+    longer than they work: 10 to 25 times longer on a machine whose cores are busy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextlib.contextmanager
