@@ -70,8 +70,11 @@ class _Seeded(Dataset):
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Inside, PyTorch computes on one thread. On images as small as these, several threads wait for each other
-    longer than they work: 10 to 25 times longer on a machine whose cores are busy."""
+    """Inside, PyTorch computes on one thread.
+
+    On images as small as these, several threads wait for each other longer than they work: 10 to 25 times
+    longer on a machine whose cores are busy.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
