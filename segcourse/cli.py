@@ -95,11 +95,16 @@ def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Repair first what can be repaired: OpenCV.")] = False,
 ) -> None:
     """Is this machine ready? Is NOTEBOOK ready to hand in?"""
-    from segcourse import doctor, handin
+    from segcourse import doctor
 
     for sentence in doctor.fix() if fix else []:
         typer.echo(sentence)
-    findings = doctor.machine() if notebook is None else handin.inspect(notebook)
+    if notebook is None:
+        findings = doctor.machine()
+    else:
+        from segcourse import handin
+
+        findings = handin.inspect(notebook)
     typer.echo(doctor.table(findings))
     raise typer.Exit(0 if doctor.ready(findings) else 1)
 
@@ -114,6 +119,28 @@ def solve(
     from segcourse import lessons
 
     typer.echo(lessons.write_solved(lesson, out, force))
+
+
+@app.command()
+def grade(
+    lesson: Annotated[str, typer.Argument(help="A lesson's name or number, for example 05.")],
+    course: Annotated[Path, typer.Option(help="nbgrader's course folder.")] = Path("grading"),
+    student: Annotated[list[str] | None, typer.Option(help="Only this student; may be repeated.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    cell_seconds: Annotated[float | None, typer.Option(help="Stop a cell after so long.")] = None,
+    case_seconds: Annotated[float | None, typer.Option(help="Stop an answer after so long.")] = None,
+    total_seconds: Annotated[float | None, typer.Option(help="Stop a notebook after so long.")] = None,
+    trust_submissions: Annotated[
+        bool, typer.Option("--trust-submissions", help="No sandbox: students' code gets all your rights.")
+    ] = False,
+) -> None:
+    """Grade what the class handed in for LESSON: gradebook, feedback pages, and a table."""
+    from segcourse.grading import grade_lesson
+
+    limits = {"cell_seconds": cell_seconds, "case_seconds": case_seconds, "total_seconds": total_seconds}
+    options = {"students": student, "limits": limits, "trust": trust_submissions}
+    done = grade_lesson(lesson, course, progress=not json, **options)
+    typer.echo(done.json() if json else done.table())
 
 
 @app.command()
@@ -209,7 +236,7 @@ def predict(
         flips=flips,
         tile=tile,
     )
-    typer.echo(f"{len(done)} picture(s) done, see {out}; {len(unreadable)} could not be read.")
+    typer.echo(f"{len(done)} picture(s) done, {len(unreadable)} could not be read; the results are in {out}.")
     raise typer.Exit(2 if unreadable else 0)
 
 

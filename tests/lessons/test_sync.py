@@ -36,7 +36,7 @@ def test_the_notebook_is_valid_and_has_no_outputs(path):
     for cell in notebook.cells:
         assert not cell.get("outputs"), cell.id
         assert cell.get("execution_count") is None, cell.id
-        assert set(cell.metadata) <= {"nbgrader", "tags", "slideshow"}, cell.id
+        assert set(cell.metadata) <= {"nbgrader", "tags", "slideshow", "lines_to_next_cell"}, cell.id
     assert notebook.metadata.kernelspec.name == "python3"
 
 
