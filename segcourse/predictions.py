@@ -46,6 +46,10 @@ def write_predictions(
     """
     out = Path(out)
     kept = None if keep is None else _class_id(segmenter, keep)
+    if "cutout" in kinds and kept is None and background_class(segmenter.palette) is None:
+        raise DataError(
+            f"a cut-out needs a class to keep, one of {', '.join(segmenter.class_names)}: say --keep."
+        )
     paths = [
         path for given in inputs for path in (image_files(given) if Path(given).is_dir() else [Path(given)])
     ]
@@ -75,9 +79,8 @@ def _draw(
     background = background_class(segmenter.palette)
     found = mask != background if kept is None else mask == kept
     if kind == "overlay":
-        shown = mask if kept is None else np.where(found, mask, 255)
-        tinted = overlay(image, np.where(shown == 255, 0, shown), segmenter.palette, background=background)
-        return Image.fromarray(np.where(found[..., None], tinted, image) if kept is not None else tinted)
+        tinted = overlay(image, mask, segmenter.palette, background=background)
+        return Image.fromarray(tinted if kept is None else np.where(found[..., None], tinted, image))
     if kind == "cutout":
         return Image.fromarray(np.dstack([image, np.where(found, 255, 0).astype(np.uint8)]), "RGBA")
     if kept is not None or len(segmenter.palette) == 2:
