@@ -68,6 +68,15 @@ def empty_is_zero(prediction, target):
     return metrics.dice_score(prediction, target).nan_to_num(0)
 
 
+@misconception(
+    "you added a smoothing constant of 1 above and below. It moves every score towards 1, small lesions "
+    "most, and decides that two empty masks are perfect. A score needs no smoothing."
+)
+def smoothed(prediction, target):
+    both, predicted, truth = _areas(prediction, target)
+    return (2 * both + 1) / (predicted + truth + 1)
+
+
 @misconception("the factor 2 is missing: Dice is 2·I / (A + B). Without it a perfect mask scores 0.5.")
 def half(prediction, target):
     return metrics.dice_score(prediction, target) / 2
@@ -91,7 +100,8 @@ def batch_summed(prediction, target):
 
 
 @misconception(
-    "you averaged over the images. Return one score an image; whoever averages has to decide about NaN first."
+    "you averaged over the images. Return one score an image; whoever averages has to decide about NaN "
+    "first."
 )
 def averaged(prediction, target):
     return metrics.dice_score(prediction, target).mean()
@@ -169,6 +179,7 @@ DICE_SCORE = Exercise(
     (
         empty_is_one,
         empty_is_zero,
+        smoothed,
         half,
         iou_for_dice,
         batch_summed,
@@ -287,7 +298,8 @@ def empty_image_is_zero(prediction, target, threshold=0.65):
 
 
 @misconception(
-    "one image with two empty masks made the whole mean NaN. Leave images without a score out of the mean."
+    "one image with two empty masks made the whole mean NaN. Leave images without a score out of the "
+    "mean."
 )
 def empty_image_spreads(prediction, target, threshold=0.65):
     return _cut(metrics.iou_score(prediction, target), threshold).mean()

@@ -98,6 +98,17 @@ def ignored_by_prediction(prediction, target, num_classes, ignore_index):
 
 
 @misconception(
+    "ignore_index is never used: its label is taken for a row of the matrix, and 255 lies outside. Leave "
+    "those pixels out of both masks before counting."
+)
+def never_ignored(prediction, target, num_classes, ignore_index):
+    matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    for t, p in zip(target.flatten().tolist(), prediction.flatten().tolist(), strict=True):
+        matrix[t, p] += 1
+    return matrix
+
+
+@misconception(
     "you ignored label 255 whatever ignore_index says. Use the argument: other data sets ignore other labels."
 )
 def always_255(prediction, target, num_classes, ignore_index):
@@ -176,6 +187,7 @@ CONFUSION_MATRIX = Exercise(
         transposed,
         ignored_is_background,
         ignored_by_prediction,
+        never_ignored,
         always_255,
         as_large_as_seen,
         no_minlength,

@@ -56,9 +56,21 @@ def _told(one: Observation, fields: Sequence[str], other: Observation) -> str:
         return f"{one['error']}: {one.get('message', '')}".rstrip(": ")
     told = []
     for name in fields or [f for f in one if f != "changed"]:
-        here, there = one.get(name, "nothing"), other.get(name, "nothing")
-        digits = next((d for d in range(3, 9) if describe(here, d) != describe(there, d)), 3)
-        told.append(describe(here, digits) if name == "value" else f"{name} {describe(here, digits)}")
+        words = _contrast(one.get(name, "nothing"), other.get(name, "nothing"))
+        told.append(words if name == "value" else f"{name} {words}")
     if "changed" in one:
         told.append(f"and {one['changed']} was changed")
     return ", ".join(told)
+
+
+def _contrast(here: np.ndarray | str, there: np.ndarray | str) -> str:
+    """`here` with as many digits, or the one place, that it takes to tell it from `there`."""
+    for digits in range(3, 9):
+        if (words := describe(here, digits)) != describe(there, digits):
+            return words
+    if isinstance(here, str) or isinstance(there, str) or here.shape != there.shape:
+        return describe(here)
+    away = np.nan_to_num(np.abs(here.astype(float) - there.astype(float)), nan=np.inf)
+    place = np.unravel_index(np.argmax(np.where(np.isnan(here) & np.isnan(there), 0, away)), here.shape)
+    at = ", ".join(str(int(index)) for index in place)
+    return f"{describe(here[place])} at [{at}] of {describe(here)}"
