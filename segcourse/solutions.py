@@ -31,7 +31,7 @@ def standalone(module: ModuleType, name: str, available: set[str] | frozenset[st
     """The source of `module.name` after what it needs from `module`; names in `available` are left out."""
     text = inspect.getsource(module)
     statements = _definitions(ast.parse(text))
-    imports: list[str] = []
+    imports: dict[str | None, set[str]] = {}  # module -> names from it; under None what is imported whole
     bodies: list[ast.stmt] = []
     seen = set(available)
 
@@ -41,9 +41,10 @@ def standalone(module: ModuleType, name: str, available: set[str] | frozenset[st
         seen.add(wanted)
         statement = statements[wanted]
         if isinstance(statement, ast.Import | ast.ImportFrom):
-            imports.append(_import_line(statement, wanted, module))
+            source, imported = _import(statement, wanted, module)
+            imports.setdefault(source, set()).add(imported)
         elif wanted != name and not wanted.startswith("_"):
-            imports.append(f"from {module.__name__} import {wanted}")
+            imports.setdefault(module.__name__, set()).add(wanted)
         else:
             for needed in _names(statement):
                 add(needed)
@@ -52,9 +53,10 @@ def standalone(module: ModuleType, name: str, available: set[str] | frozenset[st
 
     add(name)
     # future imports change how the copied text is compiled, so they have to come along
-    future = [line for line in text.splitlines() if line.startswith("from __future__ ")]
-    head = "\n".join(future + sorted(set(imports), key=lambda line: (line.startswith("from"), line)))
-    return "\n\n\n".join(filter(None, [head, *(_text(text, statement) for statement in bodies)]))
+    head = [line for line in text.splitlines() if line.startswith("from __future__ ")]
+    head += [f"import {whole}" for whole in sorted(imports.pop(None, ()))]
+    head += [f"from {source} import {', '.join(sorted(names))}" for source, names in sorted(imports.items())]
+    return "\n\n\n".join(filter(None, ["\n".join(head), *(_text(text, statement) for statement in bodies)]))
 
 
 def _definitions(tree: ast.Module | ast.If | ast.Try) -> dict[str, ast.stmt]:
@@ -81,14 +83,14 @@ def _names(statement: ast.stmt) -> list[str]:
     return [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
 
 
-def _import_line(statement: ast.Import | ast.ImportFrom, name: str, module: ModuleType) -> str:
-    """The part of an import that binds `name`, as a line that works outside the module's package."""
+def _import(statement: ast.Import | ast.ImportFrom, name: str, module: ModuleType) -> tuple[str | None, str]:
+    """Where the import of `name` takes it from (None: it is a module itself), and what it imports."""
     alias = next(a for a in statement.names if (a.asname or a.name.partition(".")[0]) == name)
-    renamed = f"{alias.name} as {alias.asname}" if alias.asname else alias.name
+    imported = f"{alias.name} as {alias.asname}" if alias.asname else alias.name
     if isinstance(statement, ast.Import):
-        return f"import {renamed}"
+        return None, imported
     package = module.__name__.split(".")[: -statement.level] if statement.level else []
-    return f"from {'.'.join([*package, *filter(None, [statement.module])])} import {renamed}"
+    return ".".join([*package, *filter(None, [statement.module])]), imported
 
 
 def _text(text: str, statement: ast.stmt) -> str:
