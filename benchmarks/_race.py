@@ -36,7 +36,6 @@ def table(seconds: dict[str, list[float]], ours: str) -> str:
     lines = [f"{'runner':<{width}}  {'median ms':>9} {'best ms':>9} {'times ours':>12}"]
     for name, times in seconds.items():
         ratio = statistics.median(a / b for a, b in zip(times, seconds[ours], strict=True))
-        lines.append(
-            f"{name:<{width}}  {statistics.median(times) * 1000:>9.1f} {min(times) * 1000:>9.1f} {ratio:>12.2f}"
-        )
+        middle, best = statistics.median(times) * 1000, min(times) * 1000
+        lines.append(f"{name:<{width}}  {middle:>9.1f} {best:>9.1f} {ratio:>12.2f}")
     return "\n".join(lines)

@@ -111,8 +111,10 @@ def main():
     for name, run in scores.items():
         iou = run(prediction, target).double().cpu()
         assert torch.allclose(iou, iou_per_class(wanted), atol=1e-6), f"{name} scores differently"
-    print(f"equal values: mean IoU {mean_iou(wanted):.6f}; 8 × 512 × 512, {CLASSES} classes, {arguments.dtype}, "
-          f"{device}, {torch.get_num_threads()} threads\n")  # fmt: skip
+    print(f"values agree: mean IoU {mean_iou(wanted):.6f}")
+    print(
+        f"8 × 512 × 512, {CLASSES} classes, {arguments.dtype}, {device}, {torch.get_num_threads()} threads\n"
+    )
 
     def timed(finish):
         finish()

@@ -61,10 +61,9 @@ def main():
         # bfloat16 keeps 8 bits of a number: two or three digits
         assert abs(losses["segcourse"] / losses["plain float32"] - 1) < 0.02, losses
         print(
-            f"step {number + 1}: loss {losses['segcourse']:.4f}, in plain float32 {losses['plain float32']:.4f}"
+            f"step {number + 1}: loss " + ", ".join(f"{loss:.4f} ({name})" for name, loss in losses.items())
         )
-    print(f"{count_parameters(model):,} parameters, batch {arguments.batch} of {arguments.size} × {arguments.size}, "
-          f"{device}; segcourse: {ours}\n")  # fmt: skip
+    print(f"{count_parameters(model):,} parameters, images {tuple(images.shape)}, {device}; {ours}\n")
     print(table(race(runners, arguments.rounds, warm_up=0), ours="segcourse"))
 
 

@@ -42,11 +42,9 @@ def test_writing_in_place_loses_the_old_file_when_the_disk_fills_up(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         fill(wrong)
     assert wrong.read_bytes() == b"half"
-    with pytest.raises(
-        SaveError, match=r"right\.bin could not be written \(No space left on device\).*unchanged"
-    ):
-        with replacing(right) as temporary:
-            fill(temporary)
+    sentence = r"right\.bin could not be written \(No space left on device\).*unchanged"
+    with pytest.raises(SaveError, match=sentence), replacing(right) as temporary:
+        fill(temporary)
     assert right.read_bytes() == b"old"
     assert sorted(tmp_path.iterdir()) == [right, wrong]
 
@@ -55,9 +53,14 @@ def test_writing_in_place_loses_the_old_file_when_the_disk_fills_up(tmp_path):
 def test_any_other_failure_passes_through_and_leaves_the_old_file(tmp_path, error):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(type(error)), replacing(path) as temporary:
-        temporary.write_text("new")
-        raise error
+
+    def write():
+        with replacing(path) as temporary:
+            temporary.write_text("new")
+            raise error
+
+    with pytest.raises(type(error)):
+        write()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -27,5 +27,5 @@ def test_the_desk_and_the_room_hold_the_same_thing():
 
 
 def test_a_misspelt_name_says_what_there_is():
-    with pytest.raises(AttributeError, match="no attribute 'dice_scroe'; it has .*dice_score"):
+    with pytest.raises(AttributeError, match=r"no attribute 'dice_scroe'; it has .*dice_score"):
         segcourse.dice_scroe  # noqa: B018

@@ -4,26 +4,26 @@ Where defaults disagree, here is what each says about the same two images of 2 Ã
 classes of which the third occurs nowhere (`TOY`); in the second column (`FALSE_ALARM`) the second image shows
 nothing but background, and one pixel of it was called class 1. Everybody calls the number mean IoU:
 
-==================================================  =====  ===========  ======================================
-who, and with what                                  toy    false alarm  an absent class; the average
-==================================================  =====  ===========  ======================================
-scikit-learn jaccard_score(macro, labels=all)       0.500  0.517        counts as 0; all pixels
-torchmetrics segmentation.MeanIoU                   0.688  0.583        left out; pairs of image and class
-MONAI MeanIoU                                       0.688  0.875        left out where the truth has none, so
-                                                                        a false alarm is free; image by image
-segcourse Scores, jaccard_per_image                 0.688  0.688        left out; image by image
-segcourse mean_iou                                  0.750  0.775        left out; all pixels
-torchmetrics JaccardIndex (macro, the default)      0.750  0.775        left out; all pixels
-scikit-learn jaccard_score(macro)                   0.750  0.775        left out; all pixels
-smp iou_score(micro), torchmetrics' micro           0.778  0.778        no classes: accuracy / (2 - accuracy)
-smp iou_score(macro-imagewise)                      0.792  0.792        counts as 1; image by image
-smp iou_score(micro-imagewise)                      0.800  0.800        no classes; image by image
-smp iou_score(macro)                                0.833  0.850        counts as 1; all pixels
-==================================================  =====  ===========  ======================================
+================================================  =====  ===========  ======================================
+who, and with what                                toy    false alarm  an absent class; the average
+================================================  =====  ===========  ======================================
+scikit-learn jaccard_score(macro, labels=all)     0.500  0.517        counts as 0; all pixels
+torchmetrics segmentation.MeanIoU                 0.688  0.583        left out; pairs of image and class
+MONAI MeanIoU                                     0.688  0.875        left out where the truth has none: a
+                                                                      false alarm is free; image by image
+segcourse Scores, jaccard_per_image               0.688  0.688        left out; image by image
+segcourse mean_iou                                0.750  0.775        left out; all pixels
+torchmetrics JaccardIndex (macro, the default)    0.750  0.775        left out; all pixels
+scikit-learn jaccard_score(macro)                 0.750  0.775        left out; all pixels
+smp iou_score(micro), torchmetrics' micro         0.778  0.778        no classes: accuracy / (2 - accuracy)
+smp iou_score(macro-imagewise)                    0.792  0.792        counts as 1; image by image
+smp iou_score(micro-imagewise)                    0.800  0.800        no classes; image by image
+smp iou_score(macro)                              0.833  0.850        counts as 1; all pixels
+================================================  =====  ===========  ======================================
 
-Other differences that the tests below take into account: smp divides its Dice and Tversky loss by all classes,
-not by those that occur; smp's multi-class focal loss is a sum of sigmoids, one against all; MONAI's mean focal
-loss divides by pixels times classes; neither MONAI's metrics nor its losses know an ignore_index.
+Other differences that the tests below take into account: smp divides its Dice and Tversky loss by all
+classes, not by those that occur; smp's multi-class focal loss is a sum of sigmoids, one against all; MONAI's
+mean focal loss divides by pixels times classes; MONAI's metrics and losses know no ignore_index.
 """
 
 import warnings
