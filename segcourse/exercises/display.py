@@ -9,7 +9,15 @@ from segcourse.exercises.verdicts import Verdict
 from segcourse.palette import IGNORE, Palette
 
 GOOD, BAD, QUIET = "#009E73", "#D55E00", "#767676"  # Okabe-Ito bluish green and vermilion; grey
-UNKNOWN = "nothing we know looks like this. Start from this case, with paper and pencil."
+
+
+def _happened(verdict: Verdict) -> str:
+    if verdict.diagnosis:
+        return verdict.diagnosis
+    case, unknown = verdict.smallest, "nothing we know looks like this. Start from the case below"
+    if case and "nan" in case.got and "nan" not in case.expected:
+        return f"{unknown}: which division is 0 / 0, which logarithm negative?"
+    return f"{unknown}, with paper and pencil."
 
 
 def headline(verdict: Verdict) -> str:
@@ -23,7 +31,7 @@ def text(verdict: Verdict) -> str:
         return f"{verdict.name}: not started yet"
     lines = [headline(verdict), "  ".join(f"{'✓' if g.passed else '✗'} {g.name}" for g in verdict.groups)]
     if not verdict.passed:
-        lines.append(f"What happened: {verdict.diagnosis or UNKNOWN}")
+        lines.append(f"What happened: {_happened(verdict)}")
     if case := verdict.smallest:
         lines += [f"{_where(verdict)} {case.given}", f"Expected: {case.expected}", f"Yours:    {case.got}"]
     return "\n".join(lines)
@@ -41,15 +49,15 @@ def html(verdict: Verdict) -> str:
     )
     parts = [f"<p><b>{escape(headline(verdict))}</b><br>{groups}</p>"]
     if not verdict.passed:
-        parts.append(f"<p><b>What happened:</b> {escape(verdict.diagnosis or UNKNOWN)}</p>")
+        parts.append(f"<p><b>What happened:</b> {escape(_happened(verdict))}</p>")
     if case := verdict.smallest:
         parts.append(
-            f"<p>{_where(verdict)} <code>{escape(case.given)}</code><br>"
+            f"<p>{escape(_where(verdict))} <code>{escape(case.given)}</code><br>"
             f"Expected <b>{escape(case.expected)}</b>, yours <b>{escape(case.got)}</b>.</p>"
         )
-        parts.append(
-            "".join(_picture(name, image) for name, images in case.masks.items() for image in images)
-        )
+        for name, images in case.masks.items():
+            batch = len(images) > 1
+            parts += [_picture(f"{name}, image {i}" if batch else name, m) for i, m in enumerate(images)]
     edge = GOOD if verdict.passed else BAD
     return f'<div style="border-left:4px solid {edge};padding:0 1em;max-width:46em">{"".join(parts)}</div>'
 
@@ -59,7 +67,7 @@ _UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden"  # read aloud
 
 def _where(verdict: Verdict) -> str:
     what = "A case that this does not explain" if verdict.partly else "Smallest case where it shows"
-    return f"{what} ({escape(verdict.smallest.group)}):"
+    return f"{what} ({verdict.smallest.group}):"
 
 
 def _picture(name: str, mask: list) -> str:
@@ -73,18 +81,18 @@ def _picture(name: str, mask: list) -> str:
         for row, shade in zip(ids, colours, strict=True)
     )
     label = escape(f"{name}, class ids row by row: {'; '.join(' '.join(map(str, row)) for row in mask)}")
-    style = "display:inline-table;border-collapse:collapse;margin:0 1.5em 1em 0"
-    caption = f'<caption style="caption-side:top">{escape(name)}</caption>'
-    return f'<table role="img" aria-label="{label}" style="{style}">{caption}<tbody>{rows}</tbody></table>'
+    table = f'<table role="img" aria-label="{label}" style="{_TABLE}"><tbody>{rows}</tbody></table>'
+    return f'<div style="display:inline-block;margin:0 1.5em 1em 0">{escape(name)}{table}</div>'
+
+
+_TABLE = "border-collapse:collapse;margin:0"
+_CELL = "min-width:26px;height:26px;padding:0;text-align:center;font-size:12px;border:1px solid #888"
 
 
 def _cell(label: int, colour: np.ndarray) -> str:
     red, green, blue = (int(value) for value in colour)
     ink = "#000" if 299 * red + 587 * green + 114 * blue > 110_000 else "#fff"
-    return (
-        f'<td style="width:24px;height:24px;padding:0;text-align:center;border:1px solid #888;color:{ink};'
-        f'background-color:rgb({red},{green},{blue})">{label}</td>'
-    )
+    return f'<td style="{_CELL};color:{ink};background-color:rgb({red},{green},{blue})">{label}</td>'
 
 
 class Reply:

@@ -23,6 +23,7 @@ from segcourse.exercises.smallest import smallest
 from segcourse.exercises.verdicts import GroupResult, Verdict
 
 PRACTICE_SEED = 0
+UNSEEN = "nothing"  # in place of an error's kind, where no observation arrived
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +44,9 @@ def misconception(says: str) -> Callable[[Any], Misconception]:
 class Case:
     """One input: arguments by name, handed over in this order, so that a student may rename parameters.
 
-    `note` tells in words what is special; `observe` replaces the exercise's way of looking for this case;
-    `tolerance` is relative to the largest expected number (see `observations.same`).
+    `note` tells in words what is special, `given` tells the whole case instead of its inputs; `observe`
+    replaces the exercise's way of looking for this case; `tolerance` is relative to the largest expected
+    number (see `observations.same`).
     """
 
     group: str
@@ -52,6 +54,7 @@ class Case:
     note: str = ""
     observe: Callable[[Any, "Case"], Mapping[str, Any]] | None = None
     tolerance: float = 1e-4
+    given: str = ""
 
 
 def call(function: Callable, case: Case) -> dict[str, Any]:
@@ -150,9 +153,9 @@ def _read(records: Sequence[Any], count: int) -> list[Observation]:
         try:
             seen.append(decode(records[index]))
         except IndexError:
-            seen.append({"error": "nothing", "message": "your code had been stopped before this case"})
+            seen.append({"error": UNSEEN, "message": "your code had been stopped before this case"})
         except SegcourseError:
-            seen.append({"error": "nothing", "message": "what was recorded here cannot be read"})
+            seen.append({"error": UNSEEN, "message": "what was recorded here cannot be read"})
     return seen
 
 
@@ -214,12 +217,17 @@ def diagnose(
     weight = {m: sum(rarity[i] for i in explained[m]) - wrongly[m] for m in exercise.misconceptions}
     fair = [m for m in exercise.misconceptions if weight[m] > 0 and 4 * len(explained[m]) >= len(failing)]
     if not fair:
-        return Diagnosis(None, False, failing[0])
+        return Diagnosis(_stopped(seen[failing[0]]), False, failing[0])
     best = max(fair, key=weight.__getitem__)
     left = [i for i in failing if i not in explained[best]]
     if not left:  # it would also fail where the student is right, so it can't be all that their code does
         return Diagnosis(f"here, {best.says}", False, failing[0])
     return Diagnosis(f"part of it: {best.says}", True, left[0])
+
+
+def _stopped(observation: Observation) -> str | None:
+    kind, message = observation.get("error"), observation.get("message")
+    return kind and (f"{message}." if kind == UNSEEN else f"your code stops with {kind}: {message}")
 
 
 def _general(

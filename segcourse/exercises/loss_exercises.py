@@ -11,6 +11,7 @@ from torch import Tensor
 from segcourse import losses
 from segcourse.exercises.engine import Case, Exercise, Misconception, misconception
 from segcourse.exercises.matrix_exercises import LESSON, ids, random_ids
+from segcourse.exercises.observations import describe, plain
 
 
 def value_and_gradient(loss: Callable, case: Case) -> dict[str, Any]:
@@ -27,6 +28,17 @@ def two_classes(*probabilities: list) -> Tensor:
     """Logits N x 2 x H x W of a batch, from the probability of class 1 in each pixel."""
     p = torch.tensor(probabilities)
     return torch.stack([torch.log1p(-p), torch.log(p)], dim=1)
+
+
+def told(logits: Tensor, target: Tensor, **others: Any) -> str:
+    """A small case in the numbers that a person thinks in: probabilities, not logits."""
+    if logits.numel() > 16:
+        return ""
+    probability = logits.softmax(dim=1)
+    two = logits.shape[1] == 2
+    shown = {"probability of class 1" if two else "probabilities": probability[:, 1] if two else probability}
+    inputs = {"target": target} | shown | others
+    return ", ".join(f"{name} = {describe(plain(value))}" for name, value in inputs.items())
 
 
 def random_logits(rng: Generator, *shape: int, scale: float = 2.0) -> Tensor:
@@ -70,18 +82,20 @@ def one_hot(target: Tensor, like: Tensor) -> Tensor:
 
 def soft_dice_cases(rng: Generator) -> Iterator[Case]:
     def case(group, logits, target, note=""):
-        return Case(group, {"logits": logits, "target": target}, note)
+        return Case(group, {"logits": logits, "target": target}, note, given=told(logits, target))
 
     balanced, rare, batches, gradients = SOFT_DICE_GROUPS
-    yield case(balanced, two_classes([[0.1, 0.4], [0.6, 0.8]]), ids([[[0, 0], [1, 1]]]))
+    yield case(balanced, two_classes([[0.1, 0.4], [0.6, 0.9]]), ids([[[0, 0], [1, 1]]]))
     sure = torch.zeros(1, 2, 2, 2)
-    sure[:, 0] = 20
+    sure[:, 0] = 120  # the softmax of class 1 is then 0 in float32
     yield case(rare, sure, ids([[[0, 0], [0, 1]]]), "probability of class 1 is 0 everywhere")
     three = torch.tensor([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.5, 0.1, 0.4], [0.2, 0.7, 0.1]]).log()
     yield case(rare, three.T.reshape(1, 3, 2, 2), ids([[[0, 0], [0, 1]]]), "class 2 does not occur")
     pair = two_classes([[0.2, 0.7], [0.6, 0.9]], [[0.2, 0.1], [0.1, 0.4]])
     yield case(batches, pair, ids([[[0, 1], [1, 1]], [[0, 0], [0, 1]]]), "a batch of two")
-    yield case(balanced, random_logits(rng, 1, 2, 4, 4), ids([[[0, 1] * 2, [1, 0] * 2] * 2]))
+    half, truth = random_logits(rng, 1, 2, 2, 4), ids([[[0, 1, 0, 1], [1, 0, 1, 0]]])
+    mirrored = torch.cat([half, half.flip(1)], dim=2), torch.cat([truth, 1 - truth], dim=1)
+    yield case(balanced, *mirrored, "as many pixels of either class, in truth and prediction")
     yield case(rare, random_logits(rng, 1, 4, 5, 5), random_ids(rng, 3, 1, 5, 5), "class 3 does not occur")
     target = random_ids(rng, 3, 3, 4, 4)
     target[1] = 0
@@ -236,7 +250,8 @@ SOFT_DICE_LOSS = Exercise(
 
 def cross_entropy_cases(rng: Generator) -> Iterator[Case]:
     def case(group, logits, target, note="", ignore_index=255):
-        return Case(group, {"logits": logits, "target": target, "ignore_index": ignore_index}, note)
+        inputs = {"logits": logits, "target": target, "ignore_index": ignore_index}
+        return Case(group, inputs, note, given=told(**inputs))
 
     small, ignored, gradients = CROSS_ENTROPY_GROUPS
     one = two_classes([[0.1, 0.4], [0.6, 0.8]])
@@ -406,7 +421,8 @@ CROSS_ENTROPY = Exercise(
 
 def focal_cases(rng: Generator) -> Iterator[Case]:
     def case(group, logits, target, note="", **gamma):
-        return Case(group, {"logits": logits, "target": target} | gamma, note)
+        inputs = {"logits": logits, "target": target} | gamma
+        return Case(group, inputs, note, given=told(**inputs))
 
     default, others, gradients = FOCAL_GROUPS
     one, target = two_classes([[0.1, 0.4], [0.6, 0.8]]), ids([[[0, 1], [1, 0]]])

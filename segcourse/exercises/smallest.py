@@ -24,11 +24,11 @@ class Smallest:
 def smallest(case: Any, expected: Observation, seen: Observation) -> Smallest:
     """Tell a failing case (an `engine.Case`): its inputs, what was expected of the fields that differ, and
     what came."""
-    given = ", ".join(
+    given = case.given or ", ".join(
         f"{name} = {describe(value if isinstance(value, str) else plain(value))}"
         for name, value in case.inputs.items()
     )
-    masks = {n: m for n, v in case.inputs.items() if (m := _mask(plain(v))) is not None}
+    masks = {name: mask for name, value in case.inputs.items() if (mask := _mask(plain(value))) is not None}
     fields = [f for f in expected if f not in seen or not same(seen[f], expected[f], case.tolerance)]
     return Smallest(
         case.group,

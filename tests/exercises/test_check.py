@@ -133,7 +133,6 @@ def test_words_of_a_student_are_escaped():
         "span",
         "code",
         "table",
-        "caption",
         "tbody",
         "tr",
         "td",
