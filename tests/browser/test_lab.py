@@ -1,13 +1,14 @@
 """A student's first minutes, in a real browser: start, run cells, be told what is wrong, use a widget."""
 
 import json
+import os
 import subprocess
 import time
 
 import nbformat
 import pytest
 
-from segcourse import lessons
+from segcourse import exercises, lessons
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -25,7 +26,18 @@ LESSON = [
     nbformat.v4.new_code_cell('check("dice_score", dice_score)', id="check-dice"),
 ]
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
-WRONG = "from segcourse import iou_score as dice_score"
+WRONG = {
+    "dice_score": """def dice_score(prediction, target):
+    both = (prediction & target).sum()
+    either = (prediction | target).sum()
+    return both / either""",
+    "DoubleConv": """class DoubleConv(nn.Sequential):
+    def __init__(self, in_channels, out_channels):
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, 3), nn.BatchNorm2d(out_channels), nn.ReLU(),
+            nn.Conv2d(out_channels, out_channels, 3), nn.BatchNorm2d(out_channels), nn.ReLU(),
+        )""",
+}
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 CHROMIUM_FLAGS += ["--disable-background-networking", "--disable-component-update"]
 KERNEL_READY = """() => {
@@ -34,21 +46,25 @@ KERNEL_READY = """() => {
         && app.commands.hasCommand('notebook:run-all-cells');
 }"""
 RUN_ALL = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
+# runs the cell of this grade_id (or the first of this kind), with new source if one is given
+RUN_CELL = """async ([wanted, source]) => {
+    const app = window.jupyterapp, notebook = app.shell.currentWidget.content;
+    const named = cell => cell.model.getMetadata('nbgrader')?.grade_id ?? cell.model.type;
+    notebook.activeCellIndex = notebook.widgets.findIndex(cell => named(cell) === wanted);
+    if (source) notebook.activeCell.model.sharedModel.setSource(source);
+    await app.commands.execute('notebook:run-cell');
+    await notebook.scrollToItem(notebook.activeCellIndex, 'end');
+}"""
 
 
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
-    """JupyterLab on a student's folder, as `segcourse start` opens it, with its own settings; its address."""
-    course = tmp_path / "lessons" / "05_lesson"
-    course.mkdir(parents=True)
-    notebook = nbformat.v4.new_notebook(cells=LESSON, metadata={"kernelspec": KERNEL})
-    nbformat.write(notebook, course / "05_lesson.ipynb")
-    monkeypatch.setattr(lessons, "root", lambda: course.parent)
-    lessons.start(tmp_path / "work")
+    """JupyterLab on the folder work/, as `segcourse start` opens it, with its own settings; its address."""
     for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
         monkeypatch.setenv(f"JUPYTER_{name}", str(tmp_path / name))
     for name in ("SETTINGS_DIR", "WORKSPACES_DIR"):
         monkeypatch.setenv(f"JUPYTERLAB_{name}", str(tmp_path / name))
+    (tmp_path / "work").mkdir()
     command = [*lessons.lab_command(tmp_path / "work", browser=False), "--LabApp.expose_app_in_browser=True"]
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log)
@@ -82,7 +98,13 @@ def page(chromium):
         browser.close()
 
 
-def test_a_wrong_answer_is_explained_and_a_widget_answers(lab, page):
+def test_a_wrong_answer_is_explained_and_a_widget_answers(lab, page, tmp_path, monkeypatch):
+    course = tmp_path / "lessons" / "05_lesson"
+    course.mkdir(parents=True)
+    notebook = nbformat.v4.new_notebook(cells=LESSON, metadata={"kernelspec": KERNEL})
+    nbformat.write(notebook, course / "05_lesson.ipynb")
+    monkeypatch.setattr(lessons, "root", lambda: course.parent)
+    lessons.start(tmp_path / "work")
     page.goto(lab("05_lesson/05_lesson.ipynb"))
     page.wait_for_function(KERNEL_READY)
     page.evaluate(RUN_ALL)
@@ -95,6 +117,24 @@ def test_a_wrong_answer_is_explained_and_a_widget_answers(lab, page):
     stub = page.locator(".jp-CodeCell").filter(has_text="raise NotImplementedError").locator(".cm-content")
     stub.click()
     page.keyboard.press("Control+A")
-    page.keyboard.type(WRONG)
+    page.keyboard.type("from segcourse import iou_score as dice_score")
     page.evaluate(RUN_ALL)
     page.get_by_text("you computed intersection over union").first.wait_for()
+
+
+@pytest.mark.parametrize("exercise", WRONG)
+def test_a_real_lesson_explains_a_wrong_answer(lab, page, tmp_path, exercise):
+    lesson = exercises.get(exercise).lesson
+    if lesson not in [folder.name for folder in lessons.folders()]:
+        pytest.skip(f"{lesson} is not there")
+    lessons.start(tmp_path / "work")
+    page.goto(lab(f"{lesson}/{lesson}.ipynb"))
+    page.wait_for_function(KERNEL_READY)
+    page.evaluate(RUN_CELL, ["code", None])
+    page.evaluate(RUN_CELL, [exercise, WRONG[exercise]])
+    page.evaluate(RUN_CELL, [f"check_{exercise}", None])
+    page.get_by_text("What happened:").first.wait_for()
+    points = exercises.get(exercise).points
+    assert page.get_by_text(f"{exercise}: {points} of {points} points").count() == 0
+    # the README shows this picture: SEGCOURSE_SCREENSHOT=FILE pytest tests/browser -k dice_score
+    page.screenshot(path=os.environ.get("SEGCOURSE_SCREENSHOT", tmp_path / "lab.png"))
