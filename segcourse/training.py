@@ -47,23 +47,19 @@ def fit(
 ) -> History:
     """Train `model` with AdamW under a cosine schedule, and leave it with the weights of its best epoch.
 
-    Args:
-        model: normalised images N×3×H×W to logits N×C×H×W.
-        train, val: data sets of (image float 3×H×W in [0, 1], mask int64 H×W with 255 ignored, name).
-        epochs: passes over `train`; also the length of the schedule.
-        batch_size: images in memory at once, on each device.
-        loss: (logits, target) to a scalar, the mean over its batch.
-        accumulate: so many batches make one step, the very step of one large batch, for any loss and with
-            ignored pixels; batch normalisation still sees one small batch at a time.
-        precision: "fp32", "bf16", or "auto": what is measured to be faster here.
-        device: "cpu", "cuda", "cuda:1", "mps"; None takes a GPU if there is one.
-        seed: fixes order, augmentation and dropout, whatever `workers` is.
-        folder: gets best.safetensors, last.pt (to resume from) and TensorBoard's curves; None makes
-            `runs/<model>-<time>`, False writes nothing.
-        resume: continue in `folder`, to the numbers of an uninterrupted run.
-        minutes: a budget; the schedule ends when it is spent, or after `epochs`, whichever comes first.
-        normalise: mean and standard deviation of each colour channel.
-        on_epoch: called with each epoch's row.
+    Args: model: normalised images N×3×H×W to logits N×C×H×W. train, val: data sets of (image float 3×H×W
+    in [0, 1], mask int64 H×W with 255 ignored, name). epochs: passes over `train`; also the length of the
+    schedule. batch_size: images in memory at once, on each device. loss: (logits, target) to a scalar, the
+    mean over its batch. accumulate: so many batches make one step, the very step of one large batch, for
+    any loss and with ignored pixels; batch normalisation still sees one small batch at a time. precision:
+    "fp32", "bf16", or "auto": what is measured to be faster here. device: "cpu", "cuda", "cuda:1", "mps";
+    None takes a GPU if there is one. seed: fixes order, augmentation and dropout, whatever `workers` is.
+    workers: processes that load data; 0 keeps what a data set has cached, which is fast enough at 1 to 2
+    ms an image. folder: gets best.safetensors, last.pt (to resume from) and TensorBoard's curves; None
+    makes `runs/<model>-<time>`, False writes nothing. resume: continue in `folder`, to the numbers of an
+    uninterrupted run. minutes: a budget; the schedule ends when it is spent, or after `epochs`, whichever
+    comes first. normalise: mean and standard deviation of each colour channel. on_epoch: called with each
+    epoch's row.
 
     The best epoch has the highest per-image Dice on `val` (mean IoU for more than two classes); without `val`
     it is the last. Ctrl-C saves the place within the epoch and returns the history with `interrupted` set.
