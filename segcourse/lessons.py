@@ -121,10 +121,9 @@ def lab_command(folder: str | os.PathLike, browser: bool = True) -> list[str]:
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={Path(folder).resolve()}"]
     command += ["--log-level=WARN", "--ServerApp.answer_yes=True"]
     never = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
-    command += [f"--LabApp.check_for_updates_class={never}", "--LabApp.news_url="]
+    command += [f"--LabApp.check_for_updates_class={never}"]
     command += [] if browser else ["--no-browser"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command.append(
-            "--allow-root"
-        )  # in a container everybody is root, and the server listens on this machine only
+        # in a container everybody is root, and the server listens on this machine only
+        command.append("--allow-root")
     return command

@@ -64,6 +64,9 @@ def lab(tmp_path, monkeypatch):
         monkeypatch.setenv(f"JUPYTER_{name}", str(tmp_path / name))
     for name in ("SETTINGS_DIR", "WORKSPACES_DIR"):
         monkeypatch.setenv(f"JUPYTERLAB_{name}", str(tmp_path / name))
+    settings = tmp_path / "SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')  # nobody is asked
     (tmp_path / "work").mkdir()
     command = [*lessons.lab_command(tmp_path / "work", browser=False), "--LabApp.expose_app_in_browser=True"]
     with (tmp_path / "log").open("wb") as log:
@@ -92,7 +95,7 @@ def page(chromium):
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1600})
+        page = browser.new_page(viewport={"width": 1280, "height": 1100})
         page.set_default_timeout(60_000)
         yield page
         browser.close()
