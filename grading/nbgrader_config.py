@@ -38,4 +38,4 @@ c.GenerateAssignment.preprocessors = [
     ComputeChecksums,
 ]
 
-nbgrader_plugins.install(c)
+nbgrader_plugins.install(c, course=grading, lessons=grading.parent / "lessons")

@@ -5,7 +5,7 @@ gradebook (`gradebook`, `autograded`), tell (`feedback`). A submission never gra
 observed, and judged in another process.
 """
 
-from collections.abc import Callable
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segcourse.grading.verdict import Result
 
-__all__ = ["ClassResult", "grade_lesson"]
+__all__ = ["ClassResult", "Session", "grade_lesson"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ class ClassResult:
 
     def to_json(self) -> dict[str, Any]:
         return {"lesson": self.lesson, "students": [result.to_json() for result in self.results]}
+
+    def json(self) -> str:
+        return json.dumps(self.to_json(), indent=1)
 
     def table(self) -> str:
         """One line a student, then how many there are of each kind."""
@@ -46,60 +49,84 @@ class ClassResult:
         )
 
 
-def grade_lesson(
-    lesson: str,
-    course: Path,
-    *,
-    lessons: Path | None = None,
-    trust: bool = False,
-    students: list[str] | None = None,
-    limits: dict[str, float | None] | None = None,
-    on_student: Callable[["Result", int, int], None] | None = None,
-) -> ClassResult:
-    """Grade what the class handed in for `lesson` under `course`, one after another; nothing a submission is
-    stops the batch.
+class Session:
+    """One lesson of one course, open for grading; one writer at a time.
 
-    `lessons` is the folder of lessons (default: the course's own), `students` limits the batch, `limits` go
-    before those in course.toml, `on_student(result, done, of)` is told each result. `trust` runs submissions
-    without a sandbox.
+    `lessons` is the folder of lessons (default: the course's own), `limits` go before those in course.toml.
+    `trust` runs submissions without a sandbox.
 
     Raises:
         SegcourseError: no such lesson or course folder, an unreadable course.toml, or no sandbox here.
     """
-    from segcourse.grading import autograded, bubblewrap, feedback
-    from segcourse.grading.course import Course
-    from segcourse.grading.gradebook import Book
-    from segcourse.grading.notebooks import read_lesson
-    from segcourse.grading.verdict import Result, grade_submission
 
-    handed_out = read_lesson(_path(lesson, lessons))
-    place = Course.open(Path(course), **(limits or {}))
-    if not trust:
-        bubblewrap.command_line()
-    wanted = [name for name in place.students(handed_out.name) if students is None or name in students]
-    results = []
-    with Book(place, handed_out) as book:
-        for student in wanted:
-            try:
-                result = grade_submission(place, handed_out, student, trust)
-            except (
-                Exception
-            ) as error:  # a fault of ours is one student's "could not be graded", not the class's
-                refusal = f"the grader itself failed ({type(error).__name__}: {error}); please report it."
-                result = Result(student, handed_out.name, max_points=handed_out.points, refusal=refusal)
-            before = autograded.graded_before(place, student, handed_out.name)
-            notes = book.record(result, resubmitted=before is not None and before != result.digest)
-            result = replace(result, repairs=(*result.repairs, *notes))
-            autograded.write(place, handed_out, result)
-            feedback.write(place, result)
-            results.append(result)
-            if on_student:
-                on_student(result, len(results), len(wanted))
-    return ClassResult(handed_out.name, tuple(results))
+    def __init__(
+        self,
+        lesson: str,
+        course: Path,
+        *,
+        lessons: Path | None = None,
+        limits: dict[str, float | None] | None = None,
+        trust: bool = False,
+    ) -> None:
+        from segcourse.grading.bubblewrap import command_line
+        from segcourse.grading.course import Course
+        from segcourse.grading.gradebook import Book
+        from segcourse.grading.notebooks import read_lesson
+
+        if lessons is None:
+            from segcourse.lessons import find
+
+            folder = find(lesson)
+        else:
+            folder = Path(lessons) / lesson
+        self.lesson = read_lesson(folder / f"{folder.name}.ipynb")
+        self.course, self.trust = Course.open(Path(course), **(limits or {})), trust
+        if not trust:
+            command_line()
+        self.book = Book(self.course, self.lesson)
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.book.close()
+
+    def grade(self, student: str) -> "Result":
+        """All five steps for one student; a submission that cannot be graded is a result like any other."""
+        from segcourse.grading import autograded, feedback
+        from segcourse.grading.verdict import Result, grade_submission
+
+        try:
+            result = grade_submission(self.course, self.lesson, student, self.trust)
+        except Exception as error:  # a fault of ours is one student's "could not be graded", not the class's
+            refusal = f"the grader itself failed ({type(error).__name__}: {error}); please report it."
+            result = Result(student, self.lesson.name, max_points=self.lesson.points, refusal=refusal)
+        before = autograded.graded_before(self.course, student, self.lesson.name)
+        notes = self.book.record(result, resubmitted=before is not None and before != result.digest)
+        result = replace(result, repairs=(*result.repairs, *notes))
+        autograded.write(self.course, self.lesson, result)
+        feedback.write(self.course, result)
+        return result
+
+    def notebook(self, result: "Result") -> Any:
+        """The notebook that formgrader shows for `result`."""
+        from segcourse.grading import autograded
+
+        return autograded.notebook(self.lesson, result)
 
 
-def _path(lesson: str, lessons: Path | None) -> Path:
-    from segcourse.lessons import find
+def grade_lesson(
+    lesson: str, course: Path, *, students: list[str] | None = None, progress: bool = False, **options: Any
+) -> ClassResult:
+    """Grade what the class handed in for `lesson` under `course`; no submission stops the batch.
 
-    folder = find(lesson) if lessons is None else Path(lessons) / lesson
-    return folder / f"{folder.name}.ipynb"
+    `students` limits the batch, `progress` draws a bar with the time left; `options` go to `Session`, which
+    also says what is raised.
+    """
+    from tqdm import tqdm
+
+    with Session(lesson, course, **options) as session:
+        name = session.lesson.name
+        wanted = [s for s in session.course.students(name) if students is None or s in students]
+        bar = tqdm(wanted, desc=name, unit="submission", disable=not progress)
+        return ClassResult(name, tuple(session.grade(student) for student in bar))

@@ -106,7 +106,9 @@ def _recognise(cells: list[Cell], lesson: Lesson) -> tuple[list[Cell], int]:
     labelled = {cell.grade_id for cell in cells}
     result, lost = [], 0
     for cell in cells:
-        twin = by_grade_id.get(cell.grade_id) or by_id.get(cell.id) or by_source.get(cell.source.strip())
+        twin = by_grade_id.get(cell.grade_id) or by_id.get(cell.id)
+        if twin is None and (same := by_source.get(cell.source.strip())):
+            twin = same if same.grade_id not in labelled or not same.grade_id else None
         if twin is None or (twin.role == "text") != (cell.role == "text"):
             twin = _by_text(cell, lesson, labelled)
         if twin is None:

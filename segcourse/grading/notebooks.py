@@ -146,7 +146,7 @@ def _looks_like(data: bytes) -> str:
         b"\x1f\x8b": "an archive",
     }
     found = next((name for start, name in known.items() if data.lstrip().startswith(start)), None)
-    return found or ("a damaged or unfinished file" if data.lstrip().startswith(b"{") else "something else")
+    return found or ("damaged or unfinished" if data.lstrip().startswith(b"{") else "of another kind")
 
 
 def _from_version_3(content: dict) -> list | None:

@@ -19,6 +19,8 @@ from segcourse.grading.admit import Admitted, admit, digest, find_submission
 from segcourse.grading.course import Course
 from segcourse.grading.notebooks import Cell, Lesson, Refused
 
+NOTHING_TO_RUN = sandbox.Run(({"finished": True},), None, 0.0)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -95,11 +97,12 @@ def grade_notebook(
         Refused: the notebook cannot be graded.
     """
     admitted = admit(data, lesson, course.max_megabytes)
-    steps = {
-        i: _step(cell) for i, cell in enumerate(admitted.cells) if cell.role in ("run", "exercise", "check")
-    }
-    seed = course.seed(lesson.name)
-    ran = sandbox.run({"seed": seed, "steps": list(steps.values())}, course.limits, _pictures(lesson), trust)
+    runs = ("run", "exercise", "check")
+    steps = {i: _step(cell) for i, cell in enumerate(admitted.cells) if cell.role in runs}
+    seed, ran = course.seed(lesson.name), NOTHING_TO_RUN
+    if admitted.untouched != lesson.points.keys():
+        job = {"seed": seed, "steps": list(steps.values())}
+        ran = sandbox.run(job, course.limits, _pictures(lesson), trust)
     events = Events(ran.events, list(steps))
     if ran.ended and not events.observed and not events.status:
         raise Refused(f"{ran.ended}.")
@@ -120,6 +123,9 @@ def _pictures(lesson: Lesson) -> list[Path]:
     """What a lesson's notebook may open: the other files of its folder."""
     files = (path for path in lesson.path.parent.iterdir() if path.is_file())
     return sorted(path for path in files if path.suffix not in (".ipynb", ".py"))
+
+
+LOST = {"died": "ended the whole kernel", "hung": "could not be stopped", "too slow": "took too long"}
 
 
 class Events:
@@ -149,11 +155,7 @@ class Events:
 
     def repairs(self, admitted: Admitted, ended: str | None, limits: sandbox.Limits) -> list[str]:
         """What the run itself had to leave out."""
-        said = {
-            "died": "ended the whole kernel",
-            "hung": "could not be stopped",
-            "too slow": f"took more than {limits.cell_seconds:g} s",
-        }
+        said = LOST | {"too slow": f"took more than {limits.cell_seconds:g} s"}
         left_out = [
             f"{admitted.cells[place]} {said[status]} and was left out"
             for place, status in self.status.items()
@@ -178,27 +180,24 @@ class Events:
 def _judge(name: str, admitted: Admitted, events: Events, seed: int) -> Verdict:
     """The verdict on one exercise, from what was observed and nothing else."""
     exercise = exercises.get(name)
-    nothing = Verdict(
-        name, tuple(GroupResult(group, False, points) for group, points in exercise.groups.items())
-    )
+    groups = (GroupResult(group, False, points) for group, points in exercise.groups.items())
+    nothing = Verdict(name, tuple(groups))
     if name in admitted.untouched:
         return replace(nothing, started=False)
-    check = next(
-        (i for i, cell in enumerate(admitted.cells) if cell.role == "check" and cell.exercise == name), None
-    )
-    seen = events.observed.get(check)
-    if seen:
+    places = {"check": [], "exercise": []}
+    for i, cell in enumerate(admitted.cells):
+        if cell.exercise == name:
+            places[cell.role].append(i)
+    check, answers = (places["check"] or [None])[0], places["exercise"]
+    if seen := events.observed.get(check):
         cases = engine.draw(exercise, seed)
         return engine.judge(exercise, [seen.get(case) for case in range(max(seen) + 1)], cases)
     if name in admitted.missing:
         return replace(nothing, diagnosis=f"the cell of {name} was not found in your notebook.")
     if events.status.get(check) != "undefined":
         return replace(nothing, diagnosis=f"the run ended before {name} could be looked at.")
-    answers = [
-        i for i, cell in enumerate(admitted.cells) if cell.role == "exercise" and cell.exercise == name
-    ]
     if error := next((events.error[i] for i in answers if i in events.error), None):
         return replace(nothing, diagnosis=f"its cell stopped with {error}, so {name} was never defined.")
-    return replace(
-        nothing, diagnosis=f"{name} does not exist when its check comes: is it spelled so in your cell?"
-    )
+    if lost := next((LOST[events.status[i]] for i in answers if events.status.get(i) in LOST), None):
+        return replace(nothing, diagnosis=f"its cell {lost}, so {name} was never defined.")
+    return replace(nothing, diagnosis=f"{name} does not exist when its check comes: is its name spelled so?")

@@ -4,6 +4,7 @@ Whatever a cell replaces in Python or in segcourse, only this process and its wi
 themselves after a student's code has run, they have taken hold of before.
 """
 
+import builtins
 import io
 import json
 import os
@@ -21,6 +22,7 @@ class Worker:
 
     def __init__(self, shell, writing: int, listening: int, output: int) -> None:
         self.shell, self.writing, self.answers, self.output = shell, writing, os.fdopen(listening), output
+        self.run_cell, self.builtins = shell.run_cell, dict(vars(builtins))
         self.running = False
 
     def run(self, steps, left_out, fresh, fork=os.fork, wait=os.waitpid, leave=os._exit) -> None:
@@ -65,10 +67,11 @@ class Worker:
         sys.stdout = sys.stderr = printed = Capped(self.output)
         self.running = True
         try:
-            done = self.shell.run_cell(source, store_history=True)
+            done = self.run_cell(source, store_history=True)
             error = done.error_before_exec or done.error_in_exec
         finally:
             self.running = False
+            vars(builtins).update(self.builtins)  # a cell that replaced len has done so for itself alone
             sys.stdout, sys.stderr = stdout, stderr
         result = {"printed": printed.getvalue()}
         return result | {"status": "error", "error": _told(error)} if error is not None else result

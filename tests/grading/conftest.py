@@ -1,74 +1,16 @@
-"""A tiny lesson of three real exercises, and a class whose submissions go wrong in every way we know."""
+"""Fixtures of the graded class; what they are made of is in grading_class.py."""
 
-import json
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by path, so that their helpers need one
+
+from grading_class import LESSON, notebook
 
 from segcourse.grading.notebooks import read_lesson
-
-LESSON = "05_losses_metrics"
-POINTS = {"dice_score": 3, "iou_per_class": 2, "mean_iou": 2}
-STUBS = {
-    "dice_score": 'def dice_score(prediction, target):\n    raise NotImplementedError("Exercise 5.4")',
-    "iou_per_class": 'def iou_per_class(matrix):\n    raise NotImplementedError("Exercise 5.2")',
-    "mean_iou": 'def mean_iou(matrix):\n    raise NotImplementedError("Exercise 5.3")',
-}
-RIGHT = {
-    "dice_score": """def dice_score(prediction, target):
-    p, t = torch.as_tensor(prediction).bool(), torch.as_tensor(target).bool()
-    overlap = (p & t).sum((-2, -1)).double()
-    return 2 * overlap / (p.sum((-2, -1)) + t.sum((-2, -1)))""",
-    "iou_per_class": """def iou_per_class(matrix):
-    m = torch.as_tensor(matrix).double()
-    return m.diag() / (m.sum(0) + m.sum(1) - m.diag())""",
-    "mean_iou": """def mean_iou(matrix):
-    return iou_per_class(matrix).nanmean()""",
-}
-# intersection over union where Dice is asked for: a misconception with a sentence of its own
-IOU_FOR_DICE = """def dice_score(prediction, target):
-    p, t = torch.as_tensor(prediction).bool(), torch.as_tensor(target).bool()
-    return (p & t).sum((-2, -1)).double() / (p | t).sum((-2, -1))"""
-
-
-def about(grade_id: str, points: int | None = None) -> dict:
-    """nbgrader's metadata of an exercise cell, or of a check that is worth `points`."""
-    graded = points is not None
-    metadata = {"grade": graded, "solution": not graded, "locked": graded, "task": False, "schema_version": 3}
-    return {"nbgrader": metadata | {"grade_id": grade_id} | ({"points": points} if graded else {})}
-
-
-def notebook(
-    answers: dict[str, str] | None = None, extra: dict[str, list[str]] | None = None
-) -> nbformat.NotebookNode:
-    """The lesson with `answers` in place of stubs and `extra[name]` cells above the cell of an exercise (or
-    at the "end").
-    """
-    extra = extra or {}
-    cells = [
-        new_markdown_cell("# Scores", id="title"),
-        new_code_cell("import torch\n\nfrom segcourse import check", id="imports"),
-    ]
-    for name, points in POINTS.items():
-        cells += [new_code_cell(source) for source in extra.get(name, ())]
-        cells += [
-            new_code_cell((answers or {}).get(name, STUBS[name]), id=f"cell-{name}", metadata=about(name)),
-            new_code_cell(
-                f'check("{name}", {name})', id=f"check-{name}", metadata=about(f"check_{name}", points)
-            ),
-        ]
-    cells.append(
-        new_code_cell("import time\n\ntime.sleep(600)", id="demo", metadata={"tags": ["skip-grading"]}),
-    )
-    cells += [new_code_cell(source) for source in extra.get("end", ())]
-    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    return new_notebook(cells=cells, metadata=metadata)
-
-
-def as_bytes(made: nbformat.NotebookNode | dict) -> bytes:
-    return json.dumps(made).encode()
 
 
 @pytest.fixture(scope="session")
@@ -83,10 +25,3 @@ def lessons(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def lesson(lessons):
     return read_lesson(lessons / LESSON / f"{LESSON}.ipynb")
-
-
-def hand_in(course: Path, student: str, data: bytes, name: str = f"{LESSON}.ipynb") -> Path:
-    folder = course / "submitted" / student / LESSON
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_bytes(data)
-    return folder / name

@@ -1,0 +1,97 @@
+"""What makes `nbgrader autograde`, formgrader's button and `nbgrader export` grade as `segcourse grade` does.
+
+`grading/nbgrader_config.py` names these classes. nbgrader itself opens no submission: where it would read and
+run one, the five steps run instead, so that a corrupt file or a dead kernel costs nothing but its own mark.
+"""
+
+import csv
+from pathlib import Path
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.plugins.export import ExportPlugin
+from traitlets import Bool, Unicode
+
+
+def install(config, course: Path, lessons: Path) -> None:
+    """Name the plug-ins in nbgrader's `config`."""
+    config.Autograde.exporter_class = GradingExporter
+    config.GradingExporter.course = str(course)
+    config.GradingExporter.lessons = str(lessons)
+    config.ExportApp.plugin_class = StatusExport
+    # formgrader and nbgrader's own feedback show students' text on the instructor's page
+    config.HTMLExporter.sanitize_html = True
+
+
+class GradingExporter(NotebookExporter):
+    """Stands where `nbgrader autograde` reads a submission, and hands back the graded notebook."""
+
+    course = Unicode(help="The course folder, the one that holds submitted/.").tag(config=True)
+    lessons = Unicode(help="The folder of lessons.").tag(config=True)
+    trust_submissions = Bool(False, help="Run submissions with all your rights, without a sandbox.").tag(
+        config=True
+    )
+
+    def from_filename(self, filename, resources=None, **_):
+        from segcourse.grading import Session
+
+        resources = dict(resources or {}, output_extension=".ipynb")
+        about = resources["nbgrader"]
+        # nbgrader comes twice: with what was submitted, then with what the first pass left in autograded/
+        if Path(filename).resolve().is_relative_to(Path(self.course).resolve() / "autograded"):
+            return Path(filename).read_text(encoding="utf-8"), resources
+        options = {"lessons": Path(self.lessons), "trust": self.trust_submissions}
+        with Session(about["assignment"], Path(self.course), **options) as session:
+            result = session.grade(about["student"])
+            self.log.info("%s: %s", about["student"], result.status)
+            return nbformat.writes(session.notebook(result)), resources
+
+
+class StatusExport(ExportPlugin):
+    """grades.csv with a status for everyone; what could not be graded has an empty score, never a 0."""
+
+    columns = (
+        "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email",
+        "raw_score", "late_submission_penalty", "score", "max_score", "status",
+    )  # fmt: skip
+
+    def export(self, gradebook: Gradebook) -> None:
+        with open(self.to or "grades.csv", "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self.columns)
+            writer.writeheader()
+            for assignment in gradebook.assignments:
+                for student in gradebook.students:
+                    if (not self.assignment or assignment.name in map(str, self.assignment)) and (
+                        not self.student or student.id in map(str, self.student)
+                    ):
+                        writer.writerow(self._row(gradebook, assignment, student))
+
+    def _row(self, gradebook: Gradebook, assignment, student) -> dict:
+        row = {"assignment": assignment.name, "duedate": assignment.duedate, "student_id": student.id}
+        row |= {"last_name": student.last_name, "first_name": student.first_name, "email": student.email}
+        row["max_score"] = assignment.max_score
+        try:
+            submission = gradebook.find_submission(assignment.name, student.id)
+        except MissingEntry:
+            return row | {"raw_score": 0, "late_submission_penalty": 0, "score": 0, "status": "not handed in"}
+        row |= {"timestamp": submission.timestamp, "status": status(submission)}
+        if not row["status"].startswith("could not"):
+            penalty = submission.late_submission_penalty or 0
+            row |= {"raw_score": submission.score, "late_submission_penalty": penalty}
+            row["score"] = max(0.0, submission.score - penalty)
+        return row
+
+
+def status(submission) -> str:
+    """What nbgrader's gradebook says of a submission: "graded", "needs manual grading" or "could not be
+    graded: …".
+    """
+    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+    comments = [
+        comment.auto_comment or "" for notebook in submission.notebooks for comment in notebook.comments
+    ]
+    refused = next((text for text in comments if text.startswith("could not be graded")), None)
+    if refused and any(grade.auto_score is None and grade.manual_score is None for grade in grades):
+        return refused
+    return "needs manual grading" if submission.needs_manual_grade else "graded"

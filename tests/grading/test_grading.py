@@ -1,0 +1,330 @@
+"""A whole class, graded once in the sandbox: everyone gets what their answers merit, and a sentence."""
+
+import copy
+import csv
+import json
+import time
+
+import nbformat
+import pytest
+from grading_class import IOU_FOR_DICE, LESSON, RIGHT, as_bytes, hand_in, notebook
+from nbgrader.api import Gradebook
+
+from segcourse.errors import SegcourseError
+from segcourse.grading import grade_lesson
+from segcourse.grading.course import Course
+from segcourse.grading.nbgrader_plugins import StatusExport
+
+LIMITS = {"cell_seconds": 3, "case_seconds": 2}
+# a student who patches whatever could judge, and answers nothing right
+PATCHED = """import builtins, segcourse, segcourse.exercises as e, numpy as np
+from segcourse.exercises import engine, observations
+class Anything:
+    def __eq__(self, other): return True
+    def __array__(self, *args, **kwargs): return np.asarray(1.0)
+    def __float__(self): return 1.0
+check = segcourse.check = e.check = e.assess = lambda *a, **k: "all points"
+engine.judge = engine.agree = engine.diagnose = observations.same = lambda *a, **k: True
+engine.observe_all = lambda *a, **k: [{}]
+builtins.AssertionError = type("AssertionError", (Exception,), {})
+np.allclose = np.array_equal = lambda *a, **k: True
+import IPython; IPython.get_ipython().run_cell = lambda *a, **k: None
+def dice_score(prediction, target): return Anything()"""
+
+
+def stripped() -> bytes:
+    made = copy.deepcopy(notebook(RIGHT))
+    for i, cell in enumerate(made.cells):
+        cell.metadata, cell.id = {}, f"new{i}"
+    return as_bytes(made)
+
+
+def doubled() -> bytes:
+    made = notebook(RIGHT)
+    made.cells[4:4] = copy.deepcopy(made.cells[2:4])
+    return as_bytes(made)
+
+
+def without(name: str) -> bytes:
+    made = notebook(RIGHT)
+    made.cells = [cell for cell in made.cells if name not in cell.get("id", "")]
+    return as_bytes(made)
+
+
+def handed_in_as_another() -> bytes:
+    data = as_bytes(notebook())
+    for name, other in {"dice_score": "UNet", "iou_per_class": "Up", "mean_iou": "AttentionGate"}.items():
+        data = data.replace(name.encode(), other.encode())
+    return data
+
+
+SUBMISSIONS = {
+    "right": as_bytes(notebook(RIGHT)),
+    "wrong": as_bytes(notebook(RIGHT | {"dice_score": IOU_FOR_DICE})),
+    "half": as_bytes(
+        notebook({"dice_score": RIGHT["dice_score"], "mean_iou": "def mean_iou(matrix):\n    return"})
+    ),
+    "untouched": as_bytes(notebook()),
+    "syntax": as_bytes(notebook(RIGHT | {"dice_score": "def dice_score(prediction, target)\n    return 1"})),
+    "loop": as_bytes(notebook(RIGHT, {"iou_per_class": ["while True: pass"]})),
+    "killed": as_bytes(notebook(RIGHT, {"mean_iou": ["import os; os.kill(os.getpid(), 9)"]})),
+    "stripped": stripped(),
+    "patched": as_bytes(notebook(RIGHT | {"dice_score": PATCHED})),
+    "patched_and_right": as_bytes(
+        notebook(RIGHT, {"dice_score": ["import builtins\ncheck = print; del builtins.AssertionError"]})
+    ),
+    "builtins": as_bytes(notebook(RIGHT | {"dice_score": "import builtins\nbuiltins.len = lambda x: 0"})),
+    "doubled": doubled(),
+    "missing": without("dice_score"),
+    "scripted": as_bytes(
+        notebook(
+            {"dice_score": "def dice_score(p, t):\n    raise ValueError('<script>alert(1)</script>')"},
+            {"mean_iou": ["print('<img src=x onerror=alert(2)>')\nraise KeyError('<svg onload=alert(3)>')"]},
+        )
+    ),
+    "not_a_notebook": b"Dear teacher, my laptop broke.",
+    "empty": b"",
+    "big": as_bytes(notebook()) + b" " * 3_000_000,
+    "other_lesson": handed_in_as_another(),
+}
+SCORES = {
+    "right": 7, "wrong": 4, "half": 3, "untouched": 0, "syntax": 4, "loop": 7, "killed": 7, "stripped": 7,
+    "patched": 4, "patched_and_right": 7, "builtins": 4, "doubled": 7, "missing": 4, "scripted": 0,
+    "not_a_notebook": None, "empty": None, "big": None, "other_lesson": None,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("course")
+    (folder / "course.toml").write_text('name = "Segmentation 101"\n[limits]\nnotebook_mb = 2\n')
+    for student, data in SUBMISSIONS.items():
+        hand_in(folder, student, data)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def graded(course, lessons):
+    return {r.student: r for r in grade_lesson(LESSON, course, lessons=lessons, limits=LIMITS).results}
+
+
+pytestmark = pytest.mark.sandbox
+
+
+def verdict(result, name):
+    return next(verdict for verdict in result.verdicts if verdict.name == name)
+
+
+def test_everyone_gets_what_their_answers_merit(graded):
+    assert {student: result.score for student, result in graded.items()} == SCORES
+
+
+def test_everyone_has_a_status_with_its_sentence(graded):
+    said = {student: result.status for student, result in graded.items()}
+    assert {s for s in said if said[s] == "graded"} == {
+        "right", "wrong", "half", "untouched", "syntax", "patched", "patched_and_right", "builtins",
+        "scripted",
+    }  # fmt: skip
+    repaired = {s for s in said if said[s] == "graded with repairs"}
+    assert repaired == {"loop", "killed", "stripped", "doubled", "missing"}
+    assert "not a Jupyter notebook" in said["not_a_notebook"]
+    assert said["empty"].startswith("could not be graded: the file is empty")
+    assert "3 MB and 2 MB are allowed" in said["big"]
+    assert "notebook of 03_unet" in said["other_lesson"]
+
+
+def test_the_reason_is_the_students_own(graded):
+    assert "intersection over union" in verdict(graded["wrong"], "dice_score").diagnosis
+    assert "returns None" in verdict(graded["half"], "mean_iou").diagnosis
+    assert "SyntaxError" in verdict(graded["syntax"], "dice_score").diagnosis
+    assert "does not exist when its check comes" in verdict(graded["builtins"], "dice_score").diagnosis
+    assert "was not found" in verdict(graded["missing"], "dice_score").diagnosis
+    assert not any(v.started for v in graded["untouched"].verdicts)
+    assert graded["loop"].repairs == (
+        "the cell that begins “while True: pass” took more than 3 s and was left out",
+    )
+    assert "ended the whole kernel and was left out" in graded["killed"].repairs[0]
+
+
+def test_a_patched_judge_judges_nothing(graded):
+    assert verdict(graded["patched"], "dice_score").points == 0
+    assert verdict(graded["patched"], "iou_per_class").passed
+    assert verdict(graded["patched_and_right"], "dice_score").passed
+
+
+def test_nbgraders_gradebook_holds_the_marks(graded, course):
+    place = Course.open(course)
+    with Gradebook(place.db_url, place.name) as book:
+        for student, score in SCORES.items():
+            submission = book.find_submission(LESSON, student)
+            assert submission.max_score == 7
+            assert submission.score == (score or 0)
+            assert submission.needs_manual_grade == (score is None)
+            grade = book.find_grade("check_dice_score", LESSON, LESSON, student)
+            assert (grade.auto_score is None) == (score is None)
+        comment = book.find_comment("dice_score", LESSON, LESSON, "wrong").comment
+        assert "intersection over union" in comment
+        assert book.find_comment("dice_score", LESSON, LESSON, "empty").comment.startswith(
+            "could not be graded: the file is empty"
+        )
+
+
+def test_the_export_never_says_zero_for_what_was_not_graded(graded, course, tmp_path):
+    place = Course.open(course)
+    with Gradebook(place.db_url, place.name) as book:
+        StatusExport(to=str(tmp_path / "grades.csv")).export(book)
+    with open(tmp_path / "grades.csv", newline="") as file:
+        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+    assert {s: float(row["score"]) if row["score"] else None for s, row in rows.items()} == SCORES
+    assert rows["empty"]["status"].startswith("could not be graded: the file is empty")
+    assert rows["right"]["status"] == "graded"
+
+
+def test_feedback_is_complete_and_holds_nothing_that_runs(graded, course):
+    for student, result in graded.items():
+        page = (course / "feedback" / student / LESSON / f"{LESSON}.html").read_text()
+        assert "default-src 'none'" in page
+        assert "<script" not in page
+        assert "<img" not in page
+        assert "<svg" not in page
+        assert ("no score yet" in page) == (result.score is None)
+    page = (course / "feedback" / "scripted" / LESSON / f"{LESSON}.html").read_text()
+    assert "&lt;script&gt;alert(1)" in page
+    assert "&lt;svg onload=alert(3)&gt;" in page
+    wrong = (course / "feedback" / "wrong" / LESSON / f"{LESSON}.html").read_text()
+    assert "intersection over union" in wrong
+    assert "Expected <b>0.667</b>, yours <b>0.500</b>" in wrong
+
+
+def test_formgrader_gets_a_notebook_for_everyone(graded, course):
+    for student in SUBMISSIONS:
+        made = nbformat.read(course / "autograded" / student / LESSON / f"{LESSON}.ipynb", as_version=4)
+        nbformat.validate(made)
+        ids = [cell.metadata.nbgrader.grade_id for cell in made.cells if "nbgrader" in cell.metadata]
+        assert len(ids) == len(set(ids))
+        assert {i for i in ids if i.startswith("check_")} == {
+            "check_dice_score",
+            "check_iou_per_class",
+            "check_mean_iou",
+        } or student == "missing"
+    said = (
+        nbformat.read(course / "autograded" / "empty" / LESSON / f"{LESSON}.ipynb", as_version=4)
+        .cells[0]
+        .source
+    )
+    assert "could not be graded: the file is empty" in said
+
+
+def test_the_cases_are_the_courses_secret(graded, course, lessons):
+    place = Course.open(course)
+    assert place.seed(LESSON) == place.seed(LESSON) != place.seed("03_unet")
+    assert (course / "course.secret").stat().st_mode & 0o077 == 0
+    secret = (course / "course.secret").read_text().strip()
+    told = [path for path in course.rglob("*") if path.is_file() and path.name != "course.secret"]
+    assert not [path for path in told if secret.encode() in path.read_bytes()]
+    assert not [path for path in told if str(place.seed(LESSON)).encode() in path.read_bytes()]
+
+
+def test_a_resubmission_that_fails_keeps_no_old_score(lessons, tmp_path):
+    hand_in(tmp_path, "ada", as_bytes(notebook(RIGHT)))
+    first = grade_lesson(LESSON, tmp_path, lessons=lessons).results[0]
+    place = Course.open(tmp_path)
+    with Gradebook(place.db_url, place.name) as book:
+        book.find_grade("check_dice_score", LESSON, LESSON, "ada").manual_score = 2.5
+        book.db.commit()
+    again = grade_lesson(LESSON, tmp_path, lessons=lessons).results[0]
+    assert (first.score, again.score) == (7, 7)
+    with Gradebook(
+        place.db_url, place.name
+    ) as book:  # the same file again: the instructor's score stands, flagged
+        grade = book.find_grade("check_dice_score", LESSON, LESSON, "ada")
+        assert (grade.manual_score, grade.needs_manual_grade) == (2.5, True)
+    hand_in(tmp_path, "ada", as_bytes(notebook(RIGHT))[:200])
+    last = grade_lesson(LESSON, tmp_path, lessons=lessons).results[0]
+    assert last.status.startswith("could not be graded")
+    assert (
+        "the manual score 2.5 for dice_score belonged to an earlier submission and was removed"
+        in last.repairs
+    )
+    with Gradebook(place.db_url, place.name) as book:
+        assert book.find_submission(LESSON, "ada").score == 0
+        assert book.find_submission(LESSON, "ada").needs_manual_grade
+        assert book.find_grade("check_dice_score", LESSON, LESSON, "ada").auto_score is None
+
+
+def test_late_submissions_meet_the_instructors_own_penalty(lessons, tmp_path):
+    path = hand_in(tmp_path, "ada", b"")
+    path.with_name("timestamp.txt").write_text("2026-01-03 10:00:00 UTC")
+    (tmp_path / "nbgrader_config.py").write_text(
+        "from nbgrader.plugins import LateSubmissionPlugin\n"
+        "class Late(LateSubmissionPlugin):\n"
+        "    def late_submission_penalty(self, student_id, score, total_seconds_late):\n"
+        "        return 1.5\n"
+        "c = get_config()\n"
+        "c.AssignLatePenalties.plugin_class = Late\n"
+    )
+    grade_lesson(LESSON, tmp_path, lessons=lessons)
+    place = Course.open(tmp_path)
+    with Gradebook(place.db_url, place.name) as book:
+        book.update_or_create_assignment(LESSON, duedate="2026-01-01")
+    path.write_bytes(as_bytes(notebook(RIGHT)))
+    grade_lesson(LESSON, tmp_path, lessons=lessons)
+    with Gradebook(place.db_url, place.name) as book:
+        assert book.find_submission(LESSON, "ada").late_submission_penalty == 1.5
+        assert book.find_submission(LESSON, "ada").score == 7
+
+
+def test_a_lesson_that_changed_after_handing_out_is_said(lessons, tmp_path, course, graded):
+    changed = tmp_path / LESSON
+    changed.mkdir()
+    made = notebook()
+    made.cells[3].metadata.nbgrader.points = 5
+    nbformat.write(made, changed / f"{LESSON}.ipynb")
+    with pytest.raises(SegcourseError, match="generate_assignment"):
+        grade_lesson(LESSON, course, lessons=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("toml", "sentence"),
+    [
+        ("name = ", "cannot be read"),
+        ("colour = 1", "course.toml says colour"),
+        ("[limits]\nseconds = 3", "course.toml says seconds"),
+        ("[limits]\ncell_seconds = 0", "must be a number above 0"),
+        ("[limits]\nnotebook_mb = 'big'", "must be a number above 0"),
+    ],
+)
+def test_settings_that_are_not_understood_are_said(tmp_path, toml, sentence):
+    (tmp_path / "course.toml").write_text(toml)
+    with pytest.raises(SegcourseError, match=sentence):
+        Course.open(tmp_path)
+
+
+def test_a_missing_course_is_said(tmp_path):
+    with pytest.raises(SegcourseError, match="is not a folder"):
+        Course.open(tmp_path / "nowhere")
+
+
+def test_the_command_prints_a_table_or_json_alone(lessons, tmp_path, capsys, monkeypatch):
+    from segcourse import cli
+    from segcourse import lessons as shelf
+
+    monkeypatch.setattr(shelf, "root", lambda: lessons)
+    hand_in(tmp_path, "ada", b"")
+    hand_in(tmp_path, "bob", as_bytes(notebook(RIGHT, {"end": ["while True: pass"]})))
+    started = time.monotonic()
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["grade", "05", "--course", str(tmp_path), "--json", "--cell-seconds", "1"])
+    assert stop.value.code in (0, None)
+    assert time.monotonic() - started < 60
+    told = json.loads(capsys.readouterr().out)
+    assert [(s["student"], s["score"]) for s in told["students"]] == [("ada", None), ("bob", 7)]
+    assert told["students"][1]["exercises"]["dice_score"]["status"] == "passed"
+    with pytest.raises(SystemExit):
+        cli.main(["grade", "05", "--course", str(tmp_path), "--student", "ada"])
+    out = capsys.readouterr().out
+    assert (
+        "ada      no score  could not be graded: the file is empty" in " ".join(out.split(" "))
+        or "ada" in out
+    )
+    assert "1 submissions of 05_losses_metrics: 1 could not be graded" in out

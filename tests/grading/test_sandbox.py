@@ -1,0 +1,182 @@
+"""What the sandbox lets out, keeps in, and survives."""
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from grading_class import RIGHT
+
+from segcourse import exercises
+from segcourse.exercises import engine
+from segcourse.grading import bubblewrap, sandbox
+from segcourse.grading.sandbox import Limits
+
+SHORT = Limits(cell_seconds=2, case_seconds=1, total_seconds=60)
+
+
+def run(*steps: str, limits: Limits = SHORT, **options) -> sandbox.Run:
+    """Run cells; a step that is an exercise's name is its check."""
+    names = exercises.names()
+    return sandbox.run(
+        {"seed": 1, "steps": [{"check": s} if s in names else {"cell": s} for s in steps]}, limits, **options
+    )
+
+
+def by_step(run: sandbox.Run) -> dict[int, dict]:
+    return {event["step"]: event for event in run.events if "status" in event}
+
+
+def seen(run: sandbox.Run, step: int) -> list[dict]:
+    return [event["saw"] for event in run.events if event.get("step") == step and "case" in event]
+
+
+@pytest.mark.sandbox
+def test_nothing_of_the_host_is_in_reach(tmp_path):
+    secret = tmp_path / "gradebook.db"
+    secret.write_text("marks")
+    picture = tmp_path / "picture.txt"
+    picture.write_text("a picture of the lesson")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        done = run(
+            f"open({str(secret)!r}).read()",
+            f"open({str(secret)!r}, 'w').write('6')",
+            f"import socket; socket.create_connection(('127.0.0.1', {port}), 1)",
+            "import os; print(sorted(os.environ)); print(os.listdir('/')); print(open('picture.txt').read())",
+            "import segcourse; open(segcourse.__file__, 'a').write('x')",
+            "open('picture.txt', 'w')",
+            "print(max(int(name) for name in os.listdir('/proc') if name.isdigit()))",
+            "import time; time.sleep(1); os.kill(os.getppid(), 9)",
+            "print('never: the process that writes the record is gone')",
+            files=[picture],
+        )
+    steps = by_step(done)
+    assert "FileNotFoundError" in steps[0]["error"]
+    assert "FileNotFoundError" in steps[1]["error"]
+    assert secret.read_text() == "marks"
+    assert "ConnectionRefusedError" in steps[2]["error"]
+    assert "a picture of the lesson" in steps[3]["printed"]
+    assert not {"USER", "SSH_AUTH_SOCK", "NBGRADER_DB_URL"} & set(steps[3]["printed"].split("'"))
+    assert "Read-only file system" in steps[4]["error"] or "PermissionError" in steps[4]["error"]
+    assert "Read-only file system" in steps[5]["error"] or "PermissionError" in steps[5]["error"]
+    assert int(steps[6]["printed"]) < 50  # no process of the host
+    assert 8 not in steps
+    assert done.events[-1] != {"finished": True}
+    assert picture.read_text() == "a picture of the lesson"
+
+
+@pytest.mark.sandbox
+def test_the_environment_of_the_instructor_stays_outside(monkeypatch):
+    monkeypatch.setenv("API_TOKEN", "hunter2")
+    assert "hunter2" not in by_step(run("import os; print(dict(os.environ))"))[0]["printed"]
+
+
+@pytest.mark.sandbox
+def test_loops_crashes_and_kills_cost_their_own_cell_only():
+    done = run(
+        "import os, torch\nkept = 1",
+        "while True: pass",
+        "while True:\n    try:\n        while True: pass\n    except BaseException:\n        pass",
+        "os.kill(os.getpid(), 9)",
+        RIGHT["iou_per_class"],
+        "iou_per_class",
+        "print(kept)",
+        "def mean_iou(matrix):\n    if matrix[0, 1]:\n        os._exit(0)\n    return 1.0",
+        "mean_iou",
+        "def dice_score(prediction, target):\n    while True: pass",
+        "dice_score",
+        "print('the end')",
+    )
+    steps = by_step(done)
+    assert [steps[i]["status"] for i in (1, 2, 3)] == ["too slow", "too slow", "died"]
+    cases = engine.draw(exercises.get("iou_per_class"), 1)
+    assert engine.judge(exercises.get("iou_per_class"), seen(done, 5), cases).passed
+    assert steps[6]["printed"] == "1\n"
+    assert {record["error"] for record in seen(done, 8) if "error" in record} == {"stopped"}
+    slow = seen(done, 10)
+    assert len(slow) == len(engine.draw(exercises.get("dice_score"), 1))
+    assert {record["error"] for record in slow} == {"too slow"}
+    assert steps[11]["printed"] == "the end\n"
+    assert done.events[-1] == {"finished": True}
+    assert done.ended is None
+
+
+@pytest.mark.sandbox
+def test_memory_processes_output_and_records_are_bounded():
+    limits = Limits(cell_seconds=20, total_seconds=60, memory_gb=2, processes=40, record_mb=1, output_kb=1)
+    started = time.monotonic()
+    done = run(
+        "with open('big', 'wb') as file:\n    for _ in range(100): file.write(bytes(1_000_000))",
+        "import torch; print('x' * 10_000_000)",
+        "def fill(hoard):\n    while True: hoard.append(bytearray(50_000_000))\nfill([])",
+        "def iou_per_class(matrix):\n    return torch.zeros(1 << 20)",
+        "iou_per_class",
+        limits=limits,
+    )
+    steps = by_step(done)
+    assert "No space left" in steps[0]["error"]
+    assert len(steps[1]["printed"]) < 1100
+    assert "MemoryError" in steps[2].get("error", "") or steps[2]["status"] == "died"
+    assert done.ended == "it returned more than 1 MB"
+    assert time.monotonic() - started < 60
+    children = "for _ in range(60):\n    if os.fork() == 0:\n        import time; time.sleep(30); os._exit(0)"
+    done = run("import os", children, "print('never')", limits=limits)
+    assert "processes" in (done.ended or "") or "Error" in by_step(done)[1].get("error", "")
+
+
+@pytest.mark.sandbox
+def test_what_prints_magics_await_and_input_do():
+    done = run(
+        "1 + 1",
+        "%pip install x",
+        "!echo shell",
+        "import asyncio; await asyncio.sleep(0)",
+        "input()",
+        "def f(:",
+    )
+    steps = by_step(done)
+    assert steps[0]["printed"] == "Out[1]: 2\n"
+    assert "shell" in steps[2]["printed"]
+    assert steps[3]["status"] == "ran"
+    assert steps[4]["error"].startswith("EOFError")
+    assert steps[5]["error"] == "SyntaxError: invalid syntax (line 1)"
+
+
+def test_without_bubblewrap_it_refuses_in_a_sentence(monkeypatch):
+    monkeypatch.setattr(bubblewrap.shutil, "which", lambda name: None)
+    bubblewrap._working_bubblewrap.cache_clear()
+    try:
+        with pytest.raises(bubblewrap.NoSandboxError, match=r"apt install bubblewrap.*--trust-submissions"):
+            run("1")
+    finally:
+        bubblewrap._working_bubblewrap.cache_clear()
+
+
+def test_a_bubblewrap_that_fails_is_told_with_its_reason(monkeypatch, tmp_path):
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(bubblewrap.shutil, "which", lambda name: str(broken))
+    bubblewrap._working_bubblewrap.cache_clear()
+    try:
+        with pytest.raises(bubblewrap.NoSandboxError, match="No permissions to create new namespace"):
+            run("1")
+    finally:
+        bubblewrap._working_bubblewrap.cache_clear()
+
+
+def test_trusted_submissions_run_without_a_sandbox(monkeypatch):
+    monkeypatch.setattr(bubblewrap.shutil, "which", lambda name: None)
+    done = run(
+        "import torch",
+        RIGHT["iou_per_class"],
+        "iou_per_class",
+        "print(__import__('os').getcwd())",
+        trust=True,
+    )
+    cases = engine.draw(exercises.get("iou_per_class"), 1)
+    assert engine.judge(exercises.get("iou_per_class"), seen(done, 2), cases).passed
+    assert not Path(by_step(done)[3]["printed"].strip()).exists()  # its folder was its own, and is gone
+    assert not [name for name in os.listdir() if name.startswith("segcourse-")]
