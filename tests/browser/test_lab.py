@@ -139,5 +139,5 @@ def test_a_real_lesson_explains_a_wrong_answer(lab, page, tmp_path, exercise):
     page.get_by_text("What happened:").first.wait_for()
     points = exercises.get(exercise).points
     assert page.get_by_text(f"{exercise}: {points} of {points} points").count() == 0
-    # the README shows this picture: SEGCOURSE_SCREENSHOT=FILE pytest tests/browser -k dice_score
+    # the README shows this picture: SEGCOURSE_SCREENSHOT=docs/lab.png pytest tests/browser -k dice_score
     page.screenshot(path=os.environ.get("SEGCOURSE_SCREENSHOT", tmp_path / "lab.png"))
