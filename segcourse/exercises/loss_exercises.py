@@ -47,7 +47,8 @@ def random_logits(rng: Generator, *shape: int, scale: float = 2.0) -> Tensor:
 
 def gradient_cases(rng: Generator, group: str, **others: Any) -> Iterator[Case]:
     """What a loss meets in training: gradients, very sure and very wrong pixels, bfloat16."""
-    for note, dtype, tolerance in (("", None, 1e-4), ("bfloat16 logits", torch.bfloat16, 3e-2)):
+    # bfloat16 keeps 8 bits; a right answer that never widens it is off by up to 3 % of the largest gradient
+    for note, dtype, tolerance in (("", None, 1e-4), ("bfloat16 logits", torch.bfloat16, 0.1)):
         inputs = {"logits": random_logits(rng, 2, 3, 3, 3), "target": random_ids(rng, 3, 2, 3, 3)}
         inputs["logits"] = inputs["logits"].to(dtype)
         yield Case(group, inputs | others, note, value_and_gradient, tolerance)
@@ -258,6 +259,9 @@ def cross_entropy_cases(rng: Generator) -> Iterator[Case]:
     yield case(small, one, ids([[[0, 1], [1, 0]]]))
     yield case(ignored, one, ids([[[0, 1], [1, 255]]]))
     yield case(ignored, one, ids([[[255, 255], [255, 255]]]), "every pixel is ignored")
+    pair = two_classes([[0.8, 0.5], [0.5, 0.5]], [[0.1, 0.9], [0.8, 0.2]])
+    sparse = ids([[[0, 255], [255, 255]], [[0, 1], [1, 0]]])
+    yield case(ignored, pair, sparse, "a batch of two, labelled in 1 and in 4 pixels")
     yield case(
         ignored, random_logits(rng, 1, 3, 2, 2), ids([[[0, 1], [2, 1]]]), "here class 1 is the ignored one", 1
     )
