@@ -16,6 +16,7 @@ from pathlib import Path
 
 from segcourse.errors import SegcourseError
 
+PATIENCE = 300  # seconds; a first import from a slow network drive takes minutes
 SIGNS = {"ok": "✓", "problem": "✗", "note": "–"}
 
 _PYTORCH = """
@@ -94,7 +95,10 @@ def machine() -> list[Finding]:
 def _try(code: str) -> tuple[str, str]:
     """Run code in a fresh interpreter like this one; return its last line, or else what went wrong."""
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=300)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        return "", f"no answer within {PATIENCE} seconds; is this machine busy with something else?"
     if done.returncode == 0:
         return done.stdout.strip().splitlines()[-1], ""
     last = (done.stderr.strip().splitlines() or [f"the process ended with code {done.returncode}"])[-1]
@@ -221,7 +225,7 @@ def _sandbox() -> Finding:
             "bubblewrap", "note", f"not installed; {who} (Debian, Ubuntu: apt install bubblewrap)."
         )
     command = [bwrap, "--unshare-all", "--ro-bind", "/", "/", "true"]
-    tried = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    tried = subprocess.run(command, capture_output=True, text=True)
     if tried.returncode:
         return Finding(
             "bubblewrap", "note", f"installed, but may not run here ({tried.stderr.strip()}); {who}."

@@ -60,6 +60,14 @@ def test_an_import_that_kills_the_interpreter_is_a_problem_too(broken):
     assert doctor._opencv().state == "problem"
 
 
+def test_an_import_that_never_ends_is_a_problem_and_not_a_wait(broken, monkeypatch):
+    broken(cv2="import time; time.sleep(60)\n")
+    monkeypatch.setattr(doctor, "PATIENCE", 1)
+    finding = doctor._opencv()
+    assert finding.state == "problem"
+    assert "no answer within 1 seconds" in finding.says
+
+
 def test_pytorch_here_fits_together():
     states = {finding.what: finding.state for finding in doctor._pytorch()}
     assert states["PyTorch"] == "ok"
