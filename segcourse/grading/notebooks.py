@@ -109,7 +109,7 @@ def read_notebook(data: bytes, max_megabytes: float) -> tuple[list[Cell], list[s
     """
     if len(data) > max_megabytes * 1e6:
         raise Refused(
-            f"the file has {len(data) / 1e6:.0f} MB and {max_megabytes:g} MB are allowed; clear the outputs "
+            f"the file is larger than the {max_megabytes:g} MB that are allowed; clear the outputs "
             "(Kernel, Restart and clear outputs), save, and hand it in again."
         )
     if not data.strip():

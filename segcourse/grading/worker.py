@@ -5,6 +5,7 @@ themselves after a student's code has run, they have taken hold of before.
 """
 
 import builtins
+import gc
 import io
 import json
 import os
@@ -74,7 +75,18 @@ class Worker:
             vars(builtins).update(self.builtins)  # a cell that replaced len has done so for itself alone
             sys.stdout, sys.stderr = stdout, stderr
         result = {"printed": printed.getvalue()}
-        return result | {"status": "error", "error": _told(error)} if error is not None else result
+        if error is not None:
+            result |= {"status": "error", "error": _told(error)}
+            self.forget(error)
+        return result
+
+    def forget(self, error: BaseException) -> None:
+        """Let go of a failed cell's frames, so that what filled the memory there is free again."""
+        error.__traceback__ = self.shell.InteractiveTB.tb = self.shell.last_execution_result = None
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            vars(sys).pop(name, None)
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            gc.collect()
 
     def witness(self, step: dict, first: int, observe=engine.observe) -> None:
         """Observe each case from `first` on, telling each before the next begins."""

@@ -3,7 +3,6 @@
 import copy
 import csv
 import json
-import time
 
 import nbformat
 import pytest
@@ -129,7 +128,7 @@ def test_everyone_has_a_status_with_its_sentence(graded):
     assert repaired == {"loop", "killed", "stripped", "doubled", "missing"}
     assert "not a Jupyter notebook" in said["not_a_notebook"]
     assert said["empty"].startswith("could not be graded: the file is empty")
-    assert "3 MB and 2 MB are allowed" in said["big"]
+    assert "larger than the 2 MB that are allowed" in said["big"]
     assert "notebook of 03_unet" in said["other_lesson"]
 
 
@@ -312,11 +311,9 @@ def test_the_command_prints_a_table_or_json_alone(lessons, tmp_path, capsys, mon
     monkeypatch.setattr(shelf, "root", lambda: lessons)
     hand_in(tmp_path, "ada", b"")
     hand_in(tmp_path, "bob", as_bytes(notebook(RIGHT, {"end": ["while True: pass"]})))
-    started = time.monotonic()
     with pytest.raises(SystemExit) as stop:
         cli.main(["grade", "05", "--course", str(tmp_path), "--json", "--cell-seconds", "1"])
     assert stop.value.code in (0, None)
-    assert time.monotonic() - started < 60
     told = json.loads(capsys.readouterr().out)
     assert [(s["student"], s["score"]) for s in told["students"]] == [("ada", None), ("bob", 7)]
     assert told["students"][1]["exercises"]["dice_score"]["status"] == "passed"

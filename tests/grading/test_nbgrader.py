@@ -28,10 +28,6 @@ def repository(tmp_path_factory) -> Path:
     (root / "grading").mkdir()
     for name in ("nbgrader_config.py", "course.toml"):
         shutil.copy(CONFIGURED / name, root / "grading")
-    with open(
-        root / "grading" / "nbgrader_config.py", "a"
-    ) as config:  # elsewhere than the installed package's lessons
-        config.write(f"c.GradingExporter.lessons = {str(root / 'lessons')!r}\n")
     nbgrader(root, "generate_assignment", LESSON)
     return root
 
