@@ -156,7 +156,7 @@ def fit(
     width: Annotated[int | None, typer.Option(min=1, help="Channels of the first level.")] = None,
     size: Annotated[int | None, typer.Option(min=1, help="Side that images are resized to.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training set.")] = None,
-    minutes: Annotated[float | None, typer.Option(min=0, help="Stop, well annealed, after so long.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0, help="How long to train.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Images in a batch.")] = None,
     lr: Annotated[float | None, typer.Option(min=0, help="The highest learning rate.")] = None,
     accumulate: Annotated[int, typer.Option(min=1, help="Batches that make one step.")] = 1,
@@ -171,11 +171,11 @@ def fit(
     from segcourse import recipes
 
     options = {"width": width} if width else None
-    changes = {"model": model, "model_options": options, "size": size, "epochs": epochs}
+    changes = {"model": model, "model_options": options, "size": size, "epochs": epochs, "minutes": minutes}
     plan = recipes.recipe(data or "", **changes, batch_size=batch, learning_rate=lr)
     sets = recipes.datasets(data, images, masks, plan, seed)
     running = {"device": device, "precision": precision, "seed": seed, "workers": workers}
-    running |= {"accumulate": accumulate, "minutes": minutes, "resume": resume is not None}
+    running |= {"accumulate": accumulate, "resume": resume is not None}
     name = Path(data or images).name
     history, figures = recipes.train(plan, sets, resume or out, name, **running)
     typer.echo(recipes.report(history, figures))

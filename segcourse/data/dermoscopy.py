@@ -32,7 +32,7 @@ def _skin(canvas: Canvas, style: Generator) -> None:
         red = style.uniform(65, 150)
         green_share, blue_share = style.uniform(0.62, 0.85), style.uniform(0.7, 0.95)
     canvas.image[:] = (red, red * green_share, red * green_share * blue_share)
-    mottling = 0.05 * rng.random() * noise(rng, canvas.shape, 3, 2) + 0.05 * rng.random() * noise(
+    mottling = 0.04 * rng.random() * noise(rng, canvas.shape, 3, 2) + 0.04 * rng.random() * noise(
         rng, canvas.shape, 14, 2
     )
     density = np.maximum(mottling, -0.2)
@@ -88,9 +88,9 @@ def _pigment(canvas: Canvas, style: Generator, field: np.ndarray, area: float, f
     """Pigment inside `field`: one to three colours, patches, a dark core, network, globules, pale scars."""
     rng, shape = canvas.rng, canvas.shape
     radius = math.sqrt(area * 4 / math.pi)
-    softness = radius * (rng.uniform(0.1, 0.3) if faint else rng.uniform(0.015, 0.12))
-    inside = sigmoid((field - softness * rng.uniform(0, 1.6)) / softness)
-    depth = np.clip(rng.lognormal(math.log(0.45), 0.65), 0.15, 2.0) * (rng.uniform(0.3, 0.6) if faint else 1)
+    softness = radius * (rng.uniform(0.08, 0.3) if faint else rng.uniform(0.015, 0.08))
+    inside = sigmoid((field - softness * rng.uniform(0, 1.2)) / softness)
+    depth = np.clip(rng.lognormal(math.log(0.55), 0.55), 0.35, 2.0) * (rng.uniform(0.2, 0.5) if faint else 1)
     cells = np.clip(2.5 / radius, 2, 20)
 
     texture = 1 + style.uniform(0, 0.35) * noise(rng, shape, cells, 3)
@@ -112,7 +112,8 @@ def _pigment(canvas: Canvas, style: Generator, field: np.ndarray, area: float, f
     first, second = style.choice(4, 2, p=[0.55, 0.15, 0.08, 0.22]) if style.random() < 0.55 else (0, 0)
     mix = sigmoid(3 * (noise(rng, shape, cells, 2) - style.uniform(-0.5, 1.0)))[..., None]
     absorb = colours[first] * (1 - mix) + colours[second] * mix
-    density = depth * inside * np.maximum(texture, 0.12)
+    palest = 0.04 if faint else 0.2  # what still shows against mottled skin
+    density = inside * np.maximum(depth * texture, palest)
     canvas.image *= np.exp(-density[..., None] * absorb)
 
 

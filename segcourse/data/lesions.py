@@ -23,13 +23,13 @@ APPEARANCE = {
     "dark corners": "the lens darkens the corners, softly or with a hard edge",
     "uneven light": "one side, or the rim, gets less light",
     "blur": "out of focus",
+}
+
+#: What makes lesions, or their data set, hard. Off by default; a lesson or a test switches it on.
+PLANTED = {
     "faint borders": "one lesion in five fades into the skin",
     "tiny lesions": "one lesion in twelve covers 0.3 to 2 % of the picture",
     "cut by the frame": "one lesion in seventeen lies partly outside the picture",
-}
-
-#: What makes a data set, and not a picture, hard. Off by default; a lesson or a test switches them on.
-PLANTED = {
     "empty masks": "one picture in twelve shows no lesion, and its mask is empty",
     "label noise": "one mask in five was drawn too wide or too narrow",
     "patients": "three pictures of each patient, alike in skin, shape and pigment",
