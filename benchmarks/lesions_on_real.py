@@ -1,8 +1,8 @@
 """What the procedural lesions are worth: a network that has seen nothing else, scored on real ones.
 
-Trains for --minutes on `Lesions` with every difficulty of the picture, then prints the mean per-image Dice on the
-real validation images of ISIC 2018, each at its own size, beside that of Otsu's threshold. The generator is judged by
-this number; no real image is trained on.
+Trains for --minutes on `Lesions` with every difficulty of the picture, then prints the mean per-image Dice
+on the real validation images of ISIC 2018, each at its own size, beside that of Otsu's threshold. The
+generator is judged by this number; no real image is trained on.
 """
 
 import argparse

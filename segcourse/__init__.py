@@ -1,7 +1,7 @@
 """segcourse: semantic image segmentation, from the first mask to a deployed network.
 
-The names below are the learner's desk. Each is imported when it is first used (PEP 562), so that `import segcourse`
-costs milliseconds although PyTorch costs seconds.
+The names below are the learner's desk. Each is imported when it is first used (PEP 562), so that `import
+segcourse` costs milliseconds although PyTorch costs seconds.
 """
 
 import importlib
@@ -40,7 +40,7 @@ __all__ = ["__version__", *_HOME]
 
 def __getattr__(name: str):
     if name not in _HOME:
-        raise AttributeError(f"module 'segcourse' has no attribute {name!r}; it has {', '.join(sorted(_HOME))}")
+        raise AttributeError(f"module 'segcourse' has no {name!r}; it has {', '.join(sorted(_HOME))}")
     value = getattr(importlib.import_module(f"segcourse.{_HOME[name]}"), name)
     globals()[name] = value  # the next access does not come here again
     return value

@@ -11,10 +11,10 @@ from segcourse.errors import SaveError
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it takes the place of `path`, on failure it is removed.
+    """Yield a temporary path beside `path`; it replaces `path` on success, and is removed on failure.
 
-    Readers see the old file or the new one, never half of one, even when the disk fills up or the process is killed.
-    The temporary file keeps the suffix, because image writers choose their format by it.
+    Readers see the old file or the new one, never half of one, even when the disk fills up or the process is
+    killed. The temporary file keeps the suffix, because image writers choose their format by it.
 
     Raises:
         SaveError: the folder cannot be written to or the disk is full; `path` is as it was.

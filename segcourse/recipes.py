@@ -55,8 +55,8 @@ RECIPES = {
 def recipe(data: str, **changes) -> Recipe:
     """The recipe for a data set (the general one for a folder), with those `changes` that are not None.
 
-    Epochs that were asked for are not cut short by the recipe's minutes; minutes that were asked for get as many
-    epochs as will fill them.
+    Epochs that were asked for are not cut short by the recipe's minutes; minutes that were asked for get as
+    many epochs as will fill them.
 
     >>> recipe("isic2018", epochs=3, size=None).minutes is None
     True
