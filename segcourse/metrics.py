@@ -218,8 +218,11 @@ def check_pair(prediction: Mask, target: Mask) -> tuple[Tensor, Tensor]:
 
 
 def blocks(prediction: Tensor, target: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
-    """Both in pieces that fit one core's cache and are too small for PyTorch to spread over threads, which on a
-    busy machine wait for each other longer than they count; on a GPU, in one piece."""
+    """Both in pieces that fit one core's cache; on a GPU, in one piece.
+
+    The pieces are too small for PyTorch to spread over threads, which on a busy machine wait for each other
+    longer than they count.
+    """
     size = BLOCK if target.device.type == "cpu" else max(1, target.numel())
     return zip(prediction.flatten().split(size), target.flatten().split(size), strict=True)
 

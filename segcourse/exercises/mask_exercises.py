@@ -100,8 +100,7 @@ def batch_summed(prediction, target):
 
 
 @misconception(
-    "you averaged over the images. Return one score an image; whoever averages has to decide about NaN "
-    "first."
+    "you averaged over the images. Return one score an image; whoever averages has to decide about NaN first."
 )
 def averaged(prediction, target):
     return metrics.dice_score(prediction, target).mean()
@@ -298,8 +297,7 @@ def empty_image_is_zero(prediction, target, threshold=0.65):
 
 
 @misconception(
-    "one image with two empty masks made the whole mean NaN. Leave images without a score out of the "
-    "mean."
+    "one image with two empty masks made the whole mean NaN. Leave images without a score out of the mean."
 )
 def empty_image_spreads(prediction, target, threshold=0.65):
     return _cut(metrics.iou_score(prediction, target), threshold).mean()

@@ -31,7 +31,7 @@ RESTARTS = 3  # workers that may be lost before the rest of a notebook is given 
 STRIKES = 2  # cases of one exercise that may hang or crash before its other cases are given up
 GRACE = 5.0  # seconds that a cell has to stop when asked, and a worker to notice that its witness is gone
 PATIENCE = (
-    3  # limits are seconds of computing; on a busy machine, or asleep, so many times as long by the clock
+    3  # limits are seconds of computing; by the clock, on a busy machine or asleep, so many times as long
 )
 MAX_LINE = 1 << 28
 
@@ -55,9 +55,7 @@ def limit_resources(limits: dict) -> None:
         resource.RLIMIT_CPU: int(limits["total_seconds"]) + 10,
         resource.RLIMIT_CORE: 0,
     }
-    if limits[
-        "sandboxed"
-    ]:  # the kernel counts by user: outside, the instructor's own programs would count too
+    if limits["sandboxed"]:  # the kernel counts by user: outside, the instructor's own programs would count
         wanted[resource.RLIMIT_NPROC] = limits["processes"]
     for kind, value in wanted.items():
         hard = resource.getrlimit(kind)[1]
