@@ -5,7 +5,11 @@ import os
 import shutil
 import subprocess
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("course", deadline=None)  # no test asserts a time
+hypothesis.settings.load_profile("course")
 
 # Two workers with two PyTorch threads each fight over two cores and take longer than two with one.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):

@@ -33,7 +33,7 @@ def test_flips_and_turns_move_image_and_mask_alike(seed):
     assert disagreement(image, mask) == 0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31), strength=st.floats(0.1, 2))
 def test_affine_maps_move_them_alike_and_invent_no_class(seed, strength):
     torch.manual_seed(seed)

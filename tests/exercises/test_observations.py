@@ -48,7 +48,7 @@ def test_everything_else_is_called_by_its_kind(value, kind):
     assert plain(value) == kind
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     npst.arrays(
         st.sampled_from([np.bool_, np.int64, np.float64]),

@@ -325,3 +325,18 @@ def test_the_command_prints_a_table_or_json_alone(lessons, tmp_path, capsys, mon
         or "ada" in out
     )
     assert "1 submissions of 05_losses_metrics: 1 could not be graded" in out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["03_unet", "05_losses_metrics"])
+def test_the_solved_lesson_gets_every_point(name, tmp_path):
+    from segcourse import lessons as shelf
+
+    solved = shelf.solve(name)
+    folder = tmp_path / "submitted" / "ada" / name
+    folder.mkdir(parents=True)
+    nbformat.write(solved, folder / f"{name}.ipynb")
+    result = grade_lesson(name, tmp_path).results[0]
+    assert result.status == "graded"
+    assert result.stops == ()
+    assert result.points == result.max_points

@@ -13,7 +13,7 @@ sides = st.integers(1, 9)
 
 
 @given(height=sides, width=sides)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_step_down_and_up_again_has_the_skips_size(height, width):
     skip = torch.randn(1, 2, height, width)
     deep = Down(2, 4).eval()(skip)
