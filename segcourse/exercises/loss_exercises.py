@@ -336,8 +336,8 @@ def small_number_in_log(logits, target, ignore_index=255):
 
 
 @misconception(
-    "a batch in which every pixel is ignored gave NaN, a mean over nothing: 0/0. One such batch ruins all "
-    "weights; return 0 there."
+    "a batch in which every pixel is ignored gave NaN, a mean over nothing: 0/0. It spoils every average "
+    "that it enters, and in a mean written by hand the gradient, too. Such a batch says nothing: return 0."
 )
 def nan_when_all_ignored(logits, target, ignore_index=255):
     return F.cross_entropy(logits.float(), target, ignore_index=ignore_index)
