@@ -251,9 +251,9 @@ def data_list() -> None:
 @data.command("get")
 def data_get(name: Annotated[str, typer.Argument(help="A name from `segcourse data list`.")]) -> None:
     """Download and verify a data set."""
-    from segcourse.data import catalogue
+    from segcourse.data import download
 
-    typer.echo(catalogue.fetch(name))
+    typer.echo(download.fetch(name))
 
 
 @data.command("check")

@@ -188,29 +188,6 @@ def locate(name: str, split: str, root: str | os.PathLike | None = None) -> Layo
     )
 
 
-def fetch(name: str, root: str | os.PathLike | None = None, progress: bool = True) -> Path:
-    """Download, verify and unpack a set below `root` (default: `data_root()`); returns its folder.
-
-    A set that is already here is not fetched again, and a download that fails leaves nothing half done.
-
-    Raises:
-        DataError: only a person may fetch it (with the steps), or what arrived is not what the catalogue
-            says.
-    """
-    from segcourse.data.download import download
-
-    one = entry(name)
-    target = (Path(root) if root is not None else data_root()) / name
-    if all(find_layout(one, target, split) for split in one.splits):
-        return target
-    if one.access != "program":
-        raise DataError(
-            f"{name} may not be fetched by a program. By hand: {one.instructions(target)}. Licence: "
-            f"{one.licence}"
-        )
-    return download(one, target, progress)
-
-
 def _entry(name: str, table: dict) -> Entry:
     table = dict(table)
     splits = {split: Layout(**layout) for split, layout in table.pop("splits").items()}

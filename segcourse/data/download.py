@@ -1,5 +1,6 @@
 """Downloading a data set so that it is either whole and checked, or not there at all."""
 
+import os
 import shutil
 import stat
 import tarfile
@@ -11,9 +12,31 @@ from pathlib import Path, PurePosixPath
 import pooch
 import requests
 
+from segcourse.data import catalogue
 from segcourse.data.catalogue import Entry, RemoteFile, find_layout, read_ids
 from segcourse.data.pairing import match_files
 from segcourse.errors import DataError
+
+
+def fetch(name: str, root: str | os.PathLike | None = None, progress: bool = True) -> Path:
+    """Download, verify and unpack a set below `root` (default: `data_root()`); returns its folder.
+
+    A set that is already here is not fetched again, and a download that fails leaves nothing half done.
+
+    Raises:
+        DataError: only a person may fetch it (with the steps), or what arrived is not what the catalogue
+            says.
+    """
+    one = catalogue.entry(name)
+    target = (Path(root) if root is not None else catalogue.data_root()) / name
+    if all(find_layout(one, target, split) for split in one.splits):
+        return target
+    if one.access != "program":
+        raise DataError(
+            f"{name} may not be fetched by a program. By hand: {one.instructions(target)}. Licence: "
+            f"{one.licence}"
+        )
+    return download(one, target, progress)
 
 
 def download(entry: Entry, target: Path, progress: bool = True) -> Path:

@@ -126,30 +126,30 @@ def left_behind(tmp_path):
 
 def test_download_verify_unpack_and_read(toy, server, tmp_path):
     toy(image_checksum="sha256:" + hashlib.sha256(IMAGES).hexdigest())
-    folder = catalogue.fetch("toy", progress=False)
+    folder = download.fetch("toy", progress=False)
     assert folder == tmp_path / "data" / "toy"
     dataset = load_dataset("toy")
     assert [sample.name for sample in dataset] == ["0", "1", "2"]
     assert dataset[1].mask.unique().tolist() == [1]
     assert not (tmp_path / "data" / ".downloads" / "toy").exists()
-    assert catalogue.fetch("toy", progress=False) == folder
+    assert download.fetch("toy", progress=False) == folder
     assert server.asked == ["/images.zip", "/masks.tar.gz"]  # the second call fetched nothing
 
 
 def test_wrong_checksum_keeps_nothing(toy, tmp_path):
     toy(image_checksum="md5:" + "0" * 32)
     with pytest.raises(DataError, match=r"images\.zip arrived with another checksum .* md5:0000"):
-        catalogue.fetch("toy", progress=False)
+        download.fetch("toy", progress=False)
     assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []
 
 
 def test_connection_that_breaks_off_keeps_nothing_and_a_second_try_goes_on(toy, server, tmp_path):
     server.cut.add("/masks.tar.gz")
     with pytest.raises(DataError, match=r"masks\.tar\.gz could not be fetched .* or by hand: 1\. download"):
-        catalogue.fetch("toy", progress=False)
+        download.fetch("toy", progress=False)
     assert left_behind(tmp_path) == []
     server.cut.clear()
-    catalogue.fetch("toy", progress=False)
+    download.fetch("toy", progress=False)
     assert server.asked.count("/images.zip") == 1  # what had arrived whole was not fetched again
     assert len(load_dataset("toy")) == 3
 
@@ -157,7 +157,7 @@ def test_connection_that_breaks_off_keeps_nothing_and_a_second_try_goes_on(toy, 
 def test_not_found_on_the_server(toy, server, tmp_path):
     del server.content["/images.zip"]
     with pytest.raises(DataError, match=r"could not be fetched \(404"):
-        catalogue.fetch("toy", progress=False)
+        download.fetch("toy", progress=False)
     assert left_behind(tmp_path) == []
 
 
@@ -166,10 +166,10 @@ def test_not_found_on_the_server(toy, server, tmp_path):
 def test_archive_cut_short_on_the_server_itself(toy, server, tmp_path, path, whole, share):
     server.content[path] = whole[: int(len(whole) * share)]
     with pytest.raises(DataError, match=r"(cut short|is damaged)"):
-        catalogue.fetch("toy", progress=False)
+        download.fetch("toy", progress=False)
     assert left_behind(tmp_path) == []
     server.content[path] = whole
-    catalogue.fetch("toy", progress=False)  # the bad file was not kept
+    download.fetch("toy", progress=False)  # the bad file was not kept
 
 
 def test_a_flipped_byte_is_noticed_without_a_checksum(toy, server, tmp_path):
@@ -177,7 +177,7 @@ def test_a_flipped_byte_is_noticed_without_a_checksum(toy, server, tmp_path):
     damaged[60] ^= 0xFF  # in the first picture
     server.content["/images.zip"] = bytes(damaged)
     with pytest.raises(DataError, match="damaged"):
-        catalogue.fetch("toy", progress=False)
+        download.fetch("toy", progress=False)
     assert left_behind(tmp_path) == []
 
 
@@ -209,17 +209,17 @@ def test_what_does_not_fit_is_said_before_it_is_unpacked(toy, tmp_path, monkeypa
     usage = shutil.disk_usage(tmp_path)._replace(free=10)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(DataError, match="free some space"):
-        catalogue.fetch("toy", progress=False)
+        download.fetch("toy", progress=False)
     assert left_behind(tmp_path) == []
 
 
 def test_another_content_than_the_catalogue_says(toy, server, tmp_path):
     toy(pairs={"train": 4})
     with pytest.raises(DataError, match="3 pairs of image and mask came out for train, 4 were expected"):
-        catalogue.fetch("toy", progress=False)
+        download.fetch("toy", progress=False)
     toy(splits={"train": Layout("Elsewhere", "Labels")})
     with pytest.raises(DataError, match="the archives do not hold Elsewhere"):
-        catalogue.fetch("toy", progress=False)
+        download.fetch("toy", progress=False)
     assert left_behind(tmp_path) == []
 
 
@@ -232,18 +232,18 @@ def test_ctrl_c_while_fetching(toy, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(pooch.HTTPDownloader, "__call__", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            catalogue.fetch("toy", progress=False)
+            download.fetch("toy", progress=False)
     assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []
-    catalogue.fetch("toy", progress=False)
+    download.fetch("toy", progress=False)
 
 
 def test_ctrl_c_while_unpacking(toy, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(tarfile.TarFile, "extractall", lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            catalogue.fetch("toy", progress=False)
+            download.fetch("toy", progress=False)
     assert left_behind(tmp_path) == []
-    catalogue.fetch("toy", progress=False)
+    download.fetch("toy", progress=False)
     assert len(load_dataset("toy")) == 3
 
 
@@ -251,7 +251,7 @@ def test_what_a_person_had_put_there_stays(toy, tmp_path):
     notes = tmp_path / "data" / "toy" / "notes.txt"
     notes.parent.mkdir(parents=True)
     notes.write_text("mine")
-    catalogue.fetch("toy", progress=False)
+    download.fetch("toy", progress=False)
     assert notes.read_text() == "mine"
     assert len(load_dataset("toy")) == 3
 
@@ -266,14 +266,14 @@ def test_archives_without_a_folder_of_their_own(toy, server):
             RemoteFile(f"{server.address}/masks.tar.gz", "unknown", into="masks"),
         ),
     )
-    catalogue.fetch("toy", progress=False)
+    download.fetch("toy", progress=False)
     assert len(load_dataset("toy")) == 3
 
 
 def test_by_hand_only(toy, tmp_path):
     toy(access="by hand", steps=("register at https://example.org", "unpack in FOLDER"), files=())
     with pytest.raises(DataError) as error:
-        catalogue.fetch("toy")
+        download.fetch("toy")
     assert str(error.value) == (
         "toy may not be fetched by a program. By hand: 1. register at https://example.org; "
         f"2. unpack in {tmp_path / 'data' / 'toy'}. Licence: CC0"
