@@ -52,10 +52,8 @@ from segcourse.plotting import ladder_chart, overlay, show, show_bars
 from segcourse.widgets import predict, reveal, threshold_explorer
 
 torch.manual_seed(0)
-KINDS = [
-    *APPEARANCE,
-    "tiny lesions",
-]  # hairs, rulers, …; and one lesion in twelve covers 0.3 to 2 % of its picture
+# hairs, rulers and so on; and one lesion in twelve covers only 0.3 to 2 % of its picture
+KINDS = [*APPEARANCE, "tiny lesions"]
 lesions = load_dataset("lesions", "test", size=128, count=100, difficulties=KINDS)
 samples = list(lesions)
 
@@ -65,9 +63,10 @@ samples = list(lesions)
 # ![Three small held-out lesions in rows, and the masks that one network draws after training with three
 # different losses. The pictures come again, with their scores, in section 10.](result.png)
 #
-# Three held-out lesions, each under 2 % of its picture, and one small network that was trained three times:
-# the same first weights, the same pictures, another loss. Section 10 trains the three of them here, with your
-# losses.
+# Three held-out lesions, each under 2 % of its picture, and one small network trained with three losses, from
+# the same first weights and on the same pictures. Each loss seems to have its strong and its weak picture;
+# which one is better? Section 10 trains them here, with the losses that you will have written, and the answer
+# is not what such a picture suggests.
 
 # %% [markdown]
 # ## 2. 99 % right, and nothing found
@@ -718,7 +717,7 @@ def pixels_of(p_true, count):
 
 
 easy_share = {}
-for gamma in (0.0, 1.0, 2.0, 5.0):
+for gamma in (0.0, 0.5, 1.0, 2.0):
     easy, hard = (
         count * losses.focal_loss(*pixels_of(p, count), gamma).item() for p, count in [(0.95, 990), (0.2, 10)]
     )
