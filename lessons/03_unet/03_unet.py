@@ -63,7 +63,7 @@ train, val, test = (
 # %% [markdown]
 # ## 1. Where this ends
 #
-# ![Three rows of four: the picture of a lesson, its true mask, the mask of a network without skips, and that of the
+# ![Three rows of four: the picture of a lesion, its true mask, the mask of a network without skips, and that of the
 # network with skips. First row: a very small lesion becomes a blob twice its width without skips, and nearly itself with
 # them. Second row: an oval becomes a drop that reaches up to a ruler, with skips it is an oval again. Third row: a round
 # lesion, and both masks are alike.](result.png)
