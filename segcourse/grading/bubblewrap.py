@@ -52,17 +52,7 @@ def command_line(files: Sequence[Path] = ()) -> list[str]:
     program = _working_bubblewrap()
     variables = environment(HOME) | {"TMPDIR": "/tmp", "PYTHONPATH": "/course"}
     package = Path(segcourse.__file__).parent
-    command = [
-        *program,
-        "--size",
-        str(1 << 29),
-        "--tmpfs",
-        "/tmp",
-        "--size",
-        str(1 << 26),
-        "--tmpfs",
-        str(HOME),
-    ]
+    command = [*program]
     for name, value in variables.items():
         command += ["--setenv", name, value]
     command += ["--ro-bind", str(package), "/course/segcourse"]
@@ -109,7 +99,11 @@ def _working_bubblewrap() -> tuple[str, ...]:
     ]
     if "--disable-userns" in known:  # bubblewrap 0.8: no namespaces inside the namespace
         command.append("--disable-userns")
-    command += ["--proc", "/proc", "--dev", "/dev", "--ro-bind", "/usr", "/usr"]
+    command += ["--proc", "/proc", "--dev", "/dev"]
+    # before what is bound read-only: this Python may itself lie below /tmp or a home
+    for size, folder in ((1 << 29, "/tmp"), (1 << 26, str(HOME))):
+        command += ["--size", str(size), "--tmpfs", folder]
+    command += ["--ro-bind", "/usr", "/usr"]
     for name in ("bin", "lib", "lib32", "lib64", "sbin"):
         path = Path("/", name)
         if path.is_symlink():
