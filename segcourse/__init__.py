@@ -40,7 +40,8 @@ __all__ = ["__version__", *_HOME]
 
 def __getattr__(name: str):
     if name not in _HOME:
-        raise AttributeError(f"module 'segcourse' has no {name!r}; it has {', '.join(sorted(_HOME))}")
+        known = ", ".join(sorted(_HOME))
+        raise AttributeError(f"module 'segcourse' has no attribute {name!r}; it has {known}")
     value = getattr(importlib.import_module(f"segcourse.{_HOME[name]}"), name)
     globals()[name] = value  # the next access does not come here again
     return value
