@@ -151,6 +151,14 @@ def test_without_bubblewrap_it_refuses_in_a_sentence(monkeypatch):
         bubblewrap._working_bubblewrap.cache_clear()
 
 
+@pytest.mark.sandbox
+def test_this_python_may_lie_below_a_folder_that_the_sandbox_empties():
+    """bubblewrap mounts in order: an empty /tmp laid over a clone in /tmp hides its environment."""
+    command = bubblewrap.command_line()
+    last_empty = max(i for i, word in enumerate(command) if word == "--tmpfs")
+    assert last_empty < command.index("--ro-bind")
+
+
 def test_a_bubblewrap_that_fails_is_told_with_its_reason(monkeypatch, tmp_path):
     broken = tmp_path / "bwrap"
     broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
