@@ -1154,8 +1154,8 @@ print(history)
 # 3. With all classes in one sum, Dice loss and IoU turn into pixel accuracy, and rare classes vanish.
 # 4. Scores answer 0/0 with NaN; losses must not: a batch without labels changes nothing, and the denominator
 #    counts labelled pixels once.
-# 5. The loss matters less than its denominator. Measure on the cases that you care about, beside a plain
-#    threshold.
+# 5. Between losses that hear every class, chance can weigh more than the choice. Compare several starts, on
+#    the cases that you care about, beside a plain threshold.
 #
 # **Read on.** Long, Shelhamer and Darrell 2015, *Fully convolutional networks* (arXiv 1411.4038): section 5
 # defines pixel accuracy, mean IU and their relatives. Milletari et al. 2016, *V-Net* (arXiv 1606.04797):
