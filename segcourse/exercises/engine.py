@@ -18,12 +18,26 @@ import numpy as np
 import torch
 
 from segcourse.errors import SegcourseError
-from segcourse.exercises.observations import Observation, agree, clip, decode, describe, encode, plain, same
+from segcourse.exercises.observations import (
+    Observation,
+    agree,
+    alike,
+    clip,
+    decode,
+    describe,
+    encode,
+    plain,
+    same,
+)
 from segcourse.exercises.smallest import smallest
 from segcourse.exercises.verdicts import GroupResult, Verdict
 
 PRACTICE_SEED = 0
 UNSEEN = "nothing"  # in place of an error's kind, where no observation arrived
+
+
+class Explained(Exception):
+    """Raised by an `observe` that knows what is wrong; the student reads its sentence as it is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +222,7 @@ def diagnose(
     explained, wrongly = {}, {}
     for m in exercise.misconceptions:
         signature = _signature(exercise, m.wrong, cases)
-        matches = {i for i, case in enumerate(cases) if agree(seen[i], signature[i], case.tolerance)}
+        matches = {i for i, case in enumerate(cases) if alike(seen[i], signature[i], case.tolerance)}
         explained[m] = matches.intersection(failing)
         wrongly[m] = len(cases) - len(failing) - (len(matches) - len(explained[m]))
         if len(explained[m]) == len(failing) and not wrongly[m]:
@@ -227,6 +241,8 @@ def diagnose(
 
 def _stopped(observation: Observation) -> str | None:
     kind, message = observation.get("error"), observation.get("message")
+    if kind == Explained.__name__:
+        return message
     return kind and (f"{message}." if kind == UNSEEN else f"your code stops with {kind}: {message}")
 
 

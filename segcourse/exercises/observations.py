@@ -10,6 +10,7 @@ import base64
 import binascii
 import itertools
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -174,6 +175,22 @@ def agree(one: Observation, other: Observation, tolerance: float) -> bool:
         return one.get("error") == other.get("error")
     fields = one.keys() - {"changed"}
     return fields == other.keys() - {"changed"} and all(same(one[f], other[f], tolerance) for f in fields)
+
+
+def alike(one: Observation, other: Observation, tolerance: float) -> bool:
+    """Whether one cause may lie behind both: errors must share their message, too, numbers in any order.
+
+    Most mistakes with shapes end in a RuntimeError; only its words and sizes tell one from another.
+
+    >>> one = {"error": "RuntimeError", "message": "Expected size 5 but got size 4"}
+    >>> alike(one, one | {"message": "Expected size 4 but got size 5"}, 0)
+    True
+    >>> alike(one, one | {"message": "Expected size 8 but got size 5"}, 0)
+    False
+    """
+    words = [re.split(r"\d+", str(o.get("message", ""))) for o in (one, other)]
+    numbers = [sorted(re.findall(r"\d+", str(o.get("message", "")))) for o in (one, other)]
+    return agree(one, other, tolerance) and words[0] == words[1] and numbers[0] == numbers[1]
 
 
 def describe(value: np.ndarray | str, digits: int = 3) -> str:

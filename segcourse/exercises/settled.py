@@ -15,6 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from segcourse.exercises.engine import Explained
+
+UNREGISTERED = (
+    "some layers that run are in a plain Python list, or made anew in `forward`. PyTorch does not look "
+    "there: `parameters()`, `to()`, `eval()` and `state_dict()` miss them, and they are never trained. Make "
+    "them in `__init__`, and keep several in nn.ModuleList."
+)
+
 # Where each function takes its parameters and statistics (positions and names in its signature).
 _ROLES = {
     torch.conv2d: ((1, "weight"), (2, "bias")),
@@ -81,6 +89,9 @@ def settle(model: nn.Module, inputs: tuple[Tensor, ...], rule: str) -> nn.Module
     never touches, or uses in other ways than a 2-d convolution or batch norm does, keep their values. The
     model is left in eval mode.
 
+    Raises:
+        Explained: `forward` uses a layer that the model does not list among its own.
+
     The mean of 1 and 3:
 
     >>> conv = settle(nn.Conv2d(2, 1, 3, padding=1), (torch.zeros(1, 2, 4, 4),), "transparent")
@@ -90,6 +101,9 @@ def settle(model: nn.Module, inputs: tuple[Tensor, ...], rule: str) -> nn.Module
     model.eval()
     with _InOrderOfUse() as order:
         model(*inputs)
+    known = {id(parameter) for parameter in model.parameters()}
+    if any(isinstance(used, nn.Parameter) and id(used) not in known for _, _, used in order.found):
+        raise Explained(UNREGISTERED)
     times: dict[tuple, int] = {}
     for kind, role, tensor in order.found:
         key = (kind, role, tuple(tensor.shape))

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from segcourse.exercises import unet_mistakes as mistakes
-from segcourse.exercises.engine import Case, Exercise, Misconception
-from segcourse.exercises.settled import settle
+from segcourse.exercises.engine import Case, Exercise, Explained, Misconception
+from segcourse.exercises.settled import UNREGISTERED, settle
 from segcourse.models import blocks, count_parameters
 from segcourse.models.unet import UNet
 
@@ -28,18 +28,25 @@ def _built(obj: Callable, case: Case) -> tuple[nn.Module, tuple[Tensor, ...]]:
     return obj(*sizes), tuple(value for value in case.inputs.values() if isinstance(value, Tensor))
 
 
+def _run(model: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+    output = model(*inputs)
+    if output is None:
+        raise Explained("your `forward` returns None: it computes something, but no `return` hands it back.")
+    return output
+
+
 def _output(obj: Callable, case: Case, rule: str, train: bool = False) -> Tensor:
     model, inputs = _built(obj, case)
     settle(model, inputs, rule).train(train)
     with torch.no_grad():
-        return model(*inputs)
+        return _run(model, inputs)
 
 
 def shape(obj: Callable, case: Case) -> dict[str, Any]:
     """The size of what comes out."""
     model, inputs = _built(obj, case)
     with torch.no_grad():
-        return {"shape": list(model.eval()(*inputs).shape)}
+        return {"shape": list(_run(model.eval(), inputs).shape)}
 
 
 def transparent(obj: Callable, case: Case) -> dict[str, Any]:
@@ -67,7 +74,7 @@ def field_of_view(obj: Callable, case: Case) -> dict[str, Any]:
     model, (x,) = _built(obj, case)
     settle(model, (x,), "patterned")
     x.requires_grad_()
-    y = model(x)
+    y = _run(model, (x,))
     y[0, :, y.shape[2] // 2, y.shape[3] // 2].sum().backward()
     seen = x.grad[0].abs().sum(dim=0) > 0
     x.requires_grad_(False)
@@ -78,6 +85,11 @@ def levels(obj: Callable, case: Case) -> dict[str, Any]:
     """How strongly one bright pixel shows at itself and in its 2×2, 4×4, 8×8 and 16×16 block, transparent."""
     row = _output(obj, case, "transparent")[0, 0, 5]
     return {"strength at 1, 2, 4, 8, 16 pixels, outside": row[[9, 8, 10, 12, 0, 16]]}
+
+
+def strength(obj: Callable, case: Case) -> dict[str, Any]:
+    """How strongly one bright pixel shows at itself, transparent; on whichever side the zeros were put."""
+    return {"strength at the pixel": _output(obj, case, "transparent")[0, 0, 7, 7]}
 
 
 def scale(obj: Callable, case: Case) -> dict[str, Any]:
@@ -94,7 +106,7 @@ def weights(obj: Callable, case: Case) -> dict[str, Any]:
     """How many convolution weights an optimiser would find, and how many parameters no gradient reaches."""
     model, inputs = _built(obj, case)
     settle(model, inputs, "patterned")
-    model(*inputs).square().sum().backward()
+    _run(model, inputs).square().sum().backward()
     kernels = sum(parameter.numel() for parameter in model.parameters() if parameter.dim() > 1)
     idle = sum(parameter.grad is None or not parameter.grad.any() for parameter in model.parameters())
     return {"convolution weights": kernels, "parameters without a gradient": int(idle)}
@@ -330,6 +342,9 @@ def _unet_cases(rng: np.random.Generator) -> Iterator[Case]:
     yield case(size, (3, 5, 2), torch.ones(2, 3, 17, 23), shape, "five classes, odd sizes")
     yield case(size, (3, 2, 2), torch.ones(1, 3, 97, 131), shape, "97 x 131 pixels")
     yield case(size, (3, 2, 2), torch.ones(1, 3, 101, 131), shape, "101 x 131 pixels")
+    odd = torch.zeros(1, 1, 35, 33)
+    odd[0, 0, 7, 7] = 1
+    yield case(size, (1, 1, 2), odd, strength, "one bright pixel in 35 x 33, row 7, column 7")
     yield case(
         skips, (1, 1, 2), pixel, levels, "one bright pixel; each layer hands on the mean of its channels"
     )
@@ -381,10 +396,11 @@ unet = Exercise(
             "bright pixel fade to 1/256 at the bottom.",
             mistakes.AveragePooling,
         ),
+        Misconception(UNREGISTERED, mistakes.PlainList),
         Misconception(
-            "some of your layers are in a plain Python list. PyTorch does not look there: `parameters()`, "
-            "`to()` and `state_dict()` miss them, and they are never trained. Use nn.ModuleList.",
-            mistakes.PlainList,
+            "you resize the picture to sizes that 16 divides, and the result back. Every pixel then moves a "
+            "little, and the finest ones are lost. Leave the picture as it is; Up pads.",
+            mistakes.ResizesThePicture,
         ),
         Misconception(
             "it stops at sizes that 16 does not divide: x comes back one pixel smaller than its skip. Use "

@@ -193,6 +193,17 @@ class PlainList(Net):
     modules_in = list
 
 
+class ResizesThePicture(nn.Module):
+    def __init__(self, *sizes):
+        super().__init__()
+        self.net = Net(*sizes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = x.shape[-2:]
+        fits = [-(-length // 16) * 16 for length in size]
+        return F.interpolate(self.net(F.interpolate(x, fits)), size)
+
+
 class NoPadding(Net):
     up = UpWithoutPadding
 

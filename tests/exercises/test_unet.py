@@ -8,6 +8,8 @@ from torch import nn
 
 from segcourse.exercises import unet
 from segcourse.exercises.engine import draw, judge, observe_all
+from segcourse.models import blocks
+from segcourse.models.unet import UNet
 
 torch.set_num_threads(1)
 
@@ -298,3 +300,46 @@ def test_what_a_person_can_check_by_hand():
     assert strengths.tolist() == pytest.approx([1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 0], abs=1e-3)
     even = next(case for case in draw(unet.attention_gate) if case.observe is unet.transparent)
     assert unet.transparent(unet.attention_gate.answer, even)["value"].item() == pytest.approx(0.5)
+
+
+class JoinsAlongTheBatch(blocks.Up):
+    def forward(self, x, skip):
+        return self.conv(torch.cat([skip, self.up(x)], dim=0))
+
+
+class DecodesWithTooFewChannels(UNet):
+    """The skips come in the right order; the Up blocks expect half the channels that arrive."""
+
+    def __init__(self, in_channels, num_classes, width=64):
+        super().__init__(in_channels, num_classes, width)
+        self.ups = nn.ModuleList(blocks.Up(width * 2**k, width * 2**k, width * 2**k) for k in (3, 2, 1, 0))
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("Up", JoinsAlongTheBatch), ("UNet", DecodesWithTooFewChannels)])
+def test_an_error_is_not_taken_for_another_of_its_kind(name, wrong):
+    """Most mistakes with shapes end in a RuntimeError: its kind alone would name the wrong one of them."""
+    says = verdict(name, wrong).diagnosis
+    assert says.startswith("your code stops with RuntimeError: "), says
+
+
+@pytest.mark.parametrize("reference", [blocks.DoubleConv, blocks.Up, UNet, blocks.AttentionGate])
+def test_a_forgotten_return_is_named(reference):
+    class Forgets(reference):
+        def forward(self, *inputs):
+            super().forward(*inputs)
+
+    assert "your `forward` returns None" in verdict(reference.__name__, Forgets).diagnosis
+
+
+def test_layers_in_a_python_list_are_named_whatever_the_exercise():
+    class InAList(nn.Module):
+        def __init__(self, in_channels, out_channels):
+            super().__init__()
+            self.layers = list(blocks.DoubleConv(in_channels, out_channels).children())
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    assert "in a plain Python list" in verdict("DoubleConv", InAList).diagnosis
