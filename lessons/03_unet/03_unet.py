@@ -70,7 +70,7 @@ train, val, test = (
 #
 # Three held-out lesions, and two networks with the same layers, the same start, the same training. The one in the
 # third column got zeros where its skips should be. In the first row the skips help much, in the second as much as is
-# usual for a small lesion, in the third not at all. Section 5 makes this picture again, with your network in the last
+# usual for a small lesion, in the third not at all. Section 5 makes such a picture again, with your network in the last
 # column.
 
 # %% [markdown]
@@ -504,8 +504,8 @@ for name in networks:
     print(f"{name}: {told}")
 
 # %% [markdown]
-# Over all lesions the skips bring six hundredths: 0.802 becomes **0.860**. Little, for the idea that made the paper
-# famous. But look by size: the smallest third gains **0.106**, the largest 0.026. That is section 2 again. Redrawn from
+# When this was written (yours will differ by a hundredth or so), the skips brought six hundredths over all lesions:
+# 0.802 became **0.860**. Little, for the idea that made the paper famous. But look by size: the smallest third gains **0.106**, the largest 0.026. That is section 2 again. Redrawn from
 # 4 x 4 numbers, masks of the smallest third keep a Dice of 0.18 and those of the largest 0.90. A large lesion is a
 # blob, and 128 channels can redraw a blob; a small one is hardly more than its border, and the border is what the
 # bottleneck forgets. The U-Net was made for thin membranes between cells, where everything is border.
@@ -747,7 +747,7 @@ print(
 # The forward pass finds the layers; PyTorch does not. Hint 2 of exercise 3.3 says why.
 # </details>
 #
-# ### 9.3 "The loss stops at 0.31"
+# ### 9.3 "The loss will not go below 0.31"
 #
 # One picture, one network, sixty steps: the loss should go to zero, because a network that cannot learn one picture by heart
 # has a bug. This one stays above 0.313, however long you wait.
