@@ -118,8 +118,7 @@ def stack(samples: list) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
         if image.shape != images[0].shape:
             raise DataError(
                 f"images of one batch must have one size: {names[0]} is {_size(images[0])}, {name} is "
-                f"{_size(image)}. "
-                "Give the data set a size (size=256), or use batches of one."
+                f"{_size(image)}. Give the data set a size (size=256), or use batches of one."
             )
     return torch.stack(images), torch.stack(masks), list(names)
 

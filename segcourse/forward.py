@@ -60,7 +60,6 @@ def image_tensor(image) -> torch.Tensor:
     if not (image.min() >= 0 and image.max() <= 1):
         raise DataError(
             f"image values reach from {image.min():.3g} to {image.max():.3g}; floats in [0, 1] were "
-            "expected. "
-            "Divide by 255, and leave the normalisation to the Segmenter."
+            "expected. Divide by 255, and leave the normalisation to the Segmenter."
         )
     return image.float()

@@ -161,9 +161,8 @@ class Segmenter:
         config = getattr(self.model, "config", None)
         if not config:
             raise ModelFileError(
-                f"a {type(self.model).__name__} does not say how it is built: give it an attribute "
-                "`config`, the "
-                "arguments of create_model that make it."
+                f"a {type(self.model).__name__} does not say how it is built: give it an attribute `config`, "
+                "the arguments of create_model that make it."
             )
         description = {
             "format": FORMAT,
@@ -183,24 +182,21 @@ class Segmenter:
 
         Raises:
             ModelFileError: no such file, not a safetensors file, another program's, a newer version's, or
-            weights that
-                do not fit the model it describes.
+                weights that do not fit the model it describes.
         """
         device = find_device(device)
         tensors, metadata = checkpoints.read_weights(path)
         if "segcourse" not in metadata:
             raise ModelFileError(
                 f"{path} holds weights alone, without the description that segcourse saves beside them "
-                "(classes, "
-                "normalisation, size). Use a file written by Segmenter.save or `segcourse fit`."
+                "(classes, normalisation, size). Use a file written by Segmenter.save or `segcourse fit`."
             )
         try:
             described = json.loads(metadata["segcourse"])
             if described["format"] > FORMAT:
                 raise ModelFileError(
-                    f"{path} was written by a newer segcourse (file format {described['format']}, this "
-                    "one reads up to "
-                    f"{FORMAT}). Update segcourse."
+                    f"{path} was written by a newer segcourse (file format {described['format']}, this one "
+                    f"reads up to {FORMAT}). Update segcourse."
                 )
             model = create_model(**described["model"])
             palette = Palette(described["class_names"], described["colours"])

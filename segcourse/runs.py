@@ -129,9 +129,8 @@ class Run:
         for name, now in self.settings.items():
             if state["settings"].get(name) != now:
                 raise ModelFileError(
-                    f"{path} was made with {name}={state['settings'].get(name)}, now it is {now}: "
-                    "continued, the run "
-                    "would be neither. Give the same value, or start in another folder."
+                    f"{path} was made with {name}={state['settings'].get(name)}, now it is {now}: continued, "
+                    "the run would be neither. Give the same value, or start in another folder."
                 )
         checkpoints.load_weights(self.model, state["model"], path)
         self.optimizer.load_state_dict(state["optimizer"])

@@ -249,6 +249,5 @@ def explain_divergence(value: float, images: tuple, names: tuple) -> str:
         )
     return (
         f"the loss became {value} in the batch of {', '.join(name for name, _ in files)}. Look at these "
-        "images and "
-        "masks; if they are fine, lower the learning rate or use precision='fp32'."
+        "images and masks; if they are fine, lower the learning rate or use precision='fp32'."
     )

@@ -66,8 +66,7 @@ def download(entry: Entry, target: Path, progress: bool = True) -> Path:
     except OSError as error:
         raise DataError(
             f"{entry.name} could not be stored in {target} ({error.strerror or error}); free some space or "
-            f"set "
-            "SEGCOURSE_DATA to another folder, then try again"
+            "set SEGCOURSE_DATA to another folder, then try again"
         ) from error
     shutil.rmtree(archives, ignore_errors=True)
     return target
@@ -132,8 +131,7 @@ def _admit(archive: Path, sizes: dict[str, int], links: list[str], folder: Path)
     if needed > free:
         raise DataError(
             f"{archive.name} unpacks to {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; free some "
-            f"space "
-            "or set SEGCOURSE_DATA to another disk"
+            "space or set SEGCOURSE_DATA to another disk"
         )
 
 
