@@ -11,7 +11,8 @@ each is named.
 Masks are tensors or NumPy arrays; scores are float64 tensors on the CPU.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -39,11 +40,16 @@ def confusion_matrix(prediction: Mask, target: Mask, num_classes: int, ignore_in
     """
     prediction, target = check_pair(prediction, target)
     rows = max(256, num_classes)  # one for every byte: ignored pixels are counted too, then dropped as a row
-    table = torch.zeros(rows * num_classes, dtype=torch.int64, device=target.device)
-    for ids, truth in blocks(prediction, target):
-        ids, truth = small_ids(ids, truth, num_classes, rows, ignore_index)
-        table += torch.bincount(truth * num_classes + ids, minlength=rows * num_classes)
-    table = table.reshape(rows, num_classes)
+
+    def count(part: tuple[Tensor, Tensor]) -> Tensor:
+        table = torch.zeros(rows * num_classes, dtype=torch.int64, device=target.device)
+        for ids, truth in blocks(*part):
+            ids, truth = small_ids(ids, truth, num_classes, rows, ignore_index)
+            pairs = torch.add(ids, truth, alpha=num_classes)
+            table += torch.bincount(pairs, minlength=rows * num_classes)
+        return table
+
+    table = sum(in_parallel(count, parts(prediction, target))).reshape(rows, num_classes)
     if 0 <= ignore_index < rows:
         table[ignore_index] = 0
     check_rows(table, num_classes)
@@ -217,14 +223,31 @@ def check_pair(prediction: Mask, target: Mask) -> tuple[Tensor, Tensor]:
     return prediction, target.to(prediction.device)
 
 
+def parts(prediction: Tensor, target: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Both, flat, in one part for each of PyTorch's threads, if that is worth a thread; on a GPU, in one."""
+    pixels = target.numel()
+    threads = min(torch.get_num_threads(), pixels // 2**18) if target.device.type == "cpu" else 1
+    size = -(-pixels // max(1, threads)) or 1
+    return list(zip(prediction.flatten().split(size), target.flatten().split(size), strict=True))
+
+
+def in_parallel(function: Callable, arguments: list) -> Iterable:
+    """`function` of each argument, each in a thread of its own; these wait for nobody, so that a busy machine
+    slows them no more than others."""
+    if len(arguments) < 2:
+        return map(function, arguments)
+    with ThreadPoolExecutor(len(arguments)) as pool:
+        return list(pool.map(function, arguments))
+
+
 def blocks(prediction: Tensor, target: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
-    """Both in pieces that fit one core's cache; on a GPU, in one piece.
+    """Both, flat, in pieces that fit one core's cache; on a GPU, in one piece.
 
     The pieces are too small for PyTorch to spread over threads, which on a busy machine wait for each other
     longer than they count.
     """
     size = BLOCK if target.device.type == "cpu" else max(1, target.numel())
-    return zip(prediction.flatten().split(size), target.flatten().split(size), strict=True)
+    return zip(prediction.split(size), target.split(size), strict=True)
 
 
 def small_ids(
