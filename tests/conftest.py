@@ -57,3 +57,14 @@ def pytest_runtest_setup(item):
 def chromium() -> str:
     """The path of the browser that tests marked `browser` drive."""
     return browser_path()
+
+
+@pytest.fixture
+def one_thread():
+    """PyTorch computes on one thread, whatever the environment says: results do not depend on the machine."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -21,13 +21,7 @@ from segcourse.models import create_model
 from segcourse.palette import Palette
 from segcourse.tiling import starts, tiled
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Bright(nn.Module):

@@ -356,3 +356,31 @@ def test_scores_on_a_gpu_equal_those_on_the_cpu():
     assert on_gpu.device.type == "cuda"
     assert torch.equal(on_gpu.cpu(), confusion_matrix(prediction, target, 21))
     close(mean_iou(on_gpu), mean_iou(on_gpu.cpu()))
+
+
+@pytest.fixture
+def three_threads():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_a_large_batch_counted_in_threads_gives_the_same_matrix(three_threads):
+    """1,080,000 pixels are worth three threads, and are no multiple of the block size."""
+    generator = torch.Generator().manual_seed(0)
+    prediction = torch.randint(0, 5, (3, 600, 600), generator=generator)
+    target = torch.randint(0, 5, (3, 600, 600), generator=generator)
+    target[0, :7] = 255
+    assert len(metrics.parts(prediction, target)) == 3
+    kept = target != 255
+    expected = torch.bincount(target[kept] * 5 + prediction[kept], minlength=25).reshape(5, 5)
+    assert confusion_matrix(prediction, target, 5).equal(expected)
+
+
+@pytest.mark.parametrize("name", ["prediction", "target"])
+def test_a_stranger_is_reported_from_whichever_thread_meets_it(three_threads, name):
+    masks = {"prediction": torch.zeros(3, 600, 600).long(), "target": torch.zeros(3, 600, 600).long()}
+    masks[name][2, -1, -1] = 7
+    with pytest.raises(DataError, match=f"the {name} holds 7"):
+        confusion_matrix(**masks, num_classes=2)

@@ -30,12 +30,7 @@ CPU = torch.device("cpu")
 PLAIN = Speed(bf16=False, channels_last=False)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Squares(torch.utils.data.Dataset):
