@@ -5,6 +5,7 @@ from html import escape
 
 import numpy as np
 
+from segcourse.exercises.smallest import Picture
 from segcourse.exercises.verdicts import Verdict
 from segcourse.palette import IGNORE, Palette
 
@@ -47,19 +48,29 @@ def html(verdict: Verdict) -> str:
         f'<span style="{_UNSEEN}"> ({"right" if g.passed else "not yet right"})</span></span>'
         for g in verdict.groups
     )
-    parts = [f"<p><b>{escape(headline(verdict))}</b><br>{groups}</p>"]
-    if not verdict.passed:
-        parts.append(f"<p><b>What happened:</b> {escape(_happened(verdict))}</p>")
-    if case := verdict.smallest:
-        parts.append(
-            f"<p>{escape(_where(verdict))} <code>{escape(case.given)}</code><br>"
-            f"Expected <b>{escape(case.expected)}</b>, yours <b>{escape(case.got)}</b>.</p>"
-        )
-        for name, images in case.masks.items():
-            batch = len(images) > 1
-            parts += [_picture(f"{name}, image {i}" if batch else name, m) for i, m in enumerate(images)]
+    told = f"<p><b>{escape(headline(verdict))}</b><br>{groups}</p>{explanation(verdict)}"
     edge = GOOD if verdict.passed else BAD
-    return f'<div style="border-left:4px solid {edge};padding:0 1em;max-width:46em">{"".join(parts)}</div>'
+    return f'<div style="border-left:4px solid {edge};padding:0 1em;max-width:46em">{told}</div>'
+
+
+def explanation(verdict: Verdict) -> str:
+    """What happened and the smallest case that shows it, with its pictures, as HTML; nothing where all is
+    right."""
+    if verdict.passed or not verdict.started:
+        return ""
+    parts = [f"<p><b>What happened:</b> {escape(_happened(verdict))}</p>"]
+    if case := verdict.smallest:
+        parts.append(f"<p>{escape(_where(verdict))} <code>{escape(case.given)}</code></p>")
+        parts += [_drawn(picture) for picture in case.pictures if picture.part == "given"]
+        outputs = [picture for picture in case.pictures if picture.part != "given"]
+        words = (case.expected, case.got)
+        all_drawn = len(outputs) == 2 and all(w.startswith("[") and w.endswith("]") for w in words)
+        if not all_drawn:
+            parts.append("<p>Expected <b>{}</b>, yours <b>{}</b>.</p>".format(*map(escape, words)))
+        parts += [_drawn(picture) for picture in outputs]
+        if any(picture.wrong for picture in outputs):
+            parts.append("<p>Cells with a thick frame are not what was expected.</p>")
+    return "".join(parts)
 
 
 _UNSEEN = "position:absolute;width:1px;height:1px;overflow:hidden"  # read aloud, not shown
@@ -70,29 +81,60 @@ def _where(verdict: Verdict) -> str:
     return f"{what} ({verdict.smallest.group}):"
 
 
-def _picture(name: str, mask: list) -> str:
-    """A small label map as a table: colour and class id in each cell, so that no one needs the colour."""
-    ids = np.asarray(mask)
+def _drawn(picture: Picture) -> str:
+    """A picture's images side by side, each under its name."""
+    name = picture.name if picture.part == "given" else f"{picture.part} {picture.name}".strip()
+    batch = len(picture.images) > 1
+    return "".join(
+        _table(
+            f"{name}, image {i}" if batch else name,
+            image,
+            picture.labels,
+            [w[1:] for w in picture.wrong if w[0] == i],
+        )
+        for i, image in enumerate(picture.images)
+    )
+
+
+def _table(name: str, rows: list[list[str]], labels: bool, wrong: list[list[int]]) -> str:
+    """A small array as a table; label maps in colour, with the id in each cell, so that no one needs the
+    colour."""
+    body = "; ".join(" ".join(row) for row in rows)
+    said = f"{name}, {'class ids ' * labels}row by row: {body}"
+    if wrong:
+        places = ", ".join(f"row {row} column {column}" for row, column in wrong)
+        said += f"; not as expected: {places} (counted from 0)"
+    shades = _shades(rows) if labels else [[None] * len(row) for row in rows]
+    drawn = "".join(
+        "<tr>" + "".join(_cell(cell, shades[i][j], [i, j] in wrong) for j, cell in enumerate(row)) + "</tr>"
+        for i, row in enumerate(rows)
+    )
+    table = f'<table role="img" aria-label="{escape(said)}" style="{_TABLE}"><tbody>{drawn}</tbody></table>'
+    return f'<div style="{_FIGURE}">{escape(name)}{table}</div>'
+
+
+_TABLE = "border-collapse:collapse;margin:0;print-color-adjust:exact;-webkit-print-color-adjust:exact"
+_FIGURE = "display:inline-block;vertical-align:top;margin:0 1.5em 1em 0;max-width:100%;overflow-x:auto"
+_CELL = "min-width:26px;height:26px;padding:0 3px;text-align:center;font-size:12px;border:1px solid #888"
+_FRAMED = f"font-weight:bold;box-shadow:inset 0 0 0 3px {BAD}"
+_PAPER = "background-color:#fff;color:#000"  # whatever theme the notebook has
+
+
+def _shades(rows: list[list[str]]) -> np.ndarray:
+    """A label map's colours; what is no class id is drawn like ignored pixels."""
+    ids = np.asarray(rows).astype(int)
     known = (ids == IGNORE) | ((ids >= 0) & (ids < IGNORE))
     classes = int(ids[known & (ids != IGNORE)].max(initial=1)) + 1
-    colours = Palette.default(classes).colourise(np.where(known, ids, IGNORE))
-    rows = "".join(
-        "<tr>" + "".join(_cell(*cell) for cell in zip(row, shade, strict=True)) + "</tr>"
-        for row, shade in zip(ids, colours, strict=True)
-    )
-    label = escape(f"{name}, class ids row by row: {'; '.join(' '.join(map(str, row)) for row in mask)}")
-    table = f'<table role="img" aria-label="{label}" style="{_TABLE}"><tbody>{rows}</tbody></table>'
-    return f'<div style="display:inline-block;margin:0 1.5em 1em 0">{escape(name)}{table}</div>'
+    return Palette.default(classes).colourise(np.where(known, ids, IGNORE))
 
 
-_TABLE = "border-collapse:collapse;margin:0"
-_CELL = "min-width:26px;height:26px;padding:0;text-align:center;font-size:12px;border:1px solid #888"
-
-
-def _cell(label: int, colour: np.ndarray) -> str:
-    red, green, blue = (int(value) for value in colour)
-    ink = "#000" if 299 * red + 587 * green + 114 * blue > 110_000 else "#fff"
-    return f'<td style="{_CELL};color:{ink};background-color:rgb({red},{green},{blue})">{label}</td>'
+def _cell(words: str, colour: np.ndarray | None, wrong: bool) -> str:
+    style = _PAPER
+    if colour is not None:
+        red, green, blue = (int(value) for value in colour)
+        ink = "#000" if 299 * red + 587 * green + 114 * blue > 110_000 else "#fff"
+        style = f"color:{ink};background-color:rgb({red},{green},{blue})"
+    return f'<td style="{_CELL};{f"{_FRAMED};" * wrong}{style}">{escape(words)}</td>'
 
 
 class Reply:

@@ -158,15 +158,24 @@ def same(one: np.ndarray | str, other: np.ndarray | str, tolerance: float) -> bo
         return isinstance(one, str) and isinstance(other, str) and one == other
     if one.shape != other.shape and not (one.size == other.size == 1):
         return False
+    return not differing(one, other, tolerance).any()
+
+
+def differing(one: np.ndarray, other: np.ndarray, tolerance: float) -> np.ndarray:
+    """Which numbers of two arrays of one size do not count as equal, in one row; `same` says what counts.
+
+    >>> differing(np.asarray([0.5, np.nan, 1.0]), np.asarray([0.5, np.nan, np.nan]), 1e-4)
+    array([False, False,  True])
+    """
+    one, other = one.ravel(), other.ravel()
     if "f" not in one.dtype.kind + other.dtype.kind:
-        return bool(np.array_equal(one.ravel(), other.ravel()))
-    one, other = one.astype(float).ravel(), other.astype(float).ravel()
-    if not np.array_equal(np.isfinite(one), finite := np.isfinite(other)):
-        return False
-    if not np.array_equal(one[~finite], other[~finite], equal_nan=True):
-        return False
-    one, other = one[finite], other[finite]
-    return bool(np.all(np.abs(one - other) <= tolerance * np.max(np.abs(other), initial=0.0) + 1e-6))
+        return one != other
+    one, other = one.astype(float), other.astype(float)
+    known = np.isfinite(other)
+    near = tolerance * np.max(np.abs(other[known]), initial=0.0) + 1e-6
+    with np.errstate(invalid="ignore"):
+        close = np.abs(one - other) <= near
+    return ~(close | (one == other) | (np.isnan(one) & np.isnan(other)))
 
 
 def agree(one: Observation, other: Observation, tolerance: float) -> bool:

@@ -73,6 +73,6 @@ class Verdict:
             tuple(GroupResult(**group) for group in data["groups"]),
             data["diagnosis"],
             data["partly"],
-            Smallest(**data["smallest"]) if data["smallest"] else None,
+            Smallest.from_json(data["smallest"]) if data["smallest"] else None,
             data["started"],
         )

@@ -1,5 +1,6 @@
 """`check` in a notebook: what its reader sees, and what nbgrader understands."""
 
+import json
 import re
 from html.parser import HTMLParser
 
@@ -143,3 +144,42 @@ def test_right_and_wrong_are_told_without_colour():
     drawn = html(exercises.assess("dice_score", lambda p, t: dice_score(p, t).nan_to_num(1)))
     assert drawn.count("(right)") == 2
     assert drawn.count("(not yet right)") == 1
+
+
+def test_a_wrong_matrix_is_drawn_beside_the_right_one_with_the_wrong_cells_framed():
+    transposed = exercises.get("confusion_matrix").misconceptions[0].wrong
+    verdict = exercises.assess("confusion_matrix", transposed)
+    given, expected, yours = (
+        [p for p in verdict.smallest.pictures if p.part == part] for part in ("given", "expected", "yours")
+    )
+    assert [(p.name, p.labels) for p in given] == [("prediction", True), ("target", True)]
+    # prediction [[0, 1], [1, 1]] of target [[0, 0], [0, 1]]: two pixels of class 0 were taken for class 1
+    assert expected[0].images == [[["1", "2"], ["0", "1"]]]
+    assert yours[0].images == [[["1", "0"], ["2", "1"]]]
+    assert (expected[0].wrong, yours[0].wrong) == ([], [[0, 0, 1], [0, 1, 0]])
+    drawn = html(verdict)
+    labels = [attributes["aria-label"] for tag, attributes in Elements(drawn).seen if tag == "table"]
+    assert labels[2:] == [
+        "expected, row by row: 1 2; 0 1",
+        "yours, row by row: 1 0; 2 1; not as expected: row 0 column 1, row 1 column 0 (counted from 0)",
+    ]
+    assert drawn.count("box-shadow") == 2
+
+
+def test_a_table_of_counts_is_not_drawn_as_a_label_map():
+    verdict = exercises.assess("iou_per_class", lambda matrix: matrix.diag() / matrix.sum(1))
+    matrix = verdict.smallest.pictures[0]
+    assert (matrix.name, matrix.labels) == ("matrix", False)
+
+
+def test_the_pictures_survive_json():
+    transposed = exercises.get("confusion_matrix").misconceptions[0].wrong
+    verdict = exercises.assess("confusion_matrix", transposed)
+    assert exercises.Verdict.from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
+
+
+def test_a_number_beside_a_drawn_array_is_still_told():
+    infinite = exercises.get("focal_loss").misconceptions[9].wrong
+    drawn = html(exercises.assess("focal_loss", infinite))
+    assert re.search(r"Expected <b>[\d.]+, gradient .*</b>, yours <b>inf, gradient", drawn)
+    assert "expected gradient, image 1" in drawn
