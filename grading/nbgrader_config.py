@@ -8,6 +8,8 @@ from pathlib import Path
 
 from nbgrader.preprocessors import (
     CheckCellMetadata,
+    ClearHiddenTests,
+    ClearMarkScheme,
     ClearOutput,
     ComputeChecksums,
     IncludeHeaderFooter,
@@ -27,15 +29,19 @@ for name in ("release", "submitted", "autograded", "feedback"):
 c.CourseDirectory.db_url = f"sqlite:///{grading / 'gradebook.db'}"
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.py", "*.pyc", "course.secret"]
 
-# A lesson holds no answers and no hidden tests, so nothing has to be cut out of it before it is handed out.
+# Our lessons hold no answers and no hidden tests; what is cut out here is in cells that an instructor added.
 c.GenerateAssignment.preprocessors = [
     IncludeHeaderFooter,
     LockCells,
+    nbgrader_plugins.ClearAddedSolutions,
     ClearOutput,
     CheckCellMetadata,
     ComputeChecksums,
     SaveCells,
+    ClearHiddenTests,
+    ClearMarkScheme,
     ComputeChecksums,
+    CheckCellMetadata,
 ]
 
 nbgrader_plugins.install(c, course=grading, lessons=grading.parent / "lessons")

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins.export import ExportPlugin
+from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions, GetGrades
+from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Unicode
 
 
@@ -20,6 +23,7 @@ def install(config, course: Path, lessons: Path) -> None:
     config.GradingExporter.course = str(course)
     config.GradingExporter.lessons = str(lessons)
     config.ExportApp.plugin_class = StatusExport
+    config.GenerateFeedback.preprocessors = [GetGrades, HideHiddenTests, CSSHTMLHeaderPreprocessor]
     # formgrader and nbgrader's own feedback show students' text on the instructor's page
     config.HTMLExporter.sanitize_html = True
 
@@ -46,6 +50,39 @@ class GradingExporter(NotebookExporter):
             result = session.grade(about["student"])
             self.log.info("%s: %s", about["student"], result.status)
             return nbformat.writes(session.notebook(result)), resources
+
+
+class ClearAddedSolutions(ClearSolutions):
+    """nbgrader's ClearSolutions, which leaves an exercise's cell as it is unless a region of it is marked.
+
+    An exercise's cell is a stub already, with its signature and docstring; whole cells are replaced only
+    where an instructor added them.
+    """
+
+    def preprocess(self, nb, resources):
+        graded = (cell.metadata.nbgrader.grade_id for cell in nb.cells if is_grade(cell))
+        self.exercises = {name.removeprefix("check_") for name in graded if name.startswith("check_")}
+        return super().preprocess(nb, resources)
+
+    def preprocess_cell(self, cell, resources, cell_index):
+        stub = cell.source
+        cell, resources = super().preprocess_cell(cell, resources, cell_index)
+        if is_solution(cell) and cell.metadata.nbgrader.grade_id in self.exercises:
+            cell.source = cell.source if self.begin_solution_delimeter in stub else stub
+        return cell, resources
+
+
+class HideHiddenTests(ClearHiddenTests):
+    """Leaves hidden tests, and what they printed, out of the feedback that students get."""
+
+    def preprocess_cell(self, cell, resources, cell_index):
+        if not is_grade(cell) or is_solution(cell):
+            return cell, resources  # a student may have typed such a line
+        whole = cell.source
+        cell, resources = super().preprocess_cell(cell, resources, cell_index)
+        if cell.source != whole:
+            cell.outputs = cell.outputs[:1]  # the grader's own line; below it is what the cell printed
+        return cell, resources
 
 
 class StatusExport(ExportPlugin):

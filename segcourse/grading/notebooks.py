@@ -5,8 +5,9 @@ left behind, so that none of it can reach a page, a gradebook or a grader's memo
 """
 
 import codecs
+import contextlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ class Cell:
     """One cell: what it says, and what it is for.
 
     `role` is "text", "run" (ordinary code), "exercise" (code that answers `exercise`), "check" (where
-    `exercise` is observed) or "skip" (long demonstrations, further checks). `grade_id` is nbgrader's name of
-    the cell, if it has one.
+    `exercise` is observed) or "skip" (long demonstrations, further checks); of cells that an instructor
+    added "test", "manual" (an answer that a person reads) or "task". `grade_id` is nbgrader's name of the
+    cell, if it has one.
     """
 
     source: str
@@ -42,16 +44,19 @@ class Cell:
     def __str__(self) -> str:
         if self.role == "exercise":
             return f"the cell of {self.exercise}"
+        if self.role in ("test", "manual", "task"):
+            return f"the {'answer' if self.role == 'manual' else self.role} {self.grade_id}"
         first = next((line.strip() for line in self.source.splitlines() if line.strip()), "")
         return f"the cell that begins “{first[:50]}{'…' if len(first) > 50 else ''}”"
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson as it was handed out: the reference that submissions are compared with.
+    """A lesson: the reference that submissions are compared with, without an instructor's model solutions.
 
-    `points` maps each exercise's name to its points; `metadata` maps each grade_id to nbgrader's metadata of
-    that cell.
+    `points` maps each exercise's name to its points, `own` each cell's grade_id that an instructor added and
+    gave points; `metadata` maps each grade_id to nbgrader's metadata of that cell. `cells` and `notebook`
+    hold hidden tests; `released` maps the grade_ids of cells that have some to what students got instead.
     """
 
     name: str
@@ -60,9 +65,24 @@ class Lesson:
     points: dict[str, float]
     metadata: dict[str, dict]
     notebook: dict
+    own: dict[str, float] = field(default_factory=dict)
+    released: dict[str, str] = field(default_factory=dict)
 
     def cell(self, grade_id: str) -> Cell:
         return next(cell for cell in self.cells if cell.grade_id == grade_id)
+
+    def handed_out(self, cell: Cell) -> str:
+        """The source of one of the lesson's cells as students got it."""
+        return self.released.get(cell.grade_id, cell.source)
+
+    def restored(self, cell: Cell) -> bool:
+        """Whether nbgrader locks the cell, so that a student's copy of it counts for nothing."""
+        about = self.metadata.get(cell.grade_id, {})
+        return (
+            cell.role != "check"
+            and not about.get("solution")
+            and bool(about.get("grade") or about.get("locked") or about.get("task"))
+        )
 
 
 def read_lesson(path: Path) -> Lesson:
@@ -76,8 +96,8 @@ def read_lesson(path: Path) -> Lesson:
         raise SegcourseError(
             f"{path} does not exist; a lesson NAME is graded against lessons/NAME/NAME.ipynb."
         )
-    notebook = nbformat.read(path, as_version=4)
-    cells, points, metadata = [], {}, {}
+    notebook, released = _without_answers(nbformat.read(path, as_version=4))
+    cells, points, own, metadata = [], {}, {}, {}
     for cell in notebook.cells:
         about = cell.metadata.get("nbgrader", {})
         grade_id = about.get("grade_id")
@@ -85,20 +105,56 @@ def read_lesson(path: Path) -> Lesson:
             metadata[grade_id] = {name: value for name, value in about.items() if name != "checksum"}
         if about.get("grade") and not about.get("solution") and grade_id.startswith("check_"):
             points[grade_id.removeprefix("check_")] = float(about["points"])
+        elif about.get("grade") or about.get("task"):
+            own[grade_id] = float(about["points"])
         tags = tuple(cell.metadata.get("tags", ()))
         role = "text" if cell.cell_type != "code" else "skip" if "skip-grading" in tags else "run"
         cells.append(Cell(cell.source, cell.cell_type, role, None, grade_id, cell.get("id"), tags))
     if not points:
         raise SegcourseError(f"{path} has no exercise: no cell that nbgrader grades is called check_<name>.")
-    cells = [_named(cell, points) for cell in cells]
-    return Lesson(path.stem, path, tuple(cells), points, metadata, notebook)
+    cells = [_named(cell, points, metadata) for cell in cells]
+    return Lesson(path.stem, path, tuple(cells), points, metadata, notebook, own, released)
 
 
-def _named(cell: Cell, points: dict[str, float]) -> Cell:
+def _without_answers(
+    notebook: nbformat.NotebookNode,
+) -> tuple[nbformat.NotebookNode, dict[str, str]]:
+    """The lesson without its instructor's solutions, and what students got of cells with hidden regions."""
+    if not _changed_by_instructor(notebook):
+        return notebook, {}
+    graded = released = notebook
+    with contextlib.suppress(ImportError):  # nbgrader handed the lesson out to whoever lacks it: cut already
+        from segcourse.grading.instructor_tests import prepare
+
+        graded, released = prepare(notebook)
+    shown = {
+        cell.metadata.nbgrader.grade_id: seen.source
+        for cell, seen in zip(graded.cells, released.cells, strict=True)
+        if cell.source != seen.source
+    }
+    return graded, shown
+
+
+def _changed_by_instructor(notebook: nbformat.NotebookNode) -> bool:
+    """Whether there is anything but exercises and their checks; asked before nbgrader's slow import."""
+    labelled = {cell.metadata.get("nbgrader", {}).get("grade_id") for cell in notebook.cells} - {None}
+    exercises = {name.removeprefix("check_") for name in labelled if name.startswith("check_")}
+    ours = exercises | {f"check_{name}" for name in exercises}
+    return not labelled <= ours or any("BEGIN " in cell.source for cell in notebook.cells)
+
+
+def _named(cell: Cell, points: dict[str, float], metadata: dict[str, dict]) -> Cell:
     if cell.grade_id in points:
         return replace(cell, role="exercise", exercise=cell.grade_id)
     name = (cell.grade_id or "").removeprefix("check_")
-    return replace(cell, role="check", exercise=name) if name in points and cell.grade_id else cell
+    if name in points and cell.grade_id:
+        return replace(cell, role="check", exercise=name)
+    about = metadata.get(cell.grade_id, {})
+    if about.get("task"):
+        return replace(cell, role="task")
+    if about.get("grade"):
+        return replace(cell, role="manual" if about.get("solution") else "test")
+    return cell
 
 
 def read_notebook(data: bytes, max_megabytes: float) -> tuple[list[Cell], list[str]]:
