@@ -6,14 +6,14 @@ drop metadata. The repaired notebook has each exercise's check exactly once, aft
 definition.
 """
 
-import hashlib
-import os
 import re
-import stat
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from segcourse.grading.notebooks import Cell, Lesson, Refused, read_notebook
+from segcourse.grading.collect import digest, find_submission
+from segcourse.grading.notebooks import Cell, Lesson, Refused
+from segcourse.grading.reading import read_notebook
+
+__all__ = ["Admitted", "admit", "digest", "find_submission"]
 
 _CHECK = re.compile(r"""^\s*check\(\s*(["'])(\w+)\1\s*,[^\n]*\)\s*$""", re.MULTILINE)
 
@@ -26,45 +26,6 @@ class Admitted:
     repairs: tuple[str, ...]
     missing: frozenset[str]
     untouched: frozenset[str]
-
-
-def find_submission(folder: Path, lesson: str, max_megabytes: float) -> tuple[bytes, list[str]]:
-    """The bytes of the notebook that a student handed in under `folder`, and what had to be guessed.
-
-    Raises:
-        Refused: there is no notebook, several to choose from, or something that is not a plain file.
-    """
-    if folder.parent.is_symlink() or folder.is_symlink() or not folder.is_dir():
-        raise Refused(f"{folder.name} is not a folder; hand in a folder with {lesson}.ipynb in it.")
-    names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
-    notebooks = [name for name in names if name.endswith(".ipynb")]
-    repairs = []
-    chosen = f"{lesson}.ipynb"
-    if chosen not in notebooks:
-        if len(notebooks) != 1:
-            found = ", ".join(names[:5]) or "nothing"
-            raise Refused(
-                f"{chosen} was expected and the folder holds {found}; hand in one notebook of that name."
-            )
-        chosen = notebooks[0]
-        repairs.append(f"the notebook was called {chosen} and was taken as {lesson}.ipynb")
-    ignored = [name for name in notebooks if name != chosen]
-    if ignored:
-        repairs.append(f"other notebooks were ignored: {', '.join(ignored[:5])}")
-    return _read_plain_file(folder / chosen, max_megabytes), repairs
-
-
-def _read_plain_file(path: Path, max_megabytes: float) -> bytes:
-    """A link could point at another student's work or at the gradebook, and a pipe would never end."""
-    try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        why = "is a link, not a file" if path.is_symlink() else f"cannot be read ({error.strerror})"
-        raise Refused(f"{path.name} {why}; hand in the notebook itself.") from error
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise Refused(f"{path.name} is not a plain file; hand in the notebook itself.")
-        return file.read(int(max_megabytes * 1e6) + 1)
 
 
 def admit(data: bytes, lesson: Lesson, max_megabytes: float = 50) -> Admitted:
@@ -91,11 +52,6 @@ def admit(data: bytes, lesson: Lesson, max_megabytes: float = 50) -> Admitted:
     answers = [cell for cell in cells if cell.role == "exercise"]
     touched = {cell.exercise for cell in answers if cell.source.strip() != stubs[cell.exercise]}
     return Admitted(tuple(cells), tuple(repairs), frozenset(missing), frozenset(stubs) - touched - missing)
-
-
-def digest(data: bytes) -> str:
-    """The fingerprint that tells a resubmission from the same file graded again."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def _recognise(cells: list[Cell], lesson: Lesson) -> tuple[list[Cell], int]:

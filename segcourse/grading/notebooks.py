@@ -1,22 +1,12 @@
-"""Reading what was handed in: bytes to plain cells, trusting nothing and keeping no output.
+"""Notebooks as the grader sees them: cells that know what they are for, and the lesson they belong to."""
 
-Only source text crosses into the course. Outputs, widgets' state and whatever else a notebook carries are
-left behind, so that none of it can reach a page, a gradebook or a grader's memory later.
-"""
-
-import codecs
 import contextlib
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import nbformat
 
 from segcourse.errors import SegcourseError
-
-MAX_CELLS, MAX_SOURCE = 2000, 200_000
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
 class Refused(SegcourseError):
@@ -155,80 +145,3 @@ def _named(cell: Cell, points: dict[str, float], metadata: dict[str, dict]) -> C
     if about.get("grade"):
         return replace(cell, role="manual" if about.get("solution") else "test")
     return cell
-
-
-def read_notebook(data: bytes, max_megabytes: float) -> tuple[list[Cell], list[str]]:
-    """The cells of a submitted notebook, their roles still open, and the repairs that reading it took.
-
-    Raises:
-        Refused: it is not a notebook, or one that is too big.
-    """
-    if len(data) > max_megabytes * 1e6:
-        raise Refused(
-            f"the file is larger than the {max_megabytes:g} MB that are allowed; clear the outputs "
-            "(Kernel, Restart and clear outputs), save, and hand it in again."
-        )
-    if not data.strip():
-        raise Refused("the file is empty; save the notebook again and hand that in.")
-    repairs = []
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
-    if encoding != "utf-8":
-        repairs.append(f"the file was saved as {encoding} and was read as such")
-    try:
-        content = json.loads(data.decode(encoding))
-    except (ValueError, RecursionError) as error:
-        kind = _looks_like(data)
-        raise Refused(f"the file is {kind}, not a Jupyter notebook; hand in the .ipynb file.") from error
-    cells = content.get("cells") if type(content) is dict else None
-    if type(content) is dict and type(content.get("worksheets")) is list:
-        cells = _from_version_3(content)
-        repairs.append("the notebook was in format 3 and was converted to format 4")
-    if type(cells) is not list:
-        raise Refused("the file is JSON, but not a Jupyter notebook: it has no list of cells.")
-    if len(cells) > MAX_CELLS:
-        raise Refused(f"the notebook has {len(cells)} cells and {MAX_CELLS} are allowed.")
-    read = [_cell(cell) for cell in cells]
-    broken = read.count(None)
-    if broken:
-        repairs.append(f"{broken} cell(s) could not be read and were left out")
-    return [cell for cell in read if cell], repairs
-
-
-def _looks_like(data: bytes) -> str:
-    known = {
-        b"PK\x03\x04": "a zip archive",
-        b"%PDF": "a PDF document",
-        b"<": "a web page",
-        b"\x1f\x8b": "an archive",
-    }
-    found = next((name for start, name in known.items() if data.lstrip().startswith(start)), None)
-    return found or ("damaged or unfinished" if data.lstrip().startswith(b"{") else "of another kind")
-
-
-def _from_version_3(content: dict) -> list | None:
-    try:
-        return nbformat.convert(nbformat.from_dict(content), 4)["cells"]
-    except Exception:  # nbformat's converters fail in their own many ways on what is not quite a notebook
-        return None
-
-
-def _cell(cell: Any) -> Cell | None:
-    if not isinstance(cell, dict) or cell.get("cell_type") not in ("code", "markdown", "raw"):
-        return None
-    source = cell.get("source", "")
-    if isinstance(source, list) and all(type(line) is str for line in source):
-        source = "".join(source)
-    if type(source) is not str or len(source) > MAX_SOURCE:
-        return None
-    # lone surrogates are legal JSON, but no file, page or pipe can hold them
-    source = source.encode("utf-8", "replace").decode()
-    metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
-    about = metadata.get("nbgrader") if isinstance(metadata.get("nbgrader"), dict) else {}
-    tags = metadata.get("tags") if isinstance(metadata.get("tags"), list) else []
-    kind, tags = cell["cell_type"], tuple(filter(None, map(_text, tags)))
-    role = "run" if kind == "code" else "text"
-    return Cell(source, kind, role, None, _text(about.get("grade_id")), _text(cell.get("id")), tags)
-
-
-def _text(value: Any) -> str | None:
-    return value if type(value) is str and 0 < len(value) <= 200 else None
