@@ -82,7 +82,7 @@ def check(name: str, obj: Any) -> None:
     it shows.
 
     Raises: CheckFailed: the answer is not right yet. An untouched stub only says "not started yet", except
-    under nbgrader, which takes silence for success.
+    under nbgrader, which takes silence for success. There the error holds the whole reply.
     """
     from IPython.display import display  # only notebooks call check
     from torch import nn
@@ -98,7 +98,9 @@ def check(name: str, obj: Any) -> None:
         )
     verdict = assess(name, obj)
     display(Reply(verdict))
-    if not verdict.started and "NBGRADER_EXECUTION" in os.environ:
+    if verdict.passed:
+        return
+    if "NBGRADER_EXECUTION" in os.environ:  # its Validate shows the error, and not the reply above it
         raise CheckFailed(text(verdict))
-    if verdict.started and not verdict.passed:
+    if verdict.started:
         raise CheckFailed(headline(verdict))

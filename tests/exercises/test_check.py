@@ -52,6 +52,12 @@ def test_nbgrader_does_not_take_an_untouched_stub_for_a_success(shown, monkeypat
         exercises.check("dice_score", stub)
 
 
+def test_nbgrader_which_shows_the_error_alone_is_told_what_happened(shown, monkeypatch):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "validate")
+    with pytest.raises(exercises.CheckFailed, match="What happened: you computed intersection over union"):
+        exercises.check("dice_score", iou_score)
+
+
 @pytest.mark.parametrize(
     ("name", "given", "sentence"),
     [
