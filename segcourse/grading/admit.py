@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from segcourse.grading.collect import digest, find_submission
+from segcourse.grading.locked import put_back
 from segcourse.grading.notebooks import Cell, Lesson, Refused
 from segcourse.grading.reading import read_notebook
 
@@ -46,6 +47,8 @@ def admit(data: bytes, lesson: Lesson, max_megabytes: float = 50) -> Admitted:
     for name in lesson.points:
         cells, notes = _one_check(cells, lesson, name)
         repairs += notes
+    cells, notes = put_back(cells, lesson)
+    repairs += notes
     missing = lesson.points.keys() - {cell.exercise for cell in cells if cell.role == "exercise"}
     repairs += [f"the cell of {name} is missing" for name in lesson.points if name in missing]
     stubs = {name: lesson.cell(name).source.strip() for name in lesson.points}
@@ -58,14 +61,14 @@ def _recognise(cells: list[Cell], lesson: Lesson) -> tuple[list[Cell], int]:
     """Give each cell its role, exercise and grade_id; count the cells that had lost their labels."""
     by_grade_id = {cell.grade_id: cell for cell in lesson.cells if cell.grade_id}
     by_id = {cell.id: cell for cell in lesson.cells if cell.id}
-    by_source = {cell.source.strip(): cell for cell in lesson.cells}
+    by_source = {lesson.handed_out(cell).strip(): cell for cell in lesson.cells}
     labelled = {cell.grade_id for cell in cells}
     result, lost = [], 0
     for cell in cells:
         twin = by_grade_id.get(cell.grade_id) or by_id.get(cell.id)
         if twin is None and (same := by_source.get(cell.source.strip())):
             twin = same if same.grade_id not in labelled or not same.grade_id else None
-        if twin is None or (twin.role == "text") != (cell.role == "text"):
+        if twin is None or ((twin.kind == "code") != (cell.kind == "code") and twin.role != "manual"):
             twin = _by_text(cell, lesson, labelled)
         if twin is None:
             more_checks = _CHECK.search(cell.source) and not _CHECK.sub("", cell.source).strip()
