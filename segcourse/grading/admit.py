@@ -3,12 +3,13 @@ said.
 
 Cells are found by nbgrader's grade_id, else by their cell id, else by what they say: editors such as Colab
 drop metadata. The repaired notebook has each exercise's check exactly once, after the student's last
-definition.
+definition and what that needs.
 """
 
 import re
 from dataclasses import dataclass, replace
 
+from segcourse.grading import repair, source
 from segcourse.grading.collect import digest, find_submission
 from segcourse.grading.locked import put_back
 from segcourse.grading.notebooks import Cell, Lesson, Refused
@@ -16,17 +17,23 @@ from segcourse.grading.reading import read_notebook
 
 __all__ = ["Admitted", "admit", "digest", "find_submission"]
 
-_CHECK = re.compile(r"""^\s*check\(\s*(["'])(\w+)\1\s*,[^\n]*\)\s*$""", re.MULTILINE)
+_CHECK = re.compile(r"""^[ \t]*check\([ \t]*(["'])(\w+)\1[ \t]*,.*\)[ \t]*$""", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Admitted:
-    """A submission ready to run: its cells in order, what was repaired, which exercises it leaves open."""
+    """A submission ready to run: its cells in order, what was repaired, which exercises it leaves open.
+
+    `answers` says in which cells an exercise is written; `hints` holds a sentence for exercises whose text
+    explains why nothing of them may be seen.
+    """
 
     cells: tuple[Cell, ...]
     repairs: tuple[str, ...]
     missing: frozenset[str]
     untouched: frozenset[str]
+    answers: dict[str, tuple[int, ...]]
+    hints: dict[str, str]
 
 
 def admit(data: bytes, lesson: Lesson, max_megabytes: float = 50) -> Admitted:
@@ -36,6 +43,10 @@ def admit(data: bytes, lesson: Lesson, max_megabytes: float = 50) -> Admitted:
         Refused: `data` is not a notebook, is too big, or is another lesson's notebook.
     """
     cells, repairs = read_notebook(data, max_megabytes)
+    cells, notes = repair.without_elsewhere(cells)
+    repairs += notes
+    cells, notes = repair.code_again(cells, lesson)
+    repairs += notes
     cells, lost = _recognise(cells, lesson)
     found = {cell.exercise for cell in cells if cell.role in ("exercise", "check")}
     if not found:
@@ -44,17 +55,30 @@ def admit(data: bytes, lesson: Lesson, max_megabytes: float = 50) -> Admitted:
         repairs.append(
             f"the labels of {lost} cell(s) were lost (some editors drop them); found by what they say"
         )
+    cells, notes = repair.stubs_aside(cells, lesson)
+    repairs += notes
     for name in lesson.points:
-        cells, notes = _one_check(cells, lesson, name)
+        cells, notes = repair.one_check(cells, lesson, name)
         repairs += notes
     cells, notes = put_back(cells, lesson)
     repairs += notes
-    missing = lesson.points.keys() - {cell.exercise for cell in cells if cell.role == "exercise"}
+    answers = {name: tuple(repair.written(cells, lesson, name)) for name in lesson.points}
+    stubs = {cell.exercise for cell in cells if cell.role == "exercise"}
+    untouched = frozenset(name for name, places in answers.items() if not places and name in stubs)
+    missing = frozenset(name for name, places in answers.items() if not places and name not in stubs)
     repairs += [f"the cell of {name} is missing" for name in lesson.points if name in missing]
-    stubs = {name: lesson.cell(name).source.strip() for name in lesson.points}
-    answers = [cell for cell in cells if cell.role == "exercise"]
-    touched = {cell.exercise for cell in answers if cell.source.strip() != stubs[cell.exercise]}
-    return Admitted(tuple(cells), tuple(repairs), frozenset(missing), frozenset(stubs) - touched - missing)
+    return Admitted(tuple(cells), tuple(repairs), missing, untouched, answers, _hints(cells, lesson, answers))
+
+
+def _hints(cells: list[Cell], lesson: Lesson, answers: dict[str, tuple[int, ...]]) -> dict[str, str]:
+    given = {source.bare(cell.source) for cell in lesson.cells}
+    own = [c.source for c in cells if c.role in repair.RUNS and source.bare(c.source) not in given]
+    known = {name for cell in lesson.cells for name in source.defined(cell.source)} | lesson.points.keys()
+    said = {
+        name: source.hint(name, cells[places[-1]].source if places else "", own, known)
+        for name, places in answers.items()
+    }
+    return {name: sentence for name, sentence in said.items() if sentence}
 
 
 def _recognise(cells: list[Cell], lesson: Lesson) -> tuple[list[Cell], int]:
@@ -75,9 +99,9 @@ def _recognise(cells: list[Cell], lesson: Lesson) -> tuple[list[Cell], int]:
             role = "skip" if cell.role == "run" and more_checks else cell.role
             result.append(replace(cell, role=role, grade_id=None))
             continue
-        lost += bool(twin.grade_id and cell.grade_id != twin.grade_id)
+        lost += bool(twin.grade_id and twin.grade_id not in labelled)
         role, exercise, grade_id = twin.role, twin.exercise, twin.grade_id
-        if role == "check" and _defines(exercise, cell.source):
+        if role == "check" and source.defines(exercise, cell.source):
             role, grade_id = "exercise", exercise  # an answer in the check's own cell is still an answer
         if role == "skip" and cell.source.strip() != twin.source.strip():
             role = "run"  # a student who wrote into a demonstration's cell wants it to be run
@@ -90,48 +114,13 @@ def _by_text(cell: Cell, lesson: Lesson, labelled: set[str | None]) -> Cell | No
     if cell.role != "run":
         return None
     for name in lesson.points:
-        if _defines(name, cell.source):
+        if source.defines(name, cell.source):
             return lesson.cell(name)
     if check := _CHECK.fullmatch(cell.source.strip()):
         name = check.group(2)
         if name in lesson.points and f"check_{name}" not in labelled:
             return lesson.cell(f"check_{name}")
     return None
-
-
-def _defines(name: str, source: str) -> bool:
-    pattern = rf"^(?:async\s+def|def|class)\s+{name}\b|^{name}\s*=\s*lambda\b"
-    return re.search(pattern, source, re.MULTILINE) is not None
-
-
-def _one_check(cells: list[Cell], lesson: Lesson, name: str) -> tuple[list[Cell], list[str]]:
-    """Leave exactly one labelled answer and one check of `name`, the check after the last answer."""
-    notes = []
-    answers = [i for i, cell in enumerate(cells) if cell.exercise == name and cell.role == "exercise"]
-    checks = [i for i, cell in enumerate(cells) if cell.exercise == name and cell.role == "check"]
-    original = lesson.cell(f"check_{name}")
-    if len(answers) > 1:
-        notes.append(f"{name} is written {len(answers)} times; the last one was graded")
-    if len(checks) > 1:
-        notes.append(f"the check of {name} stood there {len(checks)} times; it was kept once")
-    if not checks and answers:
-        notes.append(f"the check of {name} was missing; it was put back")
-    if any(cells[i].source.strip() != original.source.strip() for i in checks):
-        notes.append(f"the check of {name} had been changed; the original was used")
-    if not answers and not checks:
-        return cells, notes
-    if answers and checks and answers[-1] > checks[-1]:
-        notes.append(f"{name} is written below its check; the check was moved down")
-    place = max(answers[-1:] + checks[-1:])
-    result = []
-    for i, cell in enumerate(cells):
-        if i in answers[:-1]:
-            cell = replace(cell, grade_id=None)  # nbgrader stops at two cells of one grade_id
-        if i not in checks:
-            result.append(cell)
-        if i == place:
-            result.append(original)
-    return result, notes
 
 
 def _wrong_lesson(cells: list[Cell], lesson: Lesson) -> str:
@@ -141,7 +130,7 @@ def _wrong_lesson(cells: list[Cell], lesson: Lesson) -> str:
     text = "\n".join(cell.source for cell in cells if cell.role != "text")
     for name in exercises.names():
         other = exercises.get(name).lesson
-        if other != lesson.name and (_defines(name, text) or f'check("{name}"' in text):
+        if other != lesson.name and (source.defines(name, text) or f'check("{name}"' in text):
             return (
                 f"this is the notebook of {other}, handed in as {lesson.name}; hand in {lesson.name}.ipynb."
             )

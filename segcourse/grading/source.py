@@ -16,6 +16,7 @@ _ELSEWHERE = re.compile(
     r"|%matplotlib[ \t]+(?:widget|ipympl|notebook|nbagg|qt[56]?|tk|gtk[34]?|wx|osx|macosx)[ \t]*)$",
     re.MULTILINE,
 )
+_LONG_STRING = re.compile(r'"""(?s:.*?)"""|\'\'\'(?s:.*?)\'\'\'')
 MAX_NAMES = 200
 
 
@@ -56,12 +57,12 @@ def called(source: str) -> set[str]:
 
 
 def bare(source: str) -> str:
-    """The source without comments of their own line, blank lines and spaces: what two spellings share.
+    """The code alone, without docstrings, comment lines, blank lines and spaces: what two spellings share.
 
     >>> bare("def f( x ):\\n\\n    # why\\n    return 1 ") == bare("def f(x):\\n  return 1")
     True
     """
-    lines = (line.strip() for line in source.splitlines())
+    lines = (line.strip() for line in _LONG_STRING.sub("", source).splitlines())
     return "\n".join("".join(line.split()) for line in lines if line and not line.startswith("#"))
 
 
@@ -86,10 +87,6 @@ def without_elsewhere(source: str, on_colab: bool) -> tuple[str, list[str]]:
     return _ELSEWHERE.sub(left_out, source), lost
 
 
-def uses_colab(sources: Iterable[str]) -> bool:
-    return any("google.colab" in source for source in sources)
-
-
 def hint(name: str, answer: str, others: Iterable[str], known: set[str]) -> str | None:
     """A sentence for when nothing right was seen of `name`: what may have gone wrong, going by the text.
 
@@ -109,7 +106,9 @@ def hint(name: str, answer: str, others: Iterable[str], known: set[str]) -> str 
     own = [other for other in defined(answer) if other not in known]
     new = [other for source in sources for other in defined(source) if other not in known][:MAX_NAMES]
     if near := own[-1:] or difflib.get_close_matches(name, new, n=1, cutoff=0.55):
-        return f"you defined {near[0]}; the exercise is called {name}. Give it that name."
+        return (
+            f"you defined {near[0]}; the exercise is called {name}. If that is your answer, call it {name}."
+        )
     return None
 
 
