@@ -54,22 +54,26 @@ def html(verdict: Verdict) -> str:
 
 
 def explanation(verdict: Verdict) -> str:
-    """What happened and the smallest case that shows it, with its pictures, as HTML; nothing where all is
-    right."""
+    """What happened and the smallest case that shows it, as HTML; nothing where all is right."""
     if verdict.passed or not verdict.started:
         return ""
-    parts = [f"<p><b>What happened:</b> {escape(_happened(verdict))}</p>"]
-    if case := verdict.smallest:
-        parts.append(f"<p>{escape(_where(verdict))} <code>{escape(case.given)}</code></p>")
-        parts += [_drawn(picture) for picture in case.pictures if picture.part == "given"]
-        outputs = [picture for picture in case.pictures if picture.part != "given"]
-        words = (case.expected, case.got)
-        all_drawn = len(outputs) == 2 and all(w.startswith("[") and w.endswith("]") for w in words)
-        if not all_drawn:
-            parts.append("<p>Expected <b>{}</b>, yours <b>{}</b>.</p>".format(*map(escape, words)))
-        parts += [_drawn(picture) for picture in outputs]
-        if any(picture.wrong for picture in outputs):
-            parts.append("<p>Cells with a thick frame are not what was expected.</p>")
+    happened = f"<p><b>What happened:</b> {escape(_happened(verdict))}</p>"
+    return happened + (smallest_case(verdict) if verdict.smallest else "")
+
+
+def smallest_case(verdict: Verdict) -> str:
+    """The smallest failing case in words and pictures, as HTML."""
+    case = verdict.smallest
+    given = [picture for picture in case.pictures if picture.part == "given"]
+    outputs = [picture for picture in case.pictures if picture.part != "given"]
+    words = (case.expected, case.got)
+    all_drawn = len(outputs) == 2 and all(w.startswith("[") and w.endswith("]") for w in words)
+    parts = [f"<p>{escape(_where(verdict))} <code>{escape(case.given)}</code></p>", *map(_drawn, given)]
+    if not all_drawn:
+        parts.append("<p>Expected <b>{}</b>, yours <b>{}</b>.</p>".format(*map(escape, words)))
+    parts += map(_drawn, outputs)
+    if any(picture.wrong for picture in outputs):
+        parts.append("<p>Cells with a thick frame are not what was expected.</p>")
     return "".join(parts)
 
 

@@ -1,0 +1,110 @@
+"""What nbgrader's gradebook says now: points given by hand, late penalties, what still waits for a person.
+
+The grader's own records know none of that; a page that shows a score asks here, so that it never contradicts
+the gradebook.
+"""
+
+from dataclasses import dataclass
+
+from nbgrader.api import Gradebook
+
+from segcourse.grading.course import Course
+from segcourse.grading.nbgrader_plugins import status
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One graded cell of one submission; `automatic` or `by_hand` is None where nothing was given."""
+
+    name: str
+    max_points: float
+    automatic: float | None = None
+    by_hand: float | None = None
+    comment: str = ""
+    review: bool = False  # nbgrader wants a person to look
+
+    @property
+    def points(self) -> float:
+        """What counts: points by hand go before automatic ones."""
+        return (self.automatic or 0.0) if self.by_hand is None else self.by_hand
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nobody and nothing has given points yet."""
+        return self.review and self.automatic is None and self.by_hand is None
+
+
+@dataclass(frozen=True)
+class Marks:
+    """One submission in the gradebook; `status` is that of `nbgrader export`.
+
+    >>> marks = Marks((Mark("check_a", 3, 2.0), Mark("essay", 5, None, 4.0)), penalty=1.0, status="graded")
+    >>> marks.automatic, marks.by_hand, marks.score, marks.max_points
+    (2.0, 4.0, 5.0, 8)
+    """
+
+    cells: tuple[Mark, ...]
+    penalty: float = 0.0
+    status: str = "graded"
+
+    @property
+    def automatic(self) -> float:
+        return sum(mark.points for mark in self.cells if mark.by_hand is None)
+
+    @property
+    def by_hand(self) -> float:
+        return sum(mark.points for mark in self.cells if mark.by_hand is not None)
+
+    @property
+    def max_points(self) -> float:
+        return sum(mark.max_points for mark in self.cells)
+
+    @property
+    def score(self) -> float | None:
+        """Points less the penalty for handing in late, never below 0; None for what could not be graded."""
+        if self.status.startswith("could not be graded"):
+            return None
+        return max(0.0, self.automatic + self.by_hand - self.penalty)
+
+    @property
+    def waiting(self) -> tuple[Mark, ...]:
+        return tuple(mark for mark in self.cells if mark.waiting)
+
+    def of(self, name: str) -> Mark | None:
+        """The mark of one cell, by nbgrader's name of it."""
+        return next((mark for mark in self.cells if mark.name == name), None)
+
+
+def marks_of(submission) -> Marks:
+    """The marks of one of nbgrader's SubmittedAssignments."""
+    cells = []
+    for notebook in submission.notebooks:
+        comments = {comment.name: comment.manual_comment or "" for comment in notebook.comments}
+        for grade in notebook.grades:
+            by_hand = grade.manual_score
+            if grade.extra_credit:
+                by_hand = (by_hand if by_hand is not None else grade.auto_score or 0.0) + grade.extra_credit
+            about = (comments.get(grade.name, ""), bool(grade.needs_manual_grade))
+            cells.append(Mark(grade.name, grade.max_score or 0.0, grade.auto_score, by_hand, *about))
+    return Marks(tuple(cells), submission.late_submission_penalty or 0.0, status(submission))
+
+
+@dataclass(frozen=True)
+class Roll:
+    """Everyone in a course's gradebook: their marks in one lesson (None: not handed in), and their names."""
+
+    marks: dict[str, Marks | None]
+    names: dict[str, tuple[str, ...]]
+
+
+def read(course: Course, lesson: str) -> Roll:
+    """The gradebook's marks in `lesson`, by student; nobody where the course has no gradebook yet."""
+    if not (course.root / "gradebook.db").is_file():
+        return Roll({}, {})
+    with Gradebook(course.db_url, course.name) as book:
+        students = book.students
+        names = {s.id: tuple(filter(None, (s.first_name, s.last_name, s.email))) for s in students}
+        known = lesson in [assignment.name for assignment in book.assignments]
+        submissions = book.assignment_submissions(lesson) if known else ()
+        handed_in = {submission.student_id: marks_of(submission) for submission in submissions}
+    return Roll({student: handed_in.get(student) for student in names}, names)
