@@ -16,16 +16,31 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions, GetGrades
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Unicode
 
+from segcourse.grading.collecting import SortByName, UnpackDownload
+
 
 def install(config, course: Path, lessons: Path) -> None:
     """Name the plug-ins in nbgrader's `config`."""
     config.Autograde.exporter_class = GradingExporter
+    config.Autograde.pre_convert_hook = take_any_name
     config.GradingExporter.course = str(course)
     config.GradingExporter.lessons = str(lessons)
     config.ExportApp.plugin_class = StatusExport
+    config.ZipCollectApp.downloaded_directory = f"{course.name}/downloaded"
+    config.ZipCollectApp.extractor_plugin = UnpackDownload
+    config.ZipCollectApp.collector_plugin = SortByName
     config.GenerateFeedback.preprocessors = [GetGrades, HideHiddenTests, CSSHTMLHeaderPreprocessor]
     # formgrader and nbgrader's own feedback show students' text on the instructor's page
     config.HTMLExporter.sanitize_html = True
+
+
+def take_any_name(assignment: str, student: str, notebooks: list[str]) -> None:
+    """Before `nbgrader autograde` reads a submission: a notebook whose name is not the lesson's would be
+    skipped.
+
+    Which file is meant is for admission to say, so that nbgrader is told of the lesson's name alone.
+    """
+    notebooks[:] = [str(Path(notebooks[0]).with_name(f"{assignment}.ipynb"))]
 
 
 class GradingExporter(NotebookExporter):
