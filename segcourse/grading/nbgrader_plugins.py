@@ -16,7 +16,7 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions, GetGrades
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Unicode
 
-from segcourse.grading.collecting import SortByName, UnpackDownload
+from segcourse.grading.zip_collect import SortByName, UnpackDownload
 
 
 def install(config, course: Path, lessons: Path) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 from grading_class import LESSON
 
-from segcourse.grading.collecting import sender
+from segcourse.grading.zip_collect import sender
 
 NAMES = {  # path inside a download: student, file
     f"Ada Lovelace_12345_assignsubmission_file_/{LESSON}.ipynb": ("Ada Lovelace", f"{LESSON}.ipynb"),
