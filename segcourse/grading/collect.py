@@ -35,12 +35,14 @@ def find_submission(folder: Path, lesson: str, max_megabytes: float) -> tuple[by
     if not candidates:
         raise Refused(_no_notebook(names, lesson))
     chosen, repairs = _chosen(candidates, lesson)
-    if folder.name != lesson:
-        repairs.append(f"the folder was called {folder.name} and was taken as {lesson}")
-    data = _read_plain_file(folder / chosen, max_megabytes)
+    data, wanted = _read_plain_file(folder / chosen, max_megabytes), f"{lesson}.ipynb"
     if data.startswith(_ZIP):
-        data, unzipped = _unzipped(data, lesson, max_megabytes)
-        repairs += unzipped
+        data, member, unzipped = _unzipped(data, lesson, max_megabytes)
+        repairs += [f"{chosen} is a zip archive; {member} was taken out of it", *unzipped]
+    elif chosen != wanted:
+        repairs.insert(0, f"the notebook was called {chosen} and was taken as {wanted}")
+    if folder.name != lesson:
+        repairs.insert(0, f"the folder was called {folder.name} and was taken as {lesson}")
     return data, repairs
 
 
@@ -88,7 +90,7 @@ def _letters(name: str) -> str:
 
 
 def _chosen(candidates: list[str], lesson: str) -> tuple[str, list[str]]:
-    """The one that is meant, and what to say about the choice.
+    """The one that is meant, and which others were ignored.
 
     Raises:
         Refused: more than one may be meant.
@@ -105,12 +107,8 @@ def _chosen(candidates: list[str], lesson: str) -> tuple[str, list[str]]:
     if chosen is None:
         several = ", ".join(candidates[:5])
         raise Refused(f"{several}: it is not clear which is meant; hand in one notebook, called {wanted}.")
-    repairs = []
-    if chosen != wanted:
-        repairs.append(f"the notebook was called {chosen} and was taken as {wanted}")
-    if ignored := [name for name in candidates if name != chosen]:
-        repairs.append(f"other notebooks were ignored: {', '.join(ignored[:5])}")
-    return chosen, repairs
+    ignored = [name for name in candidates if name != chosen]
+    return chosen, [f"other notebooks were ignored: {', '.join(ignored[:5])}"] if ignored else []
 
 
 def _no_notebook(names: list[str], lesson: str) -> str:
@@ -137,9 +135,10 @@ def _read_plain_file(path: Path, max_megabytes: float) -> bytes:
         return file.read(int(max_megabytes * 1e6) + 1)
 
 
-def _unzipped(data: bytes, lesson: str, max_megabytes: float) -> tuple[bytes, list[str]]:
-    """The one notebook inside a zip archive; only that member is read, in memory and no further than the
-    limit.
+def _unzipped(data: bytes, lesson: str, max_megabytes: float) -> tuple[bytes, str, list[str]]:
+    """The one notebook inside a zip archive, its name, and which others were ignored.
+
+    Only that member is read, in memory and no further than the limit.
     """
     if data.count(_ZIP_MEMBER) > MAX_FILES:
         raise Refused(f"the zip archive holds more than {MAX_FILES} files; hand in the notebook itself.")
@@ -154,7 +153,7 @@ def _unzipped(data: bytes, lesson: str, max_megabytes: float) -> tuple[bytes, li
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError) as error:
         said = "the zip archive is damaged or has a password; hand in the notebook itself."
         raise Refused(said) from error
-    return inside, ["the notebook was taken out of a zip archive", *repairs]
+    return inside, chosen, repairs
 
 
 def _may_be_read(info: zipfile.ZipInfo) -> bool:

@@ -34,14 +34,16 @@ def _called(answered: list[str], cell: Cell) -> str:
 
 
 def without_elsewhere(cells: list[Cell]) -> tuple[list[Cell], list[str]]:
-    """Leave out the lines that only work in the editor they were written in; the rest of the cell runs."""
+    """Leave out the lines that only work in another editor or on a GPU; the rest of their cell runs."""
     on_colab = any("google.colab" in cell.source for cell in cells)
     result, notes = [], []
     for cell in cells:
         kept, lost = source.without_elsewhere(cell.source, on_colab) if cell.kind == "code" else ("", [])
         if lost:
             lines = "; ".join(lost[:5])
-            notes.append(f"lines that only work in another editor were left out of {cell}: {lines}")
+            notes.append(
+                f"lines that only work in another editor or on a GPU were left out of {cell}: {lines}"
+            )
         result.append(replace(cell, source=kept) if lost else cell)
     return result, notes
 

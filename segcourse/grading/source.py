@@ -13,6 +13,7 @@ _UNOPENED = re.compile(r"^[ \t]+raise NotImplementedError\b", re.MULTILINE)
 _ELSEWHERE = re.compile(
     r"^([ \t]*)((?:from|import)[ \t]+google\.colab\b.*"
     r"|(?:drive\.mount|files\.(?:upload|download))\(.*\)[ \t]*"
+    r"|torch\.set_default_device\([\"']cuda(?::\d+)?[\"']\)[ \t]*"
     r"|%matplotlib[ \t]+(?:widget|ipympl|notebook|nbagg|qt[56]?|tk|gtk[34]?|wx|osx|macosx)[ \t]*)$",
     re.MULTILINE,
 )
@@ -67,9 +68,10 @@ def bare(source: str) -> str:
 
 
 def without_elsewhere(source: str, on_colab: bool) -> tuple[str, list[str]]:
-    """The source without the lines that only work in the editor they were written in, and those lines.
+    """The source without the lines that only work where they were written, and those lines.
 
-    Colab's own package exists on Colab alone; where it is missing, the import would cost the whole cell.
+    Colab's own package exists on Colab alone; where it is missing, the import would cost the whole cell. And
+    where there is no GPU, a default device would cost the whole notebook.
 
     >>> without_elsewhere("from google.colab import drive\\nimport torch", True)
     ('pass\\nimport torch', ['from google.colab import drive'])
@@ -79,7 +81,7 @@ def without_elsewhere(source: str, on_colab: bool) -> tuple[str, list[str]]:
     def left_out(match: re.Match) -> str:
         line = match[2].strip()
         whole = line.count("(") == line.count(")") and not line.endswith("\\")
-        if not whole or not (on_colab or line.startswith("%")):
+        if not whole or not (on_colab or line.startswith(("%", "torch"))):
             return match[0]
         lost.append(line[:60])
         return f"{match[1]}pass"
@@ -94,15 +96,16 @@ def hint(name: str, answer: str, others: Iterable[str], known: set[str]) -> str 
     that the lesson itself defines or asks for.
     """
     sources = [answer, *others]
+    deletes = re.compile(rf"^[ \t]*del\b.*\b{name}\b", re.MULTILINE)
+    if any(map(deletes.search, sources)):
+        return f"a line of yours deletes it (`del {name}`) before its check comes; take that line out."
     if defines(name, answer):
-        return _unopened(name, answer) or _asynchronous(name, answer)
+        return _unopened(answer) or _asynchronous(name, answer)
     if any(re.search(rf"^[ \t]+(?:async[ \t]+)?def[ \t]+{name}\b", s, re.MULTILINE) for s in sources):
         return (
             f"the `def {name}` is indented, so it belongs to the class or function above it; "
             "write it at the left margin."
         )
-    if any(re.search(rf"^[ \t]*del\b.*\b{name}\b", source, re.MULTILINE) for source in sources):
-        return f"a line of yours deletes it (`del {name}`) before its check comes; take that line out."
     own = [other for other in defined(answer) if other not in known]
     new = [other for source in sources for other in defined(source) if other not in known][:MAX_NAMES]
     if near := own[-1:] or difflib.get_close_matches(name, new, n=1, cutoff=0.55):
@@ -112,7 +115,7 @@ def hint(name: str, answer: str, others: Iterable[str], known: set[str]) -> str 
     return None
 
 
-def _unopened(name: str, answer: str) -> str | None:
+def _unopened(answer: str) -> str | None:
     """The stub's own line, forgotten above or below what a student wrote."""
     found = _UNOPENED.search(answer)
     if not found:
