@@ -1,9 +1,6 @@
 """A student's first minutes, in a real browser: start, run cells, be told what is wrong, use a widget."""
 
-import json
 import os
-import subprocess
-import time
 
 import nbformat
 import pytest
@@ -38,8 +35,6 @@ WRONG = {
             nn.Conv2d(out_channels, out_channels, 3), nn.BatchNorm2d(out_channels), nn.ReLU(),
         )""",
 }
-CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-CHROMIUM_FLAGS += ["--disable-background-networking", "--disable-component-update"]
 KERNEL_READY = """() => {
     const app = window.jupyterapp, context = app?.shell.currentWidget?.sessionContext;
     return context?.isReady && context.session?.kernel?.connectionStatus === 'connected'
@@ -58,47 +53,11 @@ RUN_CELL = """async ([wanted, source]) => {
 
 
 @pytest.fixture
-def lab(tmp_path, monkeypatch):
-    """JupyterLab on the folder work/, as `segcourse start` opens it, with its own settings; its address."""
-    for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
-        monkeypatch.setenv(f"JUPYTER_{name}", str(tmp_path / name))
-    for name in ("SETTINGS_DIR", "WORKSPACES_DIR"):
-        monkeypatch.setenv(f"JUPYTERLAB_{name}", str(tmp_path / name))
-    settings = tmp_path / "SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')  # nobody is asked
+def lab(jupyter, tmp_path):
+    """JupyterLab on the folder work/; the address of a notebook there."""
     (tmp_path / "work").mkdir()
-    command = [*lessons.lab_command(tmp_path / "work", browser=False), "--LabApp.expose_app_in_browser=True"]
-    with (tmp_path / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        yield address(tmp_path / "RUNTIME_DIR", server, tmp_path / "log")
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def address(runtime, server, log):
-    """Where the server is, as a function of a path below it, once it says so."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and server.poll() is None:
-        if found := list(runtime.glob("jpserver-*.json")):
-            about = json.loads(found[0].read_text())
-            return lambda path: f"{about['url']}lab/tree/{path}?token={about['token']}&reset"
-        time.sleep(0.1)
-    raise AssertionError(f"JupyterLab did not start: {log.read_text()}")
-
-
-@pytest.fixture
-def page(chromium):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1100})
-        page.set_default_timeout(60_000)
-        yield page
-        browser.close()
+    with jupyter(tmp_path / "work") as address:
+        yield lambda path: address(f"lab/tree/{path}")
 
 
 def test_a_wrong_answer_is_explained_and_a_widget_answers(lab, page, tmp_path, monkeypatch):

@@ -1,0 +1,66 @@
+"""A JupyterLab of its own and a browser, for every test that drives one."""
+
+import contextlib
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from segcourse import lessons
+
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+CHROMIUM_FLAGS += ["--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture
+def jupyter(tmp_path, monkeypatch) -> Callable[[Path], contextlib.AbstractContextManager]:
+    """Starts JupyterLab on a folder, as `segcourse start` does, with settings of its own: a context manager
+    that gives its address, as a function of a path below it.
+    """
+    for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
+        monkeypatch.setenv(f"JUPYTER_{name}", str(tmp_path / name))
+    for name in ("SETTINGS_DIR", "WORKSPACES_DIR"):
+        monkeypatch.setenv(f"JUPYTERLAB_{name}", str(tmp_path / name))
+    settings = tmp_path / "SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')  # nobody is asked
+
+    @contextlib.contextmanager
+    def started(folder: Path) -> Iterator[Callable[[str], str]]:
+        command = [*lessons.lab_command(folder, browser=False), "--LabApp.expose_app_in_browser=True"]
+        with (tmp_path / "log").open("wb") as log:
+            server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        try:
+            yield _address(tmp_path / "RUNTIME_DIR", server, tmp_path / "log")
+        finally:
+            server.terminate()
+            server.wait(30)
+
+    return started
+
+
+def _address(runtime: Path, server: subprocess.Popen, log: Path) -> Callable[[str], str]:
+    """Where the server is, once it says so."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        if found := list(runtime.glob("jpserver-*.json")):
+            about = json.loads(found[0].read_text())
+            return lambda path: f"{about['url']}{path}?token={about['token']}&reset"
+        time.sleep(0.1)
+    raise AssertionError(f"JupyterLab did not start: {log.read_text()}")
+
+
+@pytest.fixture
+def page(chromium):
+    """A page of the system's Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 1100})
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
