@@ -16,6 +16,7 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions, GetGrades
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Unicode
 
+from segcourse.grading.notebooks import checks
 from segcourse.grading.zip_collect import SortByName, UnpackDownload
 
 
@@ -75,8 +76,7 @@ class ClearAddedSolutions(ClearSolutions):
     """
 
     def preprocess(self, nb, resources):
-        graded = (cell.metadata.nbgrader.grade_id for cell in nb.cells if is_grade(cell))
-        self.exercises = {name.removeprefix("check_") for name in graded if name.startswith("check_")}
+        self.exercises = {name for cell in nb.cells if (name := checks(cell))}
         return super().preprocess(nb, resources)
 
     def preprocess_cell(self, cell, resources, cell_index):

@@ -1,5 +1,6 @@
 """Notebooks as the grader sees them: cells that know what they are for, and the lesson they belong to."""
 
+import ast
 import contextlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +32,10 @@ class Cell:
     id: str | None = None
     tags: tuple[str, ...] = ()
 
+    @property
+    def runs(self) -> bool:
+        return self.kind == "code" and self.role != "skip"
+
     def __str__(self) -> str:
         if self.role == "exercise":
             return f"the cell of {self.exercise}"
@@ -47,6 +52,7 @@ class Lesson:
     `points` maps each exercise's name to its points, `own` each cell's grade_id that an instructor added and
     gave points; `metadata` maps each grade_id to nbgrader's metadata of that cell. `cells` and `notebook`
     hold hidden tests; `released` maps the grade_ids of cells that have some to what students got instead.
+    `text` is the notebook's file as it was read, `files` are the others of its folder (pictures).
     """
 
     name: str
@@ -55,11 +61,25 @@ class Lesson:
     points: dict[str, float]
     metadata: dict[str, dict]
     notebook: dict
+    text: str
+    files: dict[str, bytes] = field(default_factory=dict)
     own: dict[str, float] = field(default_factory=dict)
     released: dict[str, str] = field(default_factory=dict)
 
     def cell(self, grade_id: str) -> Cell:
         return next(cell for cell in self.cells if cell.grade_id == grade_id)
+
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """The import statements of the lesson's cells, each once."""
+        found = []
+        for cell in self.cells:
+            if cell.role == "run":
+                with contextlib.suppress(SyntaxError):  # magics
+                    found += [
+                        n for n in ast.parse(cell.source).body if isinstance(n, ast.Import | ast.ImportFrom)
+                    ]
+        return tuple(dict.fromkeys(map(ast.unparse, found)))
 
     def handed_out(self, cell: Cell) -> str:
         """The source of one of the lesson's cells as students got it."""
@@ -86,15 +106,29 @@ def read_lesson(path: Path) -> Lesson:
         raise SegcourseError(
             f"{path} does not exist; a lesson NAME is graded against lessons/NAME/NAME.ipynb."
         )
-    notebook, released = _without_answers(nbformat.read(path, as_version=4))
+    files = sorted(file for file in path.parent.iterdir() if file.suffix not in (".ipynb", ".py"))
+    return parse_lesson(
+        path.read_text(encoding="utf-8"),
+        path,
+        {file.name: file.read_bytes() for file in files if file.is_file()},
+    )
+
+
+def parse_lesson(text: str, path: Path, files: dict[str, bytes]) -> Lesson:
+    """The lesson whose notebook says `text`; the path is only named.
+
+    Raises:
+        SegcourseError: it has no exercise.
+    """
+    notebook, released = _without_answers(nbformat.reads(text, as_version=4))
     cells, points, own, metadata = [], {}, {}, {}
     for cell in notebook.cells:
         about = cell.metadata.get("nbgrader", {})
         grade_id = about.get("grade_id")
         if grade_id:
             metadata[grade_id] = {name: value for name, value in about.items() if name != "checksum"}
-        if about.get("grade") and not about.get("solution") and grade_id.startswith("check_"):
-            points[grade_id.removeprefix("check_")] = float(about["points"])
+        if name := checks(cell):
+            points[name] = float(about["points"])
         elif about.get("grade") or about.get("task"):
             own[grade_id] = float(about["points"])
         tags = tuple(cell.metadata.get("tags", ()))
@@ -103,7 +137,7 @@ def read_lesson(path: Path) -> Lesson:
     if not points:
         raise SegcourseError(f"{path} has no exercise: no cell that nbgrader grades is called check_<name>.")
     cells = [_named(cell, points, metadata) for cell in cells]
-    return Lesson(path.stem, path, tuple(cells), points, metadata, notebook, own, released)
+    return Lesson(path.stem, path, tuple(cells), points, metadata, notebook, text, files, own, released)
 
 
 def _without_answers(
@@ -128,9 +162,18 @@ def _without_answers(
 def _changed_by_instructor(notebook: nbformat.NotebookNode) -> bool:
     """Whether there is anything but exercises and their checks; asked before nbgrader's slow import."""
     labelled = {cell.metadata.get("nbgrader", {}).get("grade_id") for cell in notebook.cells} - {None}
-    exercises = {name.removeprefix("check_") for name in labelled if name.startswith("check_")}
+    exercises = {name for cell in notebook.cells if (name := checks(cell))}
     ours = exercises | {f"check_{name}" for name in exercises}
     return not labelled <= ours or any("BEGIN " in cell.source for cell in notebook.cells)
+
+
+def checks(cell: nbformat.NotebookNode) -> str | None:
+    """The exercise that a lesson's cell checks; None for other cells, an instructor's own tests too."""
+    about = cell.metadata.get("nbgrader", {})
+    if not about.get("grade") or about.get("solution") or not about["grade_id"].startswith("check_"):
+        return None
+    name = about["grade_id"].removeprefix("check_")
+    return name if f'check("{name}"' in cell.source else None
 
 
 def _named(cell: Cell, points: dict[str, float], metadata: dict[str, dict]) -> Cell:
