@@ -112,6 +112,6 @@ def test_an_answer_without_source_comes_from_its_declaration(monkeypatch):
 @pytest.mark.parametrize("name", exercises.names())
 def test_every_answer_of_the_course_stands_alone_and_passes(name):
     names = {"__name__": "__main__"}
-    exec(solutions.source_of(name), names)
+    exec(compile(solutions.source_of(name), "a cell", "exec"), names)
     verdict = exercises.assess(name, names[name], seed=1)
     assert verdict.passed, verdict

@@ -11,6 +11,7 @@ from typing import Any
 
 from segcourse.errors import SegcourseError
 from segcourse.exercises.engine import Exercise, draw, judge, observe_all
+from segcourse.exercises.own_work import OwnWork
 from segcourse.exercises.verdicts import Verdict
 
 __all__ = ["CheckFailed", "Exercise", "UnknownExerciseError", "Verdict", "assess", "check", "get", "names"]
@@ -63,18 +64,25 @@ def get(name: str) -> Exercise:
     return _registry()[name]
 
 
-def assess(name: str, obj: Any, seed: int | None = None) -> Verdict:
+def assess(name: str, obj: Any, seed: int | None = None, own: bool = True) -> Verdict:
     """Judge an answer on fresh cases; `seed` draws them (None: those that a notebook's `check` uses).
 
+    The answer has to do without finished implementations of the exercise; `own=False` lets it call them.
+
     >>> import segcourse
-    >>> assess("dice_score", segcourse.dice_score, seed=7).passed
-    True
     >>> assess("dice_score", segcourse.iou_score).diagnosis[:34]
     'you computed intersection over uni'
+    >>> assess("dice_score", segcourse.dice_score).points
+    0
+    >>> assess("dice_score", segcourse.dice_score, own=False).points
+    3
     """
     exercise = get(name)
     cases = draw(exercise, seed)
-    return judge(exercise, observe_all(exercise, obj, cases), cases)
+    if not own:
+        return judge(exercise, observe_all(exercise, obj, cases), cases)
+    own_work = OwnWork(exercise)
+    return judge(exercise, [own_work.observe(obj, case) for case in cases], cases)
 
 
 def check(name: str, obj: Any) -> None:

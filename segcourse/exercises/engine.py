@@ -19,6 +19,7 @@ import torch
 
 from segcourse.errors import SegcourseError
 from segcourse.exercises.observations import (
+    HANDED_OVER,
     Observation,
     agree,
     alike,
@@ -38,6 +39,10 @@ UNSEEN = "nothing"  # in place of an error's kind, where no observation arrived
 
 class Explained(Exception):
     """Raised by an `observe` that knows what is wrong; the student reads its sentence as it is."""
+
+
+class NotYourOwn(Exception):
+    """Raised in place of a finished implementation that an answer calls; see `own_work`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +87,8 @@ class Exercise:
     and what goes wrong.
 
     `cases` draws from a NumPy generator; `observe` turns an object and a case into named numbers and may
-    raise what the object raises.
+    raise what the object raises. `finished` names what does the same job as `answer`, here or in other
+    libraries ("package.module:Name"); a student's answer has to do without either.
     """
 
     name: str
@@ -92,6 +98,7 @@ class Exercise:
     cases: Callable[[np.random.Generator], Iterable[Case]]
     misconceptions: tuple[Misconception, ...]
     observe: Callable[[Any, Case], Mapping[str, Any]] = field(default=call)
+    finished: tuple[str, ...] = ()
 
     @property
     def points(self) -> int:
@@ -156,7 +163,10 @@ def observe_all(exercise: Exercise, obj: Any, cases: Sequence[Case]) -> list[dic
 @functools.lru_cache(maxsize=1024)
 def _signature(exercise: Exercise, obj: Any, cases: tuple[Case, ...]) -> tuple[Observation, ...]:
     """What an answer or a misconception does; a class of students is judged against one computation of it."""
-    return tuple(decode(record) for record in observe_all(exercise, obj, cases))
+    signature = tuple(decode(record) for record in observe_all(exercise, obj, cases))
+    if any(observation.get("error") == NotYourOwn.__name__ for observation in signature):
+        raise NotYourOwn("an answer cannot have itself judged: what it is compared with is away meanwhile.")
+    return signature
 
 
 def _read(records: Sequence[Any], count: int) -> list[Observation]:
@@ -194,8 +204,20 @@ def judge(exercise: Exercise, observations: Sequence[Any], cases: Sequence[Case]
         return Verdict(exercise.name, groups)
     if all(observation.get("error") == "NotImplementedError" for observation in seen):
         return Verdict(exercise.name, groups, started=False)
+    if handed_over := _handed_over(seen[i] for i in failing):
+        return Verdict(exercise.name, groups, handed_over)
     says, partly, shown = diagnose(exercise, seen, cases, failing)
     return Verdict(exercise.name, groups, says, partly, smallest(cases[shown], expected[shown], seen[shown]))
+
+
+def _handed_over(failing: Iterable[Observation]) -> str | None:
+    """The sentence for an answer that called a finished implementation where it is not right by itself."""
+    for observation in failing:
+        if observation.get("error") == NotYourOwn.__name__:
+            return observation.get("message")
+        if HANDED_OVER in observation:
+            return observation[HANDED_OVER]
+    return None
 
 
 class Diagnosis(NamedTuple):

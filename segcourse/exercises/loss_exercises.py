@@ -256,6 +256,17 @@ SOFT_DICE_LOSS = Exercise(
         jaccard_loss,
         detached(losses.soft_dice_loss),
     ),
+    finished=(
+        "segcourse.losses:tversky_loss",
+        "segcourse.losses:combined_loss",
+        "segmentation_models_pytorch.losses:DiceLoss",
+        "segmentation_models_pytorch.losses:TverskyLoss",
+        "segmentation_models_pytorch.losses._functional:soft_dice_score",
+        "segmentation_models_pytorch.losses._functional:soft_tversky_score",
+        "monai.losses:DiceLoss",
+        "monai.losses:GeneralizedDiceLoss",
+        "monai.losses:TverskyLoss",
+    ),
 )
 
 
@@ -430,6 +441,11 @@ CROSS_ENTROPY = Exercise(
         binary_for_each_class,
         detached(losses.cross_entropy),
     ),
+    finished=(
+        "segcourse.losses:focal_loss",
+        "segcourse.losses:combined_loss",
+        "segmentation_models_pytorch.losses:SoftCrossEntropyLoss",
+    ),
 )
 
 
@@ -570,5 +586,14 @@ FOCAL_LOSS = Exercise(
         focal_sigmoid,
         factor_detached,
         detached(losses.focal_loss),
+    ),
+    finished=(
+        "segmentation_models_pytorch.losses:FocalLoss",
+        "segmentation_models_pytorch.losses._functional:focal_loss_with_logits",
+        "segmentation_models_pytorch.losses._functional:softmax_focal_loss_with_logits",
+        "monai.losses:FocalLoss",
+        "monai.losses.focal_loss:softmax_focal_loss",
+        "monai.losses.focal_loss:sigmoid_focal_loss",
+        "torchvision.ops:sigmoid_focal_loss",
     ),
 )

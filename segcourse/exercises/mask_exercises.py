@@ -191,6 +191,27 @@ DICE_SCORE = Exercise(
         with_background,
         nan_without_target,
     ),
+    finished=(
+        "segcourse.metrics:dice_per_class",
+        "segcourse.metrics:mean_dice",
+        "segcourse.metrics:Scores",
+        "segmentation_models_pytorch.metrics:f1_score",
+        "segmentation_models_pytorch.metrics:fbeta_score",
+        "torchmetrics.functional.segmentation:dice_score",
+        "torchmetrics.segmentation:DiceScore",
+        "torchmetrics.functional.classification:binary_f1_score",
+        "torchmetrics.functional.classification:binary_fbeta_score",
+        "torchmetrics.functional.classification:multiclass_f1_score",
+        "torchmetrics.functional.classification:multiclass_fbeta_score",
+        "torchmetrics.classification:BinaryFBetaScore",
+        "torchmetrics.classification:MulticlassFBetaScore",
+        "monai.metrics:compute_dice",
+        "monai.metrics:DiceHelper",
+        "monai.metrics:DiceMetric",
+        "sklearn.metrics:f1_score",
+        "sklearn.metrics:fbeta_score",
+        "scipy.spatial.distance:dice",
+    ),
 )
 
 
@@ -355,4 +376,5 @@ THRESHOLD_JACCARD = Exercise(
         failures_left_out,
         background_too,
     ),
+    finished=("segcourse.metrics:Scores.compute",),
 )

@@ -196,6 +196,15 @@ CONFUSION_MATRIX = Exercise(
         each_pair_once,
         one_an_image,
     ),
+    finished=(
+        "sklearn.metrics:confusion_matrix",
+        "sklearn.metrics.cluster:contingency_matrix",
+        "skimage.metrics._contingency_table:contingency_table",
+        "torchmetrics.functional.classification:binary_confusion_matrix",
+        "torchmetrics.functional.classification:multiclass_confusion_matrix",
+        "torchmetrics.classification:BinaryConfusionMatrix",
+        "torchmetrics.classification:MulticlassConfusionMatrix",
+    ),
 )
 
 
@@ -305,6 +314,19 @@ def floor_division(matrix):
     return both // (truth + predicted - both)
 
 
+JACCARD = (
+    "sklearn.metrics:jaccard_score",
+    "torchmetrics.functional.classification:binary_jaccard_index",
+    "torchmetrics.functional.classification:multiclass_jaccard_index",
+    "torchmetrics.functional.classification.jaccard:_jaccard_index_reduce",
+    "torchmetrics.classification:BinaryJaccardIndex",
+    "torchmetrics.classification:MulticlassJaccardIndex",
+    "torchmetrics.functional.segmentation:mean_iou",
+    "torchmetrics.segmentation:MeanIoU",
+    "monai.metrics:compute_iou",
+    "monai.metrics:MeanIoU",
+)
+
 IOU_PER_CLASS = Exercise(
     "iou_per_class",
     LESSON,
@@ -322,6 +344,11 @@ IOU_PER_CLASS = Exercise(
         mean_already,
         nan_without_truth,
         floor_division,
+    ),
+    finished=(
+        *JACCARD,
+        "segmentation_models_pytorch.metrics:iou_score",
+        "monai.metrics:compute_confusion_matrix_metric",
     ),
 )
 
@@ -424,5 +451,9 @@ MEAN_IOU = Exercise(
         accuracy,
         mean_recall,
         truth_classes_only,
+    ),
+    finished=(
+        *JACCARD,
+        "segcourse.metrics:Scores.compute",
     ),
 )

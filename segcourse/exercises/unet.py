@@ -140,6 +140,7 @@ double_conv = Exercise(
     lesson=LESSON,
     answer=blocks.DoubleConv,
     groups={"size and channels": 1, "convolution, batch norm, ReLU, twice": 1, "training mode": 1},
+    finished=("monai.networks.nets.basic_unet:TwoConv",),
     cases=_double_conv_cases,
     misconceptions=(
         Misconception(
@@ -261,6 +262,10 @@ up = Exercise(
     lesson=LESSON,
     answer=blocks.Up,
     groups={"even sizes": 1, "odd sizes": 1, "the skip stays whole": 1, "any channel numbers": 1},
+    finished=(
+        "segmentation_models_pytorch.decoders.unet.decoder:UnetDecoderBlock",
+        "monai.networks.nets.basic_unet:UpCat",
+    ),
     cases=_up_cases,
     misconceptions=(
         Misconception(
@@ -359,6 +364,13 @@ unet = Exercise(
     lesson=LESSON,
     answer=UNet,
     groups={"same size out": 2, "four levels, four skips": 2, "logits": 1, "parameters": 1},
+    finished=(
+        "segcourse.models:create_model",
+        "segmentation_models_pytorch:Unet",
+        "segmentation_models_pytorch:create_model",
+        "monai.networks.nets:BasicUNet",
+        "monai.networks.nets:UNet",
+    ),
     cases=_unet_cases,
     misconceptions=(
         Misconception(
@@ -571,6 +583,7 @@ attention_gate = Exercise(
     lesson=LESSON,
     answer=blocks.AttentionGate,
     groups={"sizes": 1, "one attention map": 1, "the skip, weighed": 1},
+    finished=("monai.networks.nets.attentionunet:AttentionBlock",),
     cases=_gate_cases,
     misconceptions=(
         Misconception(

@@ -25,8 +25,15 @@ def stub(prediction, target):
     raise NotImplementedError("Exercise 5.4")
 
 
+def right(prediction, target):
+    prediction, target = prediction.bool(), target.bool()
+    areas = (mask.sum(dim=(-2, -1)).double() for mask in (prediction & target, prediction, target))
+    both, predicted, true = areas
+    return 2 * both / (predicted + true)
+
+
 def test_a_right_answer_is_shown_and_nothing_raised(shown):
-    exercises.check("dice_score", dice_score)
+    exercises.check("dice_score", right)
     assert repr(shown[0]) == "dice_score: 3 of 3 points\n✓ single masks  ✓ empty masks  ✓ batches"
 
 
@@ -38,6 +45,13 @@ def test_a_wrong_answer_is_explained_beside_its_smallest_case(shown):
     assert lines[2].startswith("What happened: you computed intersection over union")
     assert lines[3].endswith("prediction = [[1, 1], [0, 0]], target = [[1, 0], [0, 0]]")
     assert lines[4:] == ["Expected: 0.667", "Yours:    0.500"]
+
+
+def test_an_answer_that_only_calls_the_library_is_told_to_be_ones_own(shown):
+    with pytest.raises(exercises.CheckFailed, match=r"^dice_score: 0 of 3 points"):
+        exercises.check("dice_score", dice_score)
+    assert "hands the work to segcourse.metrics.dice_score; the exercise asks for your own" in repr(shown[0])
+    assert "Expected" not in repr(shown[0])  # no case explains it better
 
 
 def test_an_untouched_stub_says_so_and_nothing_else(shown):
@@ -121,7 +135,7 @@ def test_masks_are_drawn_with_their_ids_and_a_label():
 
 def test_ignored_pixels_are_drawn_grey():
     as_background = exercises.get("confusion_matrix").misconceptions[1]
-    drawn = html(exercises.assess("confusion_matrix", as_background.wrong))
+    drawn = html(exercises.assess("confusion_matrix", as_background.wrong, own=False))
     assert re.search(r"rgb\(127,127,127\)\">255<", drawn)
 
 
@@ -147,7 +161,7 @@ def test_words_of_a_student_are_escaped():
 
 
 def test_right_and_wrong_are_told_without_colour():
-    drawn = html(exercises.assess("dice_score", lambda p, t: dice_score(p, t).nan_to_num(1)))
+    drawn = html(exercises.assess("dice_score", lambda p, t: right(p, t).nan_to_num(1)))
     assert drawn.count("(right)") == 2
     assert drawn.count("(not yet right)") == 1
 
