@@ -5,13 +5,17 @@ gradebook (`gradebook`, `autograded`), tell (`feedback`). A submission never gra
 observed, and judged in another process.
 """
 
+import hashlib
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segcourse.grading.verdict import Result
+    from segcourse.grading.result import Result
+    from segcourse.grading.verdict import Task
 
 __all__ = ["ClassResult", "Session", "grade_lesson"]
 
@@ -34,8 +38,7 @@ class ClassResult:
         width = max((len(result.student) for result in self.results), default=7)
         lines = [f"{'student':<{width}}  {'points':>13}  status"]
         for result in self.results:
-            most = sum(result.max_points.values())
-            points = "no score" if result.score is None else f"{result.score:.3g} of {most:.3g}"
+            points = "no score" if result.score is None else f"{result.score:.3g} of {result.max_score:.3g}"
             lines.append(f"{result.student:<{width}}  {points:>13}  {result.status}")
         kinds = [result.status.split(":")[0] for result in self.results]
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(sorted(kinds)))
@@ -56,7 +59,8 @@ class Session:
     `trust` runs submissions without a sandbox.
 
     Raises:
-        SegcourseError: no such lesson or course folder, an unreadable course.toml, or no sandbox here.
+        SegcourseError: no such lesson or course folder, an unreadable course.toml, no sandbox here, or
+            another grader is at work in this course.
     """
 
     def __init__(
@@ -68,9 +72,10 @@ class Session:
         limits: dict[str, float | None] | None = None,
         trust: bool = False,
     ) -> None:
-        from segcourse.grading.bubblewrap import command_line
+        from segcourse.grading import isolation
         from segcourse.grading.course import Course
         from segcourse.grading.gradebook import Book
+        from segcourse.grading.lock import Lock
         from segcourse.grading.notebooks import read_lesson
 
         if lessons is None:
@@ -81,32 +86,86 @@ class Session:
             folder = Path(lessons) / lesson
         self.lesson = read_lesson(folder / f"{folder.name}.ipynb")
         self.course, self.trust = Course.open(Path(course), **(limits or {})), trust
-        if not trust:
-            command_line()
-        self.book = Book(self.course, self.lesson)
+        isolation.choose(trust)
+        self.lock = Lock(self.course.root)
+        try:
+            self.book = Book(self.course, self.lesson)
+        except BaseException:
+            self.lock.close()
+            raise
 
     def __enter__(self) -> "Session":
         return self
 
     def __exit__(self, *_) -> None:
         self.book.close()
+        self.lock.close()
 
     def grade(self, student: str) -> "Result":
         """All five steps for one student; a submission that cannot be graded is a result like any other."""
-        from segcourse.grading import autograded, feedback
-        from segcourse.grading.verdict import Result, grade_submission
+        from segcourse.grading.verdict import grade
 
+        task = self.task(student)
+        return self.record(task if task.refusal else grade(task))
+
+    def task(self, student: str) -> "Task | Result":
+        """The first half of step 1: what there is to grade, or the refusal where there is nothing."""
+        from segcourse.grading.collect import find_submission
+        from segcourse.grading.course import software
+        from segcourse.grading.notebooks import Refused
+        from segcourse.grading.verdict import Task
+
+        course, lesson = self.course, self.lesson
         try:
-            result = grade_submission(self.course, self.lesson, student, self.trust)
-        except Exception as error:  # a fault of ours is one student's "could not be graded", not the class's
-            refusal = f"the grader itself failed ({type(error).__name__}: {error}); please report it."
-            result = Result(student, self.lesson.name, max_points=self.lesson.points, refusal=refusal)
-        before = autograded.graded_before(self.course, student, self.lesson.name)
+            data, notes = find_submission(
+                course.submitted(student, lesson.name), lesson.name, course.max_megabytes
+            )
+        except (Refused, OSError) as error:
+            return self.refused(student, str(error))
+        return Task(
+            student, lesson.name, lesson.text, lesson.files, data, tuple(notes), course.seed(lesson.name),
+            course.limits, course.max_megabytes, self.trust, software(),
+        )  # fmt: skip
+
+    def refused(self, student: str, why: str) -> "Result":
+        from segcourse.grading.instructor_tests import unseen
+        from segcourse.grading.result import Result
+
+        lesson = self.lesson
+        return Result(student, lesson.name, (), {}, lesson.points, unseen(lesson), refusal=why)
+
+    def record(self, result: "Result") -> "Result":
+        """Steps 4 and 5: the gradebook, the notebook for formgrader, the student's page, and last the record
+        that says that all of it is there."""
+        from segcourse.grading import autograded, feedback
+
+        before = autograded.graded_before(self.course, result.student, self.lesson.name)
         notes = self.book.record(result, resubmitted=before is not None and before != result.digest)
         result = replace(result, repairs=(*result.repairs, *notes))
         autograded.write(self.course, self.lesson, result)
         feedback.write(self.course, result)
+        autograded.sign(self.course, result, self.fingerprint)
         return result
+
+    def recorded(self, student: str) -> "Result | None":
+        """What was recorded for the submission as it lies there now, if it is graded completely, by this
+        segcourse, on these cases and limits, and the gradebook still says so."""
+        from segcourse.grading import autograded
+
+        task = self.task(student)
+        result = autograded.signed(self.course, student, self.lesson.name, self.fingerprint)
+        same = result is not None and result.digest == task.digest
+        same = same and task.refusal in (None, result.refusal)
+        return result if same and self.book.holds(result) else None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of everything but the submission that a mark depends on."""
+        from segcourse.grading.course import software
+
+        lesson, limits = self.lesson, asdict(self.course.limits) | {"notebook_mb": self.course.max_megabytes}
+        files = {name: hashlib.sha256(content).hexdigest() for name, content in lesson.files.items()}
+        return self.course.sign(json.dumps([software(), lesson.text, files, limits, self.trust]))
 
     def notebook(self, result: "Result") -> Any:
         """The notebook that formgrader shows for `result`."""
@@ -116,17 +175,47 @@ class Session:
 
 
 def grade_lesson(
-    lesson: str, course: Path, *, students: list[str] | None = None, progress: bool = False, **options: Any
+    lesson: str,
+    course: Path,
+    *,
+    students: list[str] | None = None,
+    progress: bool = False,
+    again: bool = False,
+    workers: int = 1,
+    scheduler: str | None = None,
+    **options: Any,
 ) -> ClassResult:
     """Grade what the class handed in for `lesson` under `course`; no submission stops the batch.
 
-    `students` limits the batch, `progress` draws a bar with the time left; `options` go to `Session`, which
-    also says what is raised.
+    Submissions that are graded already and have not changed since are passed over, so that a batch that was
+    stopped goes on where it was; `again` grades them too. `students` limits the batch, `progress` draws a bar
+    with the time left. `workers` submissions are graded at a time here, or as many as the Dask cluster at the
+    address `scheduler` takes. `options` go to `Session`, which also says what is raised.
     """
     from tqdm import tqdm
 
-    with Session(lesson, course, **options) as session:
+    from segcourse.grading.pool import open_pool
+
+    with Session(lesson, course, **options) as session, open_pool(workers, scheduler) as pool:
         name = session.lesson.name
         wanted = [s for s in session.course.students(name) if students is None or s in students]
-        bar = tqdm(wanted, desc=name, unit="submission", disable=not progress)
-        return ClassResult(name, tuple(session.grade(student) for student in bar))
+        bar = tqdm(total=len(wanted), desc=name, unit="submission", disable=not progress)
+        results = {}
+
+        def keep(result: "Result") -> None:
+            results[result.student] = result
+            bar.update()
+
+        def tasks() -> Iterator["Task"]:
+            for student in wanted:
+                if not again and (result := session.recorded(student)):
+                    keep(result)
+                elif (task := session.task(student)).refusal:
+                    keep(session.record(task))
+                else:
+                    yield task
+
+        with bar:
+            for result in pool.grade(tasks()):
+                keep(session.record(result))
+        return ClassResult(name, tuple(results[student] for student in wanted))

@@ -5,6 +5,7 @@ far.
 """
 
 import json
+from datetime import UTC, datetime
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
@@ -13,13 +14,13 @@ from segcourse.exercises.display import text
 from segcourse.files import replacing
 from segcourse.grading.course import Course
 from segcourse.grading.notebooks import Cell, Lesson
-from segcourse.grading.verdict import Result
+from segcourse.grading.result import OwnTest, Result
 
 RECORD = "segcourse.json"
 
 
 def write(course: Course, lesson: Lesson, result: Result) -> None:
-    """Write autograded/<student>/<lesson>: the notebook, its timestamp, and the whole result as JSON."""
+    """Write autograded/<student>/<lesson>: the notebook and its timestamp."""
     folder = course.autograded(result.student, lesson.name)
     with replacing(folder / f"{lesson.name}.ipynb") as temporary:
         nbformat.write(notebook(lesson, result), temporary)
@@ -27,8 +28,23 @@ def write(course: Course, lesson: Lesson, result: Result) -> None:
     if stamp.is_file() and not stamp.is_symlink():
         with replacing(folder / "timestamp.txt") as temporary:
             temporary.write_bytes(stamp.read_bytes()[:100])
-    with replacing(folder / RECORD) as temporary:
-        temporary.write_text(json.dumps(result.to_json(), indent=1))
+
+
+def sign(course: Course, result: Result, fingerprint: str) -> None:
+    """Write the record: the whole result but its cells. It comes last; where it is, nothing is missing."""
+    record = result.to_json() | {"fingerprint": fingerprint}
+    record |= {"graded_at": datetime.now(UTC).isoformat(timespec="seconds"), "cells": [], "printed": {}}
+    with replacing(course.autograded(result.student, result.lesson) / RECORD) as temporary:
+        temporary.write_text(json.dumps(record, indent=1))
+
+
+def signed(course: Course, student: str, lesson: str, fingerprint: str) -> Result | None:
+    """The result in the record, if it was made under the same `fingerprint`."""
+    try:
+        record = json.loads((course.autograded(student, lesson) / RECORD).read_text())
+        return Result.from_json(record) if record["fingerprint"] == fingerprint else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def graded_before(course: Course, student: str, lesson: str) -> str | None:
@@ -45,12 +61,16 @@ def notebook(lesson: Lesson, result: Result) -> nbformat.NotebookNode:
     cells = [new_markdown_cell(_plain_markdown("\n".join(said)), id="grading-report")]
     shown = result.cells or lesson.cells
     verdicts = {verdict.name: verdict for verdict in result.verdicts}
+    tests = {test.grade_id: test for test in result.tests if test.kind == "test"}
     for index, cell in enumerate(shown):
-        outputs = []
+        told = []
         if cell.role == "check" and cell.exercise in verdicts:
-            outputs = [new_output("stream", name="stdout", text=text(verdicts[cell.exercise]))]
-        elif result.printed.get(index):
-            outputs = [new_output("stream", name="stdout", text=result.printed[index])]
+            told.append(text(verdicts[cell.exercise]))
+        elif cell.role == "test" and cell.grade_id in tests:
+            told.append(_headline(tests[cell.grade_id]))  # first: hidden tests may have shown what follows
+        if cell.role != "check" and result.printed.get(index):
+            told.append(result.printed[index])
+        outputs = [new_output("stream", name="stdout", text=line) for line in told]
         cells.append(_cell(lesson, cell, f"cell-{index}", outputs))
     metadata = {
         "kernelspec": lesson.notebook.metadata.get("kernelspec", {}),
@@ -65,6 +85,11 @@ def _cell(lesson: Lesson, cell: Cell, name: str, outputs: list) -> nbformat.Note
         return new_code_cell(cell.source, id=name, metadata=metadata, outputs=outputs)
     new = new_markdown_cell if cell.kind == "markdown" else new_raw_cell
     return new(cell.source, id=name, metadata=metadata)
+
+
+def _headline(test: OwnTest) -> str:
+    points = "not yet graded" if test.points is None else f"{test.points:.3g} of {test.max_points:.3g} points"
+    return f"{test.grade_id}, the instructor's own test: {points}\n{test.says}\n"
 
 
 def _plain_markdown(line: str) -> str:

@@ -1,7 +1,9 @@
 """A course folder: its settings, its secret, and where nbgrader keeps what."""
 
 import dataclasses
+import functools
 import hashlib
+import hmac
 import os
 import secrets
 import tomllib
@@ -11,7 +13,9 @@ from pathlib import Path
 
 from segcourse.errors import SegcourseError
 from segcourse.files import replacing
-from segcourse.grading.sandbox import Limits
+from segcourse.grading.collect import lesson_folder
+from segcourse.grading.surroundings import PACKAGE
+from segcourse.grading.watch import Limits
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class Course:
         return f"sqlite:///{self.root / 'gradebook.db'}"
 
     def submitted(self, student: str, lesson: str) -> Path:
-        return self.root / "submitted" / student / lesson
+        """Where a student handed in `lesson`, in a folder of that name or of another spelling."""
+        return lesson_folder(self.root / "submitted" / student, lesson)
 
     def autograded(self, student: str, lesson: str) -> Path:
         return self.root / "autograded" / student / lesson
@@ -77,7 +82,7 @@ class Course:
         """Who handed in `lesson`, in order."""
         folder = self.root / "submitted"
         for student in sorted(folder.iterdir()) if folder.is_dir() else ():
-            handed_in = student / lesson
+            handed_in = self.submitted(student.name, lesson)
             if not student.name.startswith(".") and (handed_in.exists() or handed_in.is_symlink()):
                 yield student.name
 
@@ -88,14 +93,29 @@ class Course:
         Only this number enters the sandbox, and from it one lesson's cases can be drawn, never the course's
         secret.
         """
+        return int.from_bytes(hashlib.sha256(f"{self._secret()}/{lesson}".encode()).digest()[:6], "big")
+
+    def sign(self, text: str) -> str:
+        """A fingerprint of `text` that only this course makes, and from which nothing can be guessed."""
+        return hmac.new(self._secret().encode(), text.encode(), "sha256").hexdigest()
+
+    def _secret(self) -> str:
         path = self.root / "course.secret"
         if not path.exists():
             with replacing(path) as temporary:
                 temporary.write_text(secrets.token_hex(32) + "\n")
             os.chmod(path, 0o600)
-        secret = path.read_text().strip()
-        return int.from_bytes(hashlib.sha256(f"{secret}/{lesson}".encode()).digest()[:6], "big")
+        return path.read_text().strip()
 
 
 def _positive(value: object) -> bool:
     return type(value) in (int, float) and value > 0
+
+
+@functools.cache
+def software() -> str:
+    """A fingerprint of this segcourse, source files and all: marks made by another one may differ."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -21,7 +21,7 @@ from segcourse.errors import SegcourseError
 from segcourse.exercises.display import text
 from segcourse.grading.course import Course
 from segcourse.grading.notebooks import Lesson
-from segcourse.grading.verdict import Result
+from segcourse.grading.result import Result
 
 
 class Book:
@@ -64,14 +64,10 @@ class Book:
             SaveCells().preprocess(notebook, about)
             self.book.db.expire_all()
             return
-        points = {
-            cell.name.removeprefix("check_"): cell.max_score
-            for cell in known.grade_cells
-            if cell.name.startswith("check_")
-        }
-        if points != self.lesson.points:
+        points = {cell.name: cell.max_score for cell in (*known.grade_cells, *known.task_cells)}
+        if points != _by_cell(self.lesson.points) | self.lesson.own:
             raise SegcourseError(
-                f"{self.lesson.path} and the gradebook disagree on the exercises or points of {name}; "
+                f"{self.lesson.path} and the gradebook disagree on the graded cells or points of {name}; "
                 f"run `nbgrader generate_assignment {name} --force`, or grade with the lesson as handed out."
             )
 
@@ -92,26 +88,38 @@ class Book:
                 name, student, **({"timestamp": timestamp} if timestamp else {})
             )
         submitted = self.book.find_submission_notebook(name, name, student)
-        by_name = {verdict.name: verdict for verdict in result.verdicts}
+        marks = _by_cell(result.points) | {test.grade_id: test.points for test in result.tests}
         for grade in submitted.grades:
             exercise = grade.name.removeprefix("check_")
-            grade.auto_score = result.points.get(exercise)
+            grade.auto_score = marks.get(grade.name)
             if result.refusal and resubmitted and grade.manual_score is not None:
                 earlier = f"the manual score {grade.manual_score:g} for {exercise}"
                 notes.append(f"{earlier} belonged to an earlier submission and was removed")
                 grade.manual_score = grade.extra_credit = None
             grade.needs_manual_grade = grade.auto_score is None or grade.manual_score is not None
+        said = {verdict.name: text(verdict) for verdict in result.verdicts}
+        said |= {test.grade_id: "No response." for test in result.tests if test.unanswered}  # as nbgrader
         for comment in submitted.comments:
             if result.refusal:
                 comment.auto_comment = result.status
                 comment.manual_comment = None if resubmitted else comment.manual_comment
-            elif comment.name in by_name:
-                comment.auto_comment = text(by_name[comment.name])
+            else:
+                comment.auto_comment = said.get(comment.name)
         submitted.late_submission_penalty = None
         self.book.db.commit()
         if not result.refusal and self.book.find_submission(name, student).total_seconds_late > 0:
             self._penalty(student)
         return notes
+
+    def holds(self, result: Result) -> bool:
+        """Whether the automatic scores are those of `result`: a gradebook may have been restored or
+        removed."""
+        try:
+            submitted = self.book.find_submission_notebook(self.lesson.name, self.lesson.name, result.student)
+        except MissingEntry:
+            return False
+        marks = _by_cell(result.points) | {test.grade_id: test.points for test in result.tests}
+        return all(grade.auto_score == marks.get(grade.name) for grade in submitted.grades)
 
     def _timestamp(self, student: str) -> tuple[object | None, str | None]:
         path = self.course.submitted(student, self.lesson.name) / "timestamp.txt"
@@ -139,6 +147,11 @@ class Book:
         with _quiet():
             AssignLatePenalties(config=config).preprocess(_copy(self.lesson), about)
         self.book.db.expire_all()
+
+
+def _by_cell(exercises: dict[str, float]) -> dict[str, float]:
+    """What belongs to exercises, under nbgrader's names of their checks."""
+    return {f"check_{name}": value for name, value in exercises.items()}
 
 
 def _copy(lesson: Lesson):

@@ -6,38 +6,24 @@ checks, which no student's code can reach: a submission that sets out to can mak
 
 import copy
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_output
 
 from segcourse.errors import SegcourseError
+from segcourse.grading.result import OwnTest
 
 if TYPE_CHECKING:
     from segcourse.grading.admit import Admitted
+    from segcourse.grading.events import Events
     from segcourse.grading.notebooks import Lesson
-    from segcourse.grading.verdict import Events
 
 FAILED = {
     "too slow": "took longer than a cell may",
     "hung": "could not be stopped",
     "died": "ended the whole program",
 }
-
-
-@dataclass(frozen=True)
-class OwnTest:
-    """What one of the instructor's own cells came to; `points` None asks for a person.
-
-    `kind` is "test" (run in the student's own process), "answer" or "task" (read by a person).
-    """
-
-    grade_id: str
-    points: float | None
-    max_points: float
-    says: str
-    kind: str = "test"
 
 
 def prepare(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:
@@ -87,7 +73,7 @@ def _kind(lesson: "Lesson", name: str) -> str:
 
 def _run(lesson: "Lesson", name: str, events: "Events", place: int) -> tuple[float | None, str]:
     status, most = events.status.get(place), lesson.own[name]
-    hidden = "; part of this test is hidden" if lesson.hides(name) else ""
+    hidden = "; part of this test is hidden" if name in lesson.released else ""
     if status is None:
         return None, "the run ended before this test came; a person decides"
     if status in FAILED:
@@ -98,6 +84,8 @@ def _run(lesson: "Lesson", name: str, events: "Events", place: int) -> tuple[flo
             [new_output("error", ename="", evalue="", traceback=[])],
             f"failed with {error}{hidden}",
         )
+    elif status != "ran":
+        return None, "its outcome is not known; a person decides"
     else:
         value = events.value.get(place)
         if problem := _no_credit(value, most):

@@ -1,45 +1,33 @@
-"""Step 2, run: the probe in bubblewrap, watched from outside; out comes a list of plain events.
+"""Step 2, run: the probe behind the wall that this machine has; out comes a list of plain events.
 
-Inside there is no network, no home, no repository, no gradebook: Python, its packages, segcourse and the
-lesson's pictures, all read-only, and two small RAM disks. Each submission gets a sandbox of its own, used
-once.
+Inside there is no network, no home, no repository, no gradebook: Python, its packages and segcourse, all
+read-only, the lesson's pictures, and small RAM disks. Each submission gets a sandbox of its own, used once.
 """
 
+import base64
 import contextlib
+import functools
 import json
 import os
-import select
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import IO
 
-import psutil
+from segcourse.grading import bubblewrap, docker, isolation, watch
+from segcourse.grading.cgroup import Group
+from segcourse.grading.surroundings import environment
+from segcourse.grading.warm import Warm
+from segcourse.grading.watch import Limits
 
-from segcourse.grading.bubblewrap import command_line, environment
+_running: set[subprocess.Popen] = set()
 
-
-@dataclass(frozen=True)
-class Limits:
-    """What one submission may use.
-
-    Held by the watch outside: `total_seconds`, `memory_gb` and `processes` of the whole sandbox, `record_mb`.
-    Held inside: `cell_seconds`, `case_seconds`, `output_kb` a cell, and by the kernel `memory_gb` of data a
-    process and 256 MB a file.
-    """
-
-    cell_seconds: float = 60
-    case_seconds: float = 10
-    total_seconds: float = 600
-    memory_gb: float = 4
-    processes: int = 128
-    record_mb: float = 64
-    output_kb: float = 20
+PROBE = [sys.executable, "-m", "segcourse.grading.probe"]
 
 
 @dataclass(frozen=True)
@@ -51,123 +39,134 @@ class Run:
     seconds: float
 
 
-def run(job: dict, limits: Limits, files: Sequence[Path] = (), trust: bool = False) -> Run:
+def run(
+    job: dict,
+    limits: Limits,
+    files: Mapping[str, bytes] | None = None,
+    trust: bool = False,
+    imports: Sequence[str] = (),
+) -> Run:
     """Run the probe on `job` ({"seed": int, "steps": [{"cell": source} or {"check": exercise}]}).
 
-    `files` lie read-only in the notebook's folder. `trust=True` runs without a sandbox: then a submission can
-    read and change whatever the instructor can. Student code never runs in this process, and nothing that
-    comes back is executed.
+    `files` lie in the notebook's folder. `imports` are the lesson's own import statements, done once for all
+    submissions where that is possible. `trust=True` runs without a sandbox: then a submission can read and
+    change whatever the instructor can. Student code never runs in this process, and nothing that comes back
+    is executed.
 
     Raises:
-        NoSandboxError: there is no working bubblewrap, and `trust` is False.
+        NoSandboxError: there is neither bubblewrap nor Docker, and `trust` is False.
     """
-    job = job | {"limits": asdict(limits) | {"sandboxed": not trust}}
+    wall = isolation.choose(trust)
+    if wall == "bubblewrap" and warm_works(tuple(imports)):
+        launch = functools.partial(_warm, imports=tuple(imports))
+    else:
+        launch = {"bubblewrap": _bubblewrap, "docker": _docker, "none": _trusted}[wall]
+    return _run(job, limits, files or {}, launch, sandboxed=wall != "none")
+
+
+@functools.cache
+def warm_works(imports: tuple[str, ...] = ()) -> bool:
+    """Whether this kernel lets a running process enter a sandbox; where not, each one starts Python anew."""
+    try:
+        launch = functools.partial(_warm, imports=imports)
+        done = _run({"seed": 0, "steps": []}, Limits(total_seconds=60), {}, launch, sandboxed=True)
+    except (OSError, ValueError):
+        return False
+    return bool(done.events) and done.events[-1] == {"finished": True}
+
+
+# (limits, job, record, errors, what to do at the end) -> the process whose end ends everything inside
+Launch = Callable[[Limits, IO, int, IO, contextlib.ExitStack], subprocess.Popen]
+
+
+def _run(job: dict, limits: Limits, files: Mapping[str, bytes], launch: Launch, sandboxed: bool) -> Run:
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="segcourse-") as folder, tempfile.TemporaryFile() as errors:
-        given = Path(folder, "job.json")
-        given.write_text(json.dumps(job))
-        for file in files if trust else ():
-            shutil.copy(file, folder)
-        command = [sys.executable, "-m", "segcourse.grading.probe"]
-        if not trust:
-            command = [*command_line(files), "--", *command]
-        with given.open("rb") as stdin:
-            process = subprocess.Popen(
-                command,
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=environment(Path(folder)) if trust else {},
-                cwd=folder,
-                start_new_session=True,
-            )
+    encoded = {name: base64.b64encode(content).decode() for name, content in files.items()}
+    job = job | {"limits": asdict(limits) | {"sandboxed": sandboxed}, "files": encoded}
+    with contextlib.ExitStack() as stack:
+        given, errors = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
+        given.write(json.dumps(job).encode())
+        given.seek(0)
+        reading, writing = os.pipe()
+        stack.callback(os.close, reading)
         try:
-            lines, ended = _follow(process, limits, start)
+            process = launch(limits, given, writing, errors, stack)
         finally:
-            _end(process)
+            os.close(writing)
+        stack.callback(watch.end, process)
+        _running.add(process)
+        stack.callback(_running.discard, process)
+        lines, ended = watch.follow(process, reading, limits, start)
         if not any(lines) and not ended:
             errors.seek(0)
             last = errors.read(1 << 16).decode("utf-8", "replace").strip().splitlines()[-1:]
             reason = "".join(last)[:300] or "no reason given"
             ended = f"the sandbox stopped before the notebook began ({reason})"
-    return Run(tuple(_events(lines)), ended, time.monotonic() - start)
+    return Run(tuple(watch.events(lines)), ended, time.monotonic() - start)
 
 
-def _follow(process: subprocess.Popen, limits: Limits, start: float) -> tuple[list[bytes], str | None]:
-    """Read the record while it grows; end the sandbox when it takes more than it may."""
-    parts, size, reason = [], 0, None
-    # the supervisor inside keeps this limit too, and has time to say so
-    deadline = start + limits.total_seconds + 30
-    watch, look = psutil.Process(process.pid), start
-    ended = False
-    while reason is None:
-        if select.select([process.stdout], [], [], 0.2)[0]:
-            chunk = os.read(process.stdout.fileno(), 1 << 20)
-            if not chunk:
-                break
-            parts.append(chunk)
-            size += len(chunk)
-            if size > limits.record_mb * 1e6:
-                reason = f"it returned more than {limits.record_mb:g} MB"
-        elif ended:
-            break
-        ended = process.poll() is not None  # what it wrote last is still in the pipe
-        now = time.monotonic()
-        if now > deadline:
-            reason = f"it took more than {limits.total_seconds:g} s"
-        elif now > look:
-            reason, look = reason or _greedy(watch, limits), now + 0.25
-    return b"".join(parts).split(b"\n"), reason
-
-
-def _greedy(watch: psutil.Process, limits: Limits) -> str | None:
-    """Hold the whole sandbox to its memory and process count, which the kernel holds for single processes at
-    best.
-
-    The fattest process is ended first: if that is the worker, the supervisor goes on without the cell that
-    did it.
-    """
-    try:
-        family = watch.children(recursive=True)
-    except psutil.Error:
-        return None
-    if len(family) > limits.processes:
-        return f"it started more than {limits.processes} processes"
-    own: dict[psutil.Process, int] = {}
-    for process in family:
-        try:
-            memory = process.memory_info()
-            own[process] = memory.rss - memory.shared
-        except (psutil.Error, AttributeError):
-            continue
-    most = limits.memory_gb * 2**30
-    if sum(own.values()) <= most:
-        return None
-    with contextlib.suppress(psutil.Error):
-        # forks share most of their pages: only this slower figure counts each page once
-        if sum(process.memory_full_info().pss for process in own) > most:
-            max(own, key=own.get).kill()
-    return None
-
-
-def _end(process: subprocess.Popen) -> None:
-    """Ending bubblewrap ends its first process, and with that one everything inside; without it, the session
-    is ended.
-    """
-    if process.poll() is None:
+def stop_all() -> None:
+    """End every sandbox that other threads of this process wait for."""
+    for process in tuple(_running):
         process.kill()
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.stdout.close()
-    process.wait()
 
 
-def _events(lines: Iterable[bytes]) -> Iterable[dict]:
-    """The record's events; lines that are not what the probe writes are passed over."""
-    for line in lines:
+def _warm(limits, job, record, errors, stack, imports) -> subprocess.Popen:
+    """An empty sandbox, and a fork of the warm process that enters it."""
+    group = Group(limits)
+    stack.callback(group.close)
+    reading, writing = os.pipe()
+    command = [*bubblewrap.command_line(), "--info-fd", str(writing)]
+    with os.fdopen(reading, "rb") as told:
         try:
-            event = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if type(event) is dict:
-            yield event
+            process = subprocess.Popen(
+                # it waits inside, holding the sandbox open, until its stdin ends
+                group.start([*command, "--", "sh", "-c", "echo; exec cat"]),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+                env={}, start_new_session=True, pass_fds=[writing],
+            )  # fmt: skip
+        finally:
+            os.close(writing)
+        stack.callback(process.stdin.close)
+        stack.callback(process.stdout.close)
+        inside = json.loads(told.read())["child-pid"]
+    try:
+        process.stdout.readline()  # now its mounts are made
+        _warm_process(imports).fork(inside, group.doors, job.fileno(), record, errors.fileno())
+    except BaseException:
+        watch.end(process)
+        raise
+    return process
+
+
+@functools.cache
+def _warm_process(imports: tuple[str, ...]) -> Warm:
+    import matplotlib
+
+    # its list of fonts is read while the process is still outside
+    return Warm(imports, environment() | {"MPLCONFIGDIR": matplotlib.get_configdir()})
+
+
+def _bubblewrap(limits, job, record, errors, stack) -> subprocess.Popen:
+    group = Group(limits)
+    stack.callback(group.close)
+    return _start(group.start([*bubblewrap.command_line(), "--", *PROBE]), job, record, errors)
+
+
+def _docker(limits, job, record, errors, stack) -> subprocess.Popen:
+    name = f"segcourse-{uuid.uuid4().hex}"
+    stack.callback(docker.stop, name)
+    return _start(docker.command_line(limits, name), job, record, errors, env=dict(os.environ))
+
+
+def _trusted(limits, job, record, errors, stack) -> subprocess.Popen:
+    folder = tempfile.mkdtemp(prefix="segcourse-")
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    return _start(PROBE, job, record, errors, env=environment(folder, folder), cwd=folder)
+
+
+def _start(command, job, record, errors, **options) -> subprocess.Popen:
+    options = {"env": {}} | options
+    return subprocess.Popen(
+        command, stdin=job, stdout=record, stderr=errors, start_new_session=True, **options
+    )

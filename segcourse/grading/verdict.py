@@ -5,199 +5,163 @@ What comes out of the sandbox is a list of plain events. They are believed only 
 exercise's observations are compared with what the reference answer does on the same cases, computed here.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+import base64
+import functools
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from segcourse import exercises
+from segcourse.errors import SegcourseError
 from segcourse.exercises import engine
-from segcourse.exercises.observations import clip
 from segcourse.exercises.verdicts import GroupResult, Verdict
-from segcourse.grading import sandbox
-from segcourse.grading.admit import Admitted, admit, digest, find_submission
-from segcourse.grading.course import Course
-from segcourse.grading.notebooks import Cell, Lesson, Refused
+from segcourse.grading import course, instructor_tests, isolation, sandbox
+from segcourse.grading.admit import Admitted, admit
+from segcourse.grading.events import LOST, Events
+from segcourse.grading.notebooks import Cell, Lesson, Refused, parse_lesson
+from segcourse.grading.result import Result
+from segcourse.grading.watch import Limits
 
 NOTHING_TO_RUN = sandbox.Run(({"finished": True},), None, 0.0)
 
 
 @dataclass(frozen=True)
-class Result:
-    """What is said about one submission; `refusal` is the sentence if it could not be graded."""
+class Task:
+    """All that grading one submission takes, as plain data: no folder is read, so that it can happen on any
+    machine.
+
+    `lesson` is the text of the lesson's notebook and `files` the others of its folder; `notes` are repairs
+    that were made on the way here; `seed` draws the cases.
+    """
 
     student: str
+    name: str
     lesson: str
-    verdicts: tuple[Verdict, ...] = ()
-    points: dict[str, float] = field(default_factory=dict)
-    max_points: dict[str, float] = field(default_factory=dict)
-    repairs: tuple[str, ...] = ()
-    stops: tuple[str, ...] = ()
-    refusal: str | None = None
-    digest: str | None = None
-    seconds: float = 0.0
-    cells: tuple[Cell, ...] = ()
-    printed: dict[int, str] = field(default_factory=dict)
+    files: dict[str, bytes]
+    data: bytes
+    notes: tuple[str, ...]
+    seed: int
+    limits: Limits
+    max_megabytes: float
+    trust: bool
+    software: str
+
+    refusal = None  # a Result may have one
 
     @property
-    def status(self) -> str:
-        """One of "graded", "graded with repairs", "could not be graded: <sentence>"."""
-        if self.refusal:
-            return f"could not be graded: {self.refusal}"
-        return "graded with repairs" if self.repairs else "graded"
+    def digest(self) -> str:
+        """The fingerprint that tells a resubmission from the same file graded again."""
+        return hashlib.sha256(self.data).hexdigest()
 
-    @property
-    def score(self) -> float | None:
-        """The sum of the points; None, and never 0, for what could not be graded."""
-        return None if self.refusal else sum(self.points.values())
+    def to_bytes(self) -> bytes:
+        plain = asdict(self) | {"data": _packed(self.data)}
+        plain["files"] = {name: _packed(content) for name, content in self.files.items()}
+        return json.dumps(plain).encode()
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "student": self.student,
-            "lesson": self.lesson,
-            "status": self.status,
-            "score": self.score,
-            "max_score": sum(self.max_points.values()),
-            "exercises": {
-                verdict.name: verdict.to_json()
-                | {"points": self.points[verdict.name], "max_points": self.max_points[verdict.name]}
-                for verdict in self.verdicts
-            },
-            "repairs": list(self.repairs),
-            "stopped_cells": list(self.stops),
-            "digest": self.digest,
-            "seconds": round(self.seconds, 2),
-        }
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Task":
+        plain = json.loads(data)
+        plain |= {"data": base64.b64decode(plain["data"]), "notes": tuple(plain["notes"])}
+        plain |= {"files": {name: base64.b64decode(content) for name, content in plain["files"].items()}}
+        return cls(**plain | {"limits": Limits(**plain["limits"])})
 
 
-def grade_submission(course: Course, lesson: Lesson, student: str, trust: bool = False) -> Result:
-    """Admit, run and judge what `student` handed in; whatever is wrong with it becomes its status."""
-    result = Result(student, lesson.name, max_points=lesson.points)
-    try:
-        data, notes = find_submission(
-            course.submitted(student, lesson.name), lesson.name, course.max_megabytes
-        )
-        result = replace(result, digest=digest(data))
-        return grade_notebook(course, lesson, data, result, notes, trust)
-    except Refused as error:
-        return replace(result, refusal=str(error))
+def _packed(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
-def grade_notebook(
-    course: Course,
-    lesson: Lesson,
-    data: bytes,
-    result: Result,
-    notes: Iterable[str] = (),
-    trust: bool = False,
-) -> Result:
-    """The same for a notebook's bytes: no folder is read, so that this can happen on any machine.
+def grade_bytes(task: bytes) -> bytes:
+    """Grade a task and hand back the result, both as bytes: what a worker of a pool or a cluster is given."""
+    return json.dumps(grade(Task.from_bytes(task)).to_json()).encode()
+
+
+def grade(task: Task) -> Result:
+    """Admit, run and judge; whatever is wrong with the submission becomes its status.
 
     Raises:
-        Refused: the notebook cannot be graded.
+        SegcourseError: this machine cannot grade anything: no sandbox, or another segcourse than the one
+            that gave out the task.
     """
-    admitted = admit(data, lesson, course.max_megabytes)
-    runs = ("run", "exercise", "check")
-    steps = {i: _step(cell) for i, cell in enumerate(admitted.cells) if cell.role in runs}
-    seed, ran = course.seed(lesson.name), NOTHING_TO_RUN
-    if admitted.untouched != lesson.points.keys():
-        job = {"seed": seed, "steps": list(steps.values())}
-        ran = sandbox.run(job, course.limits, _pictures(lesson), trust)
+    if task.software != course.software():
+        raise SegcourseError(
+            "this worker has another version of segcourse than the grader that sent it work; "
+            "install the same one on every machine."
+        )
+    isolation.choose(task.trust)
+    lesson = _lesson(task.lesson, task.name, tuple(task.files.items()))
+    result = Result(task.student, task.name, max_points=lesson.points, digest=task.digest)
+    result = replace(result, tests=instructor_tests.unseen(lesson))
+    try:
+        return _grade(task, lesson, result)
+    except Refused as error:
+        return replace(result, refusal=str(error))
+    except Exception as error:  # a fault of ours is one student's "could not be graded", not the class's
+        refusal = f"the grader itself failed ({type(error).__name__}: {error}); please report it."
+        return replace(result, refusal=refusal)
+
+
+@functools.lru_cache(maxsize=8)
+def _lesson(text: str, name: str, files: tuple[tuple[str, bytes], ...]) -> Lesson:
+    return parse_lesson(text, Path(f"{name}.ipynb"), dict(files))
+
+
+def _grade(task: Task, lesson: Lesson, result: Result) -> Result:
+    admitted = admit(task.data, lesson, task.max_megabytes)
+    steps = {i: _step(cell) for i, cell in enumerate(admitted.cells) if cell.runs}
+    ran = NOTHING_TO_RUN
+    if admitted.untouched != lesson.points.keys() or lesson.own:
+        job = {"seed": task.seed, "steps": list(steps.values())}
+        ran = sandbox.run(job, task.limits, lesson.files, task.trust, lesson.imports)
     events = Events(ran.events, list(steps))
     if ran.ended and not events.observed and not events.status:
         raise Refused(f"{ran.ended}.")
-    verdicts = tuple(_judge(name, admitted, events, seed) for name in lesson.points)
+    verdicts = tuple(_judge(name, admitted, events, task.seed) for name in lesson.points)
     points = {v.name: v.points * lesson.points[v.name] / (v.max_points or 1) for v in verdicts}
-    repairs = [*notes, *admitted.repairs, *events.repairs(admitted, ran.ended, course.limits)]
+    repairs = [*task.notes, *admitted.repairs, *events.repairs(admitted, ran.ended, task.limits)]
     return replace(
-        result, verdicts=verdicts, points=points, repairs=tuple(repairs), stops=tuple(events.stops(admitted)),
-        seconds=ran.seconds, cells=admitted.cells, printed=events.printed,
+        result, verdicts=verdicts, points=points, tests=instructor_tests.score(lesson, admitted, events),
+        repairs=tuple(repairs), stops=tuple(events.stops(admitted)),
+        seconds=ran.seconds, isolation=isolation.choose(task.trust), cells=admitted.cells,
+        printed=events.printed,
     )  # fmt: skip
 
 
 def _step(cell: Cell) -> dict[str, str]:
-    return {"check": cell.exercise} if cell.role == "check" else {"cell": cell.source}
-
-
-def _pictures(lesson: Lesson) -> list[Path]:
-    """What a lesson's notebook may open: the other files of its folder."""
-    files = (path for path in lesson.path.parent.iterdir() if path.is_file())
-    return sorted(path for path in files if path.suffix not in (".ipynb", ".py"))
-
-
-LOST = {"died": "ended the whole kernel", "hung": "could not be stopped", "too slow": "took too long"}
-
-
-class Events:
-    """The sandbox's events, by cell of the admitted notebook; anything of the wrong shape is passed over."""
-
-    def __init__(self, events: Iterable[dict], places: list[int]) -> None:
-        self.observed: dict[int, dict[int, Any]] = {}
-        self.status: dict[int, str] = {}
-        self.error: dict[int, str] = {}
-        self.printed: dict[int, str] = {}
-        self.finished = self.out_of_time = False
-        for event in events:
-            self.finished |= event.get("finished") is True
-            self.out_of_time |= event.get("out_of_time") is True
-            step = event.get("step")
-            if type(step) is not int or not 0 <= step < len(places):
-                continue
-            place = places[step]
-            if type(event.get("case")) is int and 0 <= event["case"] < 10_000:
-                self.observed.setdefault(place, {}).setdefault(event["case"], event.get("saw"))
-            elif type(event.get("status")) is str:
-                self.status.setdefault(place, event["status"])
-                if type(event.get("error")) is str:
-                    self.error[place] = clip(event["error"])
-                if type(event.get("printed")) is str:
-                    self.printed[place] = event["printed"][:100_000]
-
-    def repairs(self, admitted: Admitted, ended: str | None, limits: sandbox.Limits) -> list[str]:
-        """What the run itself had to leave out."""
-        said = LOST | {"too slow": f"took more than {limits.cell_seconds:g} s"}
-        left_out = [
-            f"{admitted.cells[place]} {said[status]} and was left out"
-            for place, status in self.status.items()
-            if status in said and admitted.cells[place].role != "check"
-        ]
-        if ended or not self.finished:
-            slow = f"the notebook took more than {limits.total_seconds:g} s"
-            why = ended or (slow if self.out_of_time else "the kernel ended again and again")
-            left_out.append(f"the run ended early: {why}")
-        return left_out
-
-    def stops(self, admitted: Admitted) -> list[str]:
-        """Cells that stopped with an error, unopened exercises aside."""
-        told = [
-            f"{admitted.cells[place]}: {error}"
-            for place, error in self.error.items()
-            if not error.startswith("NotImplementedError") and self.status[place] == "error"
-        ]
-        return told[:20]
+    if cell.role == "check":
+        return {"check": cell.exercise}
+    return {"cell": cell.source} | ({"test": cell.grade_id} if cell.role == "test" else {})
 
 
 def _judge(name: str, admitted: Admitted, events: Events, seed: int) -> Verdict:
-    """The verdict on one exercise, from what was observed and nothing else."""
+    """The verdict on one exercise: from what was observed, and where nothing was, on why not."""
     exercise = exercises.get(name)
-    groups = (GroupResult(group, False, points) for group, points in exercise.groups.items())
-    nothing = Verdict(name, tuple(groups))
-    if name in admitted.untouched:
-        return replace(nothing, started=False)
-    places = {"check": [], "exercise": []}
-    for i, cell in enumerate(admitted.cells):
-        if cell.exercise == name:
-            places[cell.role].append(i)
-    check, answers = (places["check"] or [None])[0], places["exercise"]
-    if seen := events.observed.get(check):
+    places = (i for i, cell in enumerate(admitted.cells) if cell.role == "check" and cell.exercise == name)
+    check = next(places, None)
+    if name not in admitted.untouched and (seen := events.observed.get(check)):
         cases = engine.draw(exercise, seed)
-        return engine.judge(exercise, [seen.get(case) for case in range(max(seen) + 1)], cases)
+        verdict = engine.judge(exercise, [seen.get(case) for case in range(max(seen) + 1)], cases)
+    else:
+        groups = tuple(GroupResult(group, False, points) for group, points in exercise.groups.items())
+        reason = _unseen(name, admitted, events, check)
+        verdict = Verdict(name, groups, reason, started=reason is not None)
+    hint = admitted.hints.get(name)
+    if hint and not verdict.points and not verdict.diagnosis:
+        return replace(verdict, diagnosis=hint, started=True)
+    return verdict
+
+
+def _unseen(name: str, admitted: Admitted, events: Events, check: int | None) -> str | None:
+    """Why nothing of an exercise was observed; None where nobody has begun it."""
+    hint, answers = admitted.hints.get(name), admitted.answers[name]
+    if name in admitted.untouched:
+        return None
     if name in admitted.missing:
-        return replace(nothing, diagnosis=f"the cell of {name} was not found in your notebook.")
+        return hint or f"the cell of {name} was not found in your notebook."
     if events.status.get(check) != "undefined":
-        return replace(nothing, diagnosis=f"the run ended before {name} could be looked at.")
+        return f"the run ended before {name} could be looked at."
     if error := next((events.error[i] for i in answers if i in events.error), None):
-        return replace(nothing, diagnosis=f"its cell stopped with {error}, so {name} was never defined.")
+        return f"its cell stopped with {error}, so {name} was never defined."
     if lost := next((LOST[events.status[i]] for i in answers if events.status.get(i) in LOST), None):
-        return replace(nothing, diagnosis=f"its cell {lost}, so {name} was never defined.")
-    return replace(nothing, diagnosis=f"{name} does not exist when its check comes: is its name spelled so?")
+        return f"its cell {lost}, so {name} was never defined."
+    return hint or f"{name} does not exist when its check comes: is its name spelled so?"

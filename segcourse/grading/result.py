@@ -1,0 +1,123 @@
+"""What is said about one submission, from the first line of its status to the last of its verdicts."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from segcourse.exercises.verdicts import Verdict
+from segcourse.grading.notebooks import Cell
+
+
+@dataclass(frozen=True)
+class OwnTest:
+    """What one of the instructor's own cells came to; `points` None asks for a person.
+
+    `kind` is "test" (run in the student's own process), "answer" or "task" (read by a person).
+    """
+
+    grade_id: str
+    points: float | None
+    max_points: float
+    says: str
+    kind: str = "test"
+
+    def __str__(self) -> str:
+        """'own_mean: 1 of 2 points\n<what happened>'."""
+        points = "open" if self.points is None else f"{self.points:.3g}"
+        return f"{self.grade_id}: {points} of {self.max_points:.3g} points\n{self.says}"
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether this is an answer that the student left as it was handed out."""
+        return self.kind == "answer" and self.points == 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is said about one submission; `refusal` is the sentence if it could not be graded.
+
+    >>> Result("ada", "05_losses_metrics", points={"dice_score": 2.0}).score
+    2.0
+    >>> refused = Result("bob", "05_losses_metrics", refusal="the file is empty.")
+    >>> refused.status, refused.score, Result.from_json(refused.to_json()) == refused
+    ('could not be graded: the file is empty.', None, True)
+    """
+
+    student: str
+    lesson: str
+    verdicts: tuple[Verdict, ...] = ()
+    points: dict[str, float] = field(default_factory=dict)
+    max_points: dict[str, float] = field(default_factory=dict)
+    tests: tuple[OwnTest, ...] = ()
+    repairs: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
+    refusal: str | None = None
+    digest: str | None = None
+    seconds: float = 0.0
+    isolation: str = "none"
+    cells: tuple[Cell, ...] = ()
+    printed: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """One of "graded", "graded with repairs", "could not be graded: <sentence>"."""
+        if self.refusal:
+            return f"could not be graded: {self.refusal}"
+        return "graded with repairs" if self.repairs else "graded"
+
+    @property
+    def score(self) -> float | None:
+        """The sum of the points; None, and never 0, for what could not be graded."""
+        if self.refusal:
+            return None
+        return sum(self.points.values()) + sum(test.points or 0 for test in self.tests)
+
+    @property
+    def max_score(self) -> float:
+        return sum(self.max_points.values()) + sum(test.max_points for test in self.tests)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON-able data; the derived figures are written out for whoever reads the file."""
+        return {
+            "student": self.student,
+            "lesson": self.lesson,
+            "status": self.status,
+            "refusal": self.refusal,
+            "score": self.score,
+            "max_score": self.max_score,
+            "exercises": {
+                verdict.name: verdict.to_json()
+                | {"points": self.points[verdict.name], "max_points": self.max_points[verdict.name]}
+                for verdict in self.verdicts
+            },
+            "max_points": self.max_points,
+            "tests": [dataclasses.asdict(test) for test in self.tests],
+            "repairs": list(self.repairs),
+            "stopped_cells": list(self.stops),
+            "digest": self.digest,
+            "seconds": round(self.seconds, 3),
+            "isolation": self.isolation,
+            "cells": [dataclasses.asdict(cell) for cell in self.cells],
+            "printed": {str(index): text for index, text in self.printed.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Result":
+        """The result that `to_json` wrote."""
+        exercises = data["exercises"]
+        return cls(
+            data["student"],
+            data["lesson"],
+            tuple(Verdict.from_json(verdict) for verdict in exercises.values()),
+            {name: verdict["points"] for name, verdict in exercises.items()},
+            data["max_points"],
+            tuple(OwnTest(**test) for test in data["tests"]),
+            tuple(data["repairs"]),
+            tuple(data["stopped_cells"]),
+            data["refusal"],
+            data["digest"],
+            data["seconds"],
+            data["isolation"],
+            tuple(Cell(**cell | {"tags": tuple(cell["tags"])}) for cell in data["cells"]),
+            {int(index): text for index, text in data["printed"].items()},
+        )

@@ -1,0 +1,114 @@
+"""Following a sandbox from outside: its record is read while it grows, its memory, processes and time are
+held to the limits."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use.
+
+    Held by the watch outside: `total_seconds`, `memory_gb` and `processes` of the whole sandbox, `record_mb`.
+    Held inside: `cell_seconds`, `case_seconds`, `output_kb` a cell, and by the kernel `memory_gb` of data a
+    process and 256 MB a file.
+    """
+
+    cell_seconds: float = 60
+    case_seconds: float = 10
+    total_seconds: float = 600
+    memory_gb: float = 4
+    processes: int = 128
+    record_mb: float = 64
+    output_kb: float = 20
+
+
+def follow(
+    process: subprocess.Popen, record: int, limits: Limits, start: float
+) -> tuple[list[bytes], str | None]:
+    """Read the descriptor `record` to its end; returns its lines, and a sentence if the sandbox `process`
+    took more than it may."""
+    parts, size, reason = [], 0, None
+    # the supervisor inside keeps this limit too, and has time to say so
+    deadline = start + limits.total_seconds + 30
+    watch, look = psutil.Process(process.pid), start
+    ended = False
+    while reason is None:
+        if select.select([record], [], [], 0.2)[0]:
+            chunk = os.read(record, 1 << 20)
+            if not chunk:
+                break
+            parts.append(chunk)
+            size += len(chunk)
+            if size > limits.record_mb * 1e6:
+                reason = f"it returned more than {limits.record_mb:g} MB"
+        elif ended:
+            break
+        ended = process.poll() is not None  # what it wrote last is still in the pipe
+        now = time.monotonic()
+        if now > deadline:
+            reason = f"it took more than {limits.total_seconds:g} s"
+        elif now > look:
+            reason, look = reason or _greedy(watch, limits), now + 0.25
+    return b"".join(parts).split(b"\n"), reason
+
+
+def _greedy(watch: psutil.Process, limits: Limits) -> str | None:
+    """Hold the whole sandbox to its memory and process count, which the kernel holds for single processes at
+    best.
+
+    The fattest process is ended first: if that is the worker, the supervisor goes on without the cell that
+    did it.
+    """
+    try:
+        family = watch.children(recursive=True)
+    except psutil.Error:
+        return None
+    if len(family) > limits.processes:
+        return f"it started more than {limits.processes} processes"
+    own: dict[psutil.Process, int] = {}
+    for process in family:
+        try:
+            memory = process.memory_info()
+            own[process] = memory.rss - memory.shared
+        except (psutil.Error, AttributeError):
+            continue
+    most = limits.memory_gb * 2**30
+    if sum(own.values()) <= most:
+        return None
+    with contextlib.suppress(psutil.Error):
+        # forks share most of their pages: only this slower figure counts each page once
+        if sum(process.memory_full_info().pss for process in own) > most:
+            max(own, key=own.get).kill()
+    return None
+
+
+def end(process: subprocess.Popen) -> None:
+    """Ending bubblewrap ends its first process, and with that one everything inside; without it, the session
+    is ended.
+    """
+    if process.poll() is None:
+        process.kill()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def events(lines: Iterable[bytes]) -> Iterable[dict]:
+    """The record's events; lines that are not what the probe writes are passed over."""
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if type(event) is dict:
+            yield event
