@@ -53,17 +53,18 @@ def _recognise(data: bytes, stem: str) -> tuple[Lesson, Admitted]:
 
 
 def _exercise(name: str, lesson: Lesson, admitted: Admitted) -> Finding:
+    hint = admitted.hints.get(name)
     if name in admitted.missing:
-        return Finding(
-            name, "problem", "its cell is gone; copy it from a fresh lesson: segcourse start FOLDER."
-        )
+        gone = "its cell is gone; copy it from a fresh lesson: segcourse start FOLDER."
+        return Finding(name, "problem", hint or gone)
     if name in admitted.untouched:
-        return Finding(name, "note", f"not started, {lesson.points[name]:g} points.")
-    cell = next(c for c in reversed(admitted.cells) if c.exercise == name and c.role == "exercise")
+        return Finding(name, "note", hint or f"not started, {lesson.points[name]:g} points.")
+    cell = admitted.cells[admitted.answers[name][-1]]
     if error := _syntax_error(cell):
         return Finding(name, "problem", f"{error}; without a repair it earns no points.")
-    if "raise NotImplementedError" in cell.source:
-        return Finding(name, "note", "begun, but a `raise NotImplementedError` is still in it.")
+    if hint:
+        # a line that raises may be meant; whatever else a hint names leaves nothing to look at
+        return Finding(name, "note" if "raise NotImplementedError" in hint else "problem", hint)
     return Finding(name, "ok", "written; run its check to see its points.")
 
 

@@ -87,6 +87,23 @@ def test_an_answer_that_still_raises_is_noted(student):
     assert states(handin.inspect(student(answer)))["dice_score"] == "note"
 
 
+def test_a_stubs_line_above_the_answer_is_named(student):
+    def forget(cells):
+        cells[1].source = "def dice_score(prediction, target):\n    raise NotImplementedError\n    return 1.0"
+
+    said = says(handin.inspect(student(forget)), "dice_score")
+    assert "(line 2) is still there above your code" in said
+
+
+def test_another_name_is_a_problem_with_both_names(student):
+    def rename(cells):
+        cells[1].source = "def dice_coefficient(prediction, target):\n    return 1.0"
+
+    findings = handin.inspect(student(rename))
+    assert states(findings)["dice_score"] == "problem"
+    assert "you defined dice_coefficient; the exercise is called dice_score" in says(findings, "dice_score")
+
+
 def test_a_deleted_exercise_is_a_problem(student):
     findings = handin.inspect(student(lambda cells: cells.pop(3)))
     assert states(findings)["mean_iou"] == "problem"

@@ -6,18 +6,12 @@ drop metadata. The repaired notebook has each exercise's check exactly once, aft
 definition and what that needs.
 """
 
-import re
 from dataclasses import dataclass, replace
 
 from segcourse.grading import repair, source
-from segcourse.grading.collect import digest, find_submission
 from segcourse.grading.locked import put_back
 from segcourse.grading.notebooks import Cell, Lesson, Refused
 from segcourse.grading.reading import read_notebook
-
-__all__ = ["Admitted", "admit", "digest", "find_submission"]
-
-_CHECK = re.compile(r"""^[ \t]*check\([ \t]*(["'])(\w+)\1[ \t]*,.*\)[ \t]*$""", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -48,8 +42,7 @@ def admit(data: bytes, lesson: Lesson, max_megabytes: float = 50) -> Admitted:
     cells, notes = repair.code_again(cells, lesson)
     repairs += notes
     cells, lost = _recognise(cells, lesson)
-    found = {cell.exercise for cell in cells if cell.role in ("exercise", "check")}
-    if not found:
+    if not any(cell.role in ("exercise", "check", "test", "manual", "task") for cell in cells):
         raise Refused(_wrong_lesson(cells, lesson))
     if lost:
         repairs.append(
@@ -95,8 +88,8 @@ def _recognise(cells: list[Cell], lesson: Lesson) -> tuple[list[Cell], int]:
         if twin is None or ((twin.kind == "code") != (cell.kind == "code") and twin.role != "manual"):
             twin = _by_text(cell, lesson, labelled)
         if twin is None:
-            more_checks = _CHECK.search(cell.source) and not _CHECK.sub("", cell.source).strip()
-            role = "skip" if cell.role == "run" and more_checks else cell.role
+            only_checks = source.CHECK.search(cell.source) and not source.without_checks(cell.source)
+            role = "skip" if cell.role == "run" and only_checks else cell.role
             result.append(replace(cell, role=role, grade_id=None))
             continue
         lost += bool(twin.grade_id and twin.grade_id not in labelled)
@@ -116,7 +109,7 @@ def _by_text(cell: Cell, lesson: Lesson, labelled: set[str | None]) -> Cell | No
     for name in lesson.points:
         if source.defines(name, cell.source):
             return lesson.cell(name)
-    if check := _CHECK.fullmatch(cell.source.strip()):
+    if check := source.CHECK.fullmatch(cell.source.strip()):
         name = check.group(2)
         if name in lesson.points and f"check_{name}" not in labelled:
             return lesson.cell(f"check_{name}")

@@ -5,7 +5,6 @@ Learning platforms, browsers and editors rename, wrap and double files. Nothing 
 link is followed: one could lead to another student's work or to the gradebook.
 """
 
-import hashlib
 import io
 import os
 import re
@@ -57,11 +56,6 @@ def lesson_folder(student: Path, lesson: str) -> Path:
         return exact
     spelt = (entry for entry in sorted(student.iterdir()) if _letters(entry.name) == _letters(lesson))
     return next(spelt, exact)
-
-
-def digest(data: bytes) -> str:
-    """The fingerprint that tells a resubmission from the same file graded again."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def _files(folder: Path) -> list[str]:

@@ -96,6 +96,8 @@ def one_check(cells: list[Cell], lesson: Lesson, name: str) -> tuple[list[Cell],
         if i in (*own, *answers) and cell.exercise == name:
             # nbgrader stops at two cells of one grade_id
             cell = replace(cell, grade_id=name if i == labelled else None)
+        if i in checks and source.defined(own_code := source.without_checks(cell.source)):
+            result.append(replace(cell, source=own_code, role="run", exercise=None, grade_id=None))
         if i not in checks:
             result.append(cell)
         if i == place:

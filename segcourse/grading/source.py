@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
+CHECK = re.compile(r"""^[ \t]*check\([ \t]*(["'])(\w+)\1[ \t]*,.*\)[ \t]*$""", re.MULTILINE)
 _DEFINED = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w{1,60})\b", re.MULTILINE)
 _CALLED = re.compile(r"\b(\w{1,60})[ \t]*\(")
 _UNOPENED = re.compile(r"^[ \t]+raise NotImplementedError\b", re.MULTILINE)
@@ -55,6 +56,15 @@ def defined(source: str) -> list[str]:
 def called(source: str) -> set[str]:
     """Every name that is called somewhere in the source."""
     return set(_CALLED.findall(source))
+
+
+def without_checks(source: str) -> str:
+    """The source without the lines that call `check`.
+
+    >>> without_checks('check("dice_score", dice_score)\\nx = 1')
+    'x = 1'
+    """
+    return CHECK.sub("", source).strip()
 
 
 def bare(source: str) -> str:

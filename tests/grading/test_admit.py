@@ -3,12 +3,16 @@
 import copy
 import json
 import os
+import re
 
 import pytest
+from accident_class import MEGABYTES, accidents
+from accidents import cells, editors, files
 from grading_class import IOU_FOR_DICE, LESSON, POINTS, RIGHT, STUBS, as_bytes, hand_in, notebook
 from nbformat.v4 import new_code_cell
 
-from segcourse.grading.admit import admit, find_submission
+from segcourse.grading.admit import admit
+from segcourse.grading.collect import find_submission, lesson_folder
 from segcourse.grading.notebooks import Refused, read_lesson
 
 
@@ -244,3 +248,20 @@ def test_stubs_are_what_the_exercises_expect():
 
     assert set(STUBS) <= set(exercises.names(LESSON))
     assert {name: exercises.get(name).points for name in POINTS} == POINTS
+
+
+ACCIDENTS = accidents(files, editors, cells)
+
+
+@pytest.mark.parametrize("accident", ACCIDENTS.values(), ids=ACCIDENTS)
+def test_accidents_are_repaired_or_refused_before_anything_runs(lesson, tmp_path, accident):
+    accident.hand_in(tmp_path)
+    folder = lesson_folder(tmp_path / "submitted" / accident.name, LESSON)
+    if accident.refused:
+        with pytest.raises(Refused, match=re.escape(accident.refused)):
+            admit(find_submission(folder, LESSON, MEGABYTES)[0], lesson, MEGABYTES)
+        return
+    data, repairs = find_submission(folder, LESSON, MEGABYTES)
+    repairs += admit(data, lesson, MEGABYTES).repairs
+    assert len(repairs) == len(accident.repaired)
+    assert all(words in repair for words, repair in zip(accident.repaired, repairs, strict=True))

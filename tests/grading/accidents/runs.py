@@ -1,0 +1,159 @@
+"""Runs: what happens when all cells are run from top to bottom, on a machine without network, screen, GPU or
+keyboard."""
+
+from accident_class import IMPORTS, accident
+from grading_class import RIGHT, notebook
+
+HEAD, BODY = RIGHT["dice_score"].split("\n", 1)
+
+
+def with_cell(*sources: str):
+    """The right notebook with cells added above the first exercise."""
+    return notebook(RIGHT, {"dice_score": list(sources)})
+
+
+@accident(7)
+def installs_packages():
+    """Lines that install and download: without network they fail, and that is all."""
+    return with_cell("!wget -q -t 1 -T 1 https://localhost:1/model.pt", "%pip --version", "!pip --version")
+
+
+@accident(7)
+def magics():
+    """`%matplotlib inline`, `%%time`, `%cd`, `%load_ext` of what is not there, `%%capture`."""
+    return with_cell(
+        "%matplotlib inline", "%%time\nx = 1", "%cd /content/drive", "%%capture\nprint(2)", "%who"
+    )
+
+
+@accident(7, stopped=["EOFError"])
+def asks_for_input():
+    """`input()` waits for a keyboard that is not there."""
+    return with_cell("name = input('Your name? ')")
+
+
+@accident(7)
+def plots_by_the_hundred():
+    """A plot for each picture, none of them closed."""
+    loop = "for i in range(100):\n    plt.figure(figsize=(1, 1))\n    plt.plot([i])\n    plt.show()"
+    return with_cell(f"import matplotlib.pyplot as plt\n{loop}")
+
+
+@accident(7)
+def prints_without_end():
+    """Progress bars and prints by the thousand."""
+    return with_cell(
+        "from tqdm.auto import tqdm\nfor i in tqdm(range(5_000)):\n    print(i, 'loss', 1 / (i + 1))"
+    )
+
+
+@accident(7, repaired=["the cell that begins “loss = 1.0” took more than 2 s and was left out"])
+def trains_for_an_hour():
+    """A training loop that was meant for a GPU."""
+    return with_cell(
+        "loss = 1.0\nwhile loss > 0:\n    loss = (torch.rand(64, 64) @ torch.rand(64, 64)).mean().item()"
+    )
+
+
+@accident(7, repaired=["took more than 2 s and was left out"])
+def waits_for_an_hour():
+    """`time.sleep(3600)`, to see whether the connection lives that long."""
+    return with_cell("import time\ntime.sleep(3600)")
+
+
+@accident(4, told={"dice_score": "no answer within 2 s"})
+def answer_without_end():
+    """The answer itself never comes to an end."""
+    return notebook(RIGHT | {"dice_score": f"{HEAD}\n    while True:\n        pass"})
+
+
+@accident(7)
+def leaves_the_notebook():
+    """`exit()`, `quit()` and `sys.exit()` end a cell, not the notebook."""
+    return with_cell("exit()", "quit()", "import sys\nsys.exit('bye')")
+
+
+@accident(7, repaired=["the cell that begins “import os” ended the whole kernel and was left out"])
+def ends_the_kernel():
+    """The trick that restarts a kernel on Colab."""
+    return with_cell("import os\nos.kill(os.getpid(), 9)")
+
+
+@accident(7)
+def other_folder():
+    """The working folder is changed, to one where nothing of the lesson lies."""
+    return with_cell("import os\nos.makedirs('data', exist_ok=True)\nos.chdir('/tmp')")
+
+
+@accident(7, stopped=["ModuleNotFoundError: No module named 'albumentationz'"])
+def package_missing():
+    """A package that only the student has."""
+    return with_cell("import albumentationz as A\ntransform = A.Compose([])")
+
+
+@accident(
+    0,
+    stopped=["'albumentationz' (line 1); not run below it: import torch; from segcourse import check"],
+    told={
+        "dice_score": "NameError: name 'torch' is not defined",
+        "iou_per_class": "NameError: name 'torch' is not defined",
+        "mean_iou": "NameError: name 'torch' is not defined",
+    },
+)
+def package_missing_above_the_imports():
+    """The same in the cell of the imports: what stood below it is lost, and that is said."""
+    made = notebook(RIGHT)
+    made.cells[IMPORTS].source = "import albumentationz as A\n" + made.cells[IMPORTS].source
+    return made
+
+
+@accident(7, stopped=["FileNotFoundError"])
+def own_file():
+    """A picture that lies on the student's desk."""
+    return with_cell("text = open('C:/Users/me/my_data.csv').read()")
+
+
+@accident(7)
+def seeds_and_precision():
+    """Seeds, default precision, warnings as errors: what is global in Python is no matter of the mark."""
+    return with_cell(
+        "import warnings, random\nimport numpy as np\nwarnings.simplefilter('error')\nnp.seterr(all='raise')",
+        "random.seed(1)\nnp.random.seed(1)\ntorch.manual_seed(1)\ntorch.set_default_dtype(torch.float64)",
+    )
+
+
+@accident(7, stopped=["the cell that begins “model = torch.nn.Linear(2, 2).to('cuda')”: "])
+def asks_for_a_gpu():
+    """A model is sent to a GPU that is not there; the answers do not need it."""
+    return with_cell("model = torch.nn.Linear(2, 2).to('cuda')")
+
+
+@accident(7, repaired=["left out of the cell that begins “torch.set_default_device('cuda')”"])
+def default_device_is_a_gpu():
+    """Every new tensor was to lie on the GPU."""
+    return with_cell("torch.set_default_device('cuda')")
+
+
+@accident(4, told={"dice_score": "your code stops with "})
+def answer_on_a_gpu():
+    """The answer itself sends its inputs to a GPU."""
+    return notebook(RIGHT | {"dice_score": RIGHT["dice_score"].replace(".bool()", ".bool().cuda()")})
+
+
+@accident(7)
+def everything_reset():
+    """`%reset -f` at the top, for a clean start."""
+    made = with_cell()
+    made.cells[IMPORTS].source = "%reset -f\n" + made.cells[IMPORTS].source
+    return made
+
+
+@accident(7)
+def run_in_an_odd_order():
+    """Cells have run twice, backwards, and the last one was interrupted; only what they say counts."""
+    made = notebook(RIGHT)
+    for number, cell in enumerate(made.cells[IMPORTS:]):
+        cell.execution_count = 40 - 3 * number
+    interrupted = {"output_type": "error", "ename": "KeyboardInterrupt", "evalue": "", "traceback": ["^C"]}
+    made.cells[-1].outputs = [interrupted]
+    return made
