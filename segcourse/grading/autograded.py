@@ -17,17 +17,23 @@ from segcourse.grading.notebooks import Cell, Lesson
 from segcourse.grading.result import OwnTest, Result
 
 RECORD = "segcourse.json"
+NBGRADERS_OWN = ("timestamp.txt", "submission_secret.txt")  # its exchange leaves them with a submission
 
 
 def write(course: Course, lesson: Lesson, result: Result) -> None:
-    """Write autograded/<student>/<lesson>: the notebook and its timestamp."""
+    """Write autograded/<student>/<lesson>: the notebook, and what nbgrader's exchange wants to find beside it
+    and beside the student's page.
+    """
     folder = course.autograded(result.student, lesson.name)
     with replacing(folder / f"{lesson.name}.ipynb") as temporary:
         nbformat.write(notebook(lesson, result), temporary)
-    stamp = course.submitted(result.student, lesson.name) / "timestamp.txt"
-    if stamp.is_file() and not stamp.is_symlink():
-        with replacing(folder / "timestamp.txt") as temporary:
-            temporary.write_bytes(stamp.read_bytes()[:100])
+    for name in NBGRADERS_OWN:
+        given = course.submitted(result.student, lesson.name) / name
+        if given.is_symlink() or not given.is_file():
+            continue
+        for target in (folder, course.feedback(result.student, lesson.name).parent):
+            with replacing(target / name) as temporary, given.open("rb") as file:
+                temporary.write_bytes(file.read(1000))
 
 
 def sign(course: Course, result: Result, fingerprint: str) -> None:
@@ -72,11 +78,8 @@ def notebook(lesson: Lesson, result: Result) -> nbformat.NotebookNode:
             told.append(result.printed[index])
         outputs = [new_output("stream", name="stdout", text=line) for line in told]
         cells.append(_cell(lesson, cell, f"cell-{index}", outputs))
-    metadata = {
-        "kernelspec": lesson.notebook.metadata.get("kernelspec", {}),
-        "language_info": {"name": "python"},
-    }
-    return new_notebook(cells=cells, metadata=metadata)
+    kernel = {name: value for name, value in lesson.notebook.metadata.items() if name == "kernelspec"}
+    return new_notebook(cells=cells, metadata=kernel | {"language_info": {"name": "python"}})
 
 
 def _cell(lesson: Lesson, cell: Cell, name: str, outputs: list) -> nbformat.NotebookNode:

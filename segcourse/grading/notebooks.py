@@ -134,8 +134,8 @@ def parse_lesson(text: str, path: Path, files: dict[str, bytes]) -> Lesson:
         tags = tuple(cell.metadata.get("tags", ()))
         role = "text" if cell.cell_type != "code" else "skip" if "skip-grading" in tags else "run"
         cells.append(Cell(cell.source, cell.cell_type, role, None, grade_id, cell.get("id"), tags))
-    if not points:
-        raise SegcourseError(f"{path} has no exercise: no cell that nbgrader grades is called check_<name>.")
+    if not points and not own:
+        raise SegcourseError(f"{path} has no exercise: there is no cell in it that nbgrader grades.")
     cells = [_named(cell, points, metadata) for cell in cells]
     return Lesson(path.stem, path, tuple(cells), points, metadata, notebook, text, files, own, released)
 
