@@ -18,6 +18,7 @@ from segcourse.exercises import engine
 from segcourse.exercises.engine import Case, Exercise, NotYourOwn
 from segcourse.exercises.observations import HANDED_OVER
 
+ASKED = "the exercise asks for your own"  # in every sentence about a borrowed answer
 _ONE_AT_A_TIME = threading.RLock()  # what one check has put away, another must not take for the original
 
 
@@ -135,8 +136,8 @@ class OwnWork:
 
 def _sentence(name: str) -> str:
     return (
-        f"this answer hands the work to {name}; the exercise asks for your own. Write out yourself what it "
-        "does: calling other functions on the way is fine. To compare with it, call it in another cell."
+        f"this answer hands the work to {name}; {ASKED}. Write out yourself what it does: "
+        "calling other functions on the way is fine. To compare with it, call it in another cell."
     )
 
 

@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from segcourse.exercises.own_work import ASKED
 from segcourse.exercises.verdicts import Verdict
 from segcourse.grading.instructor_tests import OwnTest
 from segcourse.grading.item_analysis import item_rest, reading
 from segcourse.grading.records import ClassRecords, Entry
 
 UNKNOWN = "nothing known looks like this"
+BORROWED = f"the answer hands the work to a finished implementation, and {ASKED}."
 PART, HERE = "part of it: ", "here, "  # how a diagnosis begins that explains less than everything
 
 
@@ -133,6 +135,8 @@ def told(verdict: Verdict) -> tuple[str, str, bool]:
     says = verdict.diagnosis or UNKNOWN
     how = "part" if says.startswith(PART) else "here" if says.startswith(HERE) else "whole"
     says = says.removeprefix(PART).removeprefix(HERE)
+    if ASKED in says:
+        return BORROWED, how, True
     if stopped := re.match(r"(your code stops with|its cell stopped with) (\w+)", says):
         return stopped.group(), how, False
     return says, how, verdict.diagnosis is not None
@@ -147,7 +151,7 @@ def not_their_own(records: ClassRecords) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for entry in records.graded:
         for name, verdict in entry.verdicts.items():
-            if verdict.smallest and verdict.smallest.got.startswith("NotYourOwn"):
+            if ASKED in (verdict.diagnosis or ""):
                 found.setdefault(name, []).append(entry.student)
     return found
 

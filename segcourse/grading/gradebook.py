@@ -20,6 +20,7 @@ from traitlets.config.loader import PyFileConfigLoader
 from segcourse.errors import SegcourseError
 from segcourse.exercises.display import text
 from segcourse.grading.course import Course
+from segcourse.grading.marks import Marks, marks_of
 from segcourse.grading.notebooks import Lesson
 from segcourse.grading.result import Result
 
@@ -120,6 +121,10 @@ class Book:
             return False
         marks = _by_cell(result.points) | {test.grade_id: test.points for test in result.tests}
         return all(grade.auto_score == marks.get(grade.name) for grade in submitted.grades)
+
+    def marks(self, student: str) -> Marks:
+        """What the gradebook says now of the submission of `student`."""
+        return marks_of(self.book.find_submission(self.lesson.name, student))
 
     def _timestamp(self, student: str) -> tuple[object | None, str | None]:
         path = self.course.submitted(student, self.lesson.name) / "timestamp.txt"

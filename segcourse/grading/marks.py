@@ -85,7 +85,7 @@ def marks_of(submission) -> Marks:
             if grade.extra_credit:
                 by_hand = (by_hand if by_hand is not None else grade.auto_score or 0.0) + grade.extra_credit
             about = (comments.get(grade.name, ""), bool(grade.needs_manual_grade))
-            cells.append(Mark(grade.name, grade.max_score or 0.0, grade.auto_score, by_hand, *about))
+            cells.append(Mark(grade.name, grade.cell.max_score or 0.0, grade.auto_score, by_hand, *about))
     return Marks(tuple(cells), submission.late_submission_penalty or 0.0, status(submission))
 
 

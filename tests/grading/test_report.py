@@ -13,7 +13,7 @@ import pytest
 from nbgrader.api import Gradebook
 from typer.testing import CliRunner
 
-from segcourse import cli
+from segcourse import cli, dice_score, exercises
 from segcourse.errors import SegcourseError
 from segcourse.exercises.smallest import Smallest
 from segcourse.exercises.verdicts import GroupResult, Verdict
@@ -292,9 +292,10 @@ def test_repairs_count_by_their_kind(tmp_path):
 
 def test_an_instructors_own_tests_and_borrowed_answers_are_marked(tmp_path):
     own = (OwnTest("my_test", 2.0, 2.0, "passed"), OwnTest("essay", None, 5.0, "a person", "answer"))
-    borrowed = verdict("dice_score", 0, 0, says="write your own.", got="NotYourOwn: write your own.")
+    borrowed = exercises.assess("dice_score", lambda *masks: dice_score(*masks))
     record(tmp_path, result("ada", borrowed, verdict("mean_iou", 1, 1), tests=own))
     made = report.build(Course.open(tmp_path), LESSON)
+    assert class_figures.causes(made.records)[0].says == class_figures.BORROWED
     assert class_figures.own_tests(made.records) == {"my_test": [own[0]]}
     assert class_figures.not_their_own(made.records) == {"dice_score": ["ada"]}
     page = report.page(made)
