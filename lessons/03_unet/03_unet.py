@@ -177,6 +177,9 @@ reveal(str(seen[1]))
 # - what is judged is what the block does; names and spelling are yours. Biases in the convolutions are neither asked
 #   for nor forbidden
 #
+# In every exercise the work itself is yours: an answer that only calls a finished implementation, of this
+# library or another, gets no points. Other functions may be steps on the way.
+#
 # <details><summary>Hint 1: where do I start?</summary>
 # <code>nn.Conv2d</code>, <code>nn.BatchNorm2d</code> and <code>nn.ReLU</code> are the three layers.
 # <code>nn.Sequential</code> runs layers one after the other; a class may inherit from it.

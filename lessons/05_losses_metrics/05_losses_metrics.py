@@ -135,6 +135,9 @@ for name, answer in answers.items():
 # - returns a tensor of counts, num_classes x num_classes: row the true class, column the predicted one.
 #   Classes that do not occur have a row and a column of zeros
 #
+# In every exercise the work itself is yours: an answer that only calls a finished implementation, of this
+# library or another, gets no points. Other functions may be steps on the way.
+#
 # <details><summary>Hint 1: how do I count pairs without a loop?</summary>
 # Give each pair a number of its own, 0 … num_classes² - 1, and count how often each number occurs.
 # <code>torch.bincount</code> counts.
