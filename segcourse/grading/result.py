@@ -21,11 +21,6 @@ class OwnTest:
     says: str
     kind: str = "test"
 
-    def __str__(self) -> str:
-        """'own_mean: 1 of 2 points\n<what happened>'."""
-        points = "open" if self.points is None else f"{self.points:.3g}"
-        return f"{self.grade_id}: {points} of {self.max_points:.3g} points\n{self.says}"
-
     @property
     def unanswered(self) -> bool:
         """Whether this is an answer that the student left as it was handed out."""
