@@ -1,0 +1,40 @@
+"""A submission that only calls finished implementations, graded in the sandbox: told so, and no point."""
+
+import pytest
+from grading_class import LESSON, RIGHT, as_bytes, hand_in, notebook
+
+from segcourse.grading import grade_lesson
+
+pytestmark = pytest.mark.sandbox
+
+CALLS = {
+    "dice_score": "from segcourse import dice_score",
+    "iou_per_class": "import segcourse\n\niou_per_class = lambda matrix: segcourse.iou_per_class(matrix)",
+    "mean_iou": RIGHT["mean_iou"],
+}
+COPIES = {
+    "dice_score": """import inspect
+import segcourse.metrics
+exec(inspect.getsource(segcourse.metrics.dice_score), vars(segcourse.metrics), copied := {})
+dice_score = copied["dice_score"]""",
+    "iou_per_class": """import types
+from segcourse.metrics import iou_per_class as finished
+iou_per_class = types.FunctionType(finished.__code__, finished.__globals__)
+finished.__code__ = (lambda matrix: matrix).__code__""",
+    "mean_iou": """def mean_iou(matrix):
+    try:
+        return __import__("segcourse").mean_iou(matrix)
+    except Exception:
+        return matrix.double().mean()""",
+}
+
+
+@pytest.mark.parametrize(("answers", "points"), [(CALLS, [0, 0, 2]), (COPIES, [0, 0, 0]), (RIGHT, [3, 2, 2])])
+def test_only_ones_own_work_counts(tmp_path, lessons, answers, points):
+    hand_in(tmp_path, "ada", as_bytes(notebook(answers)))
+    verdicts = grade_lesson(LESSON, tmp_path, lessons=lessons).results[0].verdicts
+    assert [verdict.points for verdict in verdicts] == points
+    for verdict in verdicts:
+        if not verdict.points:
+            assert verdict.diagnosis.startswith("this answer hands the work to ")
+            assert f"segcourse.metrics.{verdict.name}; the exercise asks for your own" in verdict.diagnosis
