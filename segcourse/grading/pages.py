@@ -26,6 +26,7 @@ def template(name: str) -> jinja2.Template:
         "points": lambda number: f"{number:.3g}",
         "seconds": lambda number: f"{number:.0f} s" if number >= 10 else f"{number:.1f} s",
         "sentence": sentence,
+        "moment": lambda text: clip(text, 40).replace("T", " ").replace("+00:00", " UTC"),
         "short": lambda name: clip(name, MAX_NAME),
         "explained": lambda verdict: Markup(explanation(verdict)),
         "case": lambda verdict: Markup(smallest_case(verdict)),

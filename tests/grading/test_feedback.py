@@ -21,7 +21,7 @@ def course(tmp_path):
 
 
 def result(**more) -> Result:
-    """A transposed confusion matrix, and Dice that takes two empty masks for a perfect pair."""
+    """A transposed confusion matrix, and a Dice score that is not right either."""
     verdicts = tuple(
         exercises.assess(name, exercises.get(name).misconceptions[0].wrong)
         for name in ("confusion_matrix", "dice_score")
