@@ -53,7 +53,10 @@ def _working() -> tuple[str, ...]:
         command.append("--disable-userns")
     for name, value in environment().items():
         command += ["--setenv", name, value]
-    command += ["--proc", "/proc", "--dev", "/dev"]
+    command += ["--hostname", "sandbox", "--proc", "/proc", "--dev", "/dev"]
+    # the whole machine's settings: where root grades, the user inside may else change them (core_pattern!)
+    for name in ("sys", "fs", "irq", "bus", "acpi", "scsi", "mtrr", "sysrq-trigger"):
+        command += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
     # before what is bound read-only: this Python may itself lie below /tmp or a home
     for folder, size in RAM_DISKS.items():
         command += ["--size", str(size), "--tmpfs", folder]

@@ -69,6 +69,7 @@ def serve(job: int, record: int, shell) -> None:
                 counts = {
                     name: len(engine.draw(exercises.get(name), order["seed"])) for name in order["draw"]
                 }
+                engine.draw.cache_clear()  # or every worker would be born with the cases in its memory
                 os.write(tell, json.dumps(counts).encode() + b"\n")
                 continue
             (_, writing), (listening, _) = pipes[order["worker"]]

@@ -171,6 +171,7 @@ class Supervisor:
         elif kind == "gone" and check:
             if self.witness and self.case < self.cases[check]:
                 self.strike("stopped", "your code ended the whole program")
+            _kill(self.witness or 0)
             self.witness = None
             if self.case < self.cases[check]:
                 self.allow(self.worker, self.limits["cell_seconds"])
@@ -206,5 +207,6 @@ def _computed(pid: int) -> float:
 
 def _kill(pid: int) -> None:
     if pid > 1:  # a witness's number comes from the student's side, and kill(-1) would mean everybody
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
+        for kill in (os.killpg, os.kill):  # a witness has a group of its own: what it has forked ends with it
+            with contextlib.suppress(OSError):
+                kill(pid, signal.SIGKILL)

@@ -106,6 +106,7 @@ class Worker:
     def witness(self, order: dict, draw=engine.draw) -> None:
         """Observe each case from the ordered one on, telling each before the next begins."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.setpgid(0, 0)
         own_work, first = self.own_work[order["check"]], order["case"]
         cases = draw(own_work.exercise, order["seed"])
         self.say("witness", pid=os.getpid(), case=first)
