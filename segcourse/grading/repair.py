@@ -52,7 +52,8 @@ def written(cells: list[Cell], lesson: Lesson, name: str) -> list[int]:
     """Where a student has written `name`: the cells that define it, else its own cell if it was touched."""
     stub = source.bare(lesson.cell(name).source)
     own = [i for i, cell in enumerate(cells) if cell.exercise == name and cell.role in ("exercise", "skip")]
-    touched = [i for i, cell in enumerate(cells) if cell.role in RUNS and source.bare(cell.source) != stub]
+    idle = {i for i in own if source.bare(cells[i].source) == stub}
+    touched = [i for i, cell in enumerate(cells) if cell.role in RUNS and i not in idle]
     definitions = [i for i in touched if source.defines(name, cells[i].source)]
     named = definitions or [i for i in touched if i in own]
     return named if named or own else [i for i in touched if source.assigns(name, cells[i].source)]
@@ -85,7 +86,8 @@ def one_check(cells: list[Cell], lesson: Lesson, name: str) -> tuple[list[Cell],
     if -1 < (checks or [last])[-1] < last:
         notes.append(f"{name} is written below its check; the check was moved down")
     place = max([last, *checks[-1:]])
-    needed, place = _needed_below(cells, answers, place)
+    later = list(lesson.points)[list(lesson.points).index(name) :]  # the lesson's own order needs no repair
+    needed, place = _needed_below(cells, answers, place, set(later))
     if needed:
         notes.append(f"{name} uses {', '.join(needed)}, written below its check; the check was moved down")
     labelled = next((i for i in reversed(answers) if cells[i].exercise in (name, None)), max(own, default=-1))
@@ -125,12 +127,14 @@ def _plain(check: Cell) -> str:
     return source.bare(check.source).replace("'", '"')
 
 
-def _needed_below(cells: list[Cell], answers: list[int], place: int) -> tuple[list[str], int]:
-    """What the answer calls that is defined only below `place`, and the last place where that happens."""
+def _needed_below(
+    cells: list[Cell], answers: list[int], place: int, later: set[str]
+) -> tuple[list[str], int]:
+    """What the answer calls that is defined only below `place`, `later` aside, and the last such place."""
     if not answers:
         return [], place
     runs = [(i, cell.source) for i, cell in enumerate(cells) if cell.role in RUNS]
-    known = {name for i, text in runs if i <= place for name in source.defined(text)}
+    known = later.union(name for i, text in runs if i <= place for name in source.defined(text))
     wanted, needed, last = source.called(cells[answers[-1]].source) - known, [], place
     for i, text in runs:
         here = [name for name in source.defined(text) if i > place and name in wanted]
