@@ -119,7 +119,10 @@ def _table(name: str, rows: list[list[str]], labels: bool, wrong: list[list[int]
 
 _TABLE = "border-collapse:collapse;margin:0;print-color-adjust:exact;-webkit-print-color-adjust:exact"
 _FIGURE = "display:inline-block;vertical-align:top;margin:0 1.5em 1em 0;max-width:100%;overflow-x:auto"
-_CELL = "min-width:26px;height:26px;padding:0 3px;text-align:center;vertical-align:middle;font-size:12px;border:1px solid #888"
+_CELL = (
+    "min-width:26px;height:26px;padding:0 3px;text-align:center;vertical-align:middle;font-size:12px;"
+    "border:1px solid #888"
+)
 _FRAMED = f"font-weight:bold;box-shadow:inset 0 0 0 3px {BAD}"
 _PAPER = "background-color:#fff;color:#000"  # whatever theme the notebook has
 

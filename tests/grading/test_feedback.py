@@ -5,7 +5,7 @@ import re
 import pytest
 
 from segcourse import exercises
-from segcourse.grading import feedback
+from segcourse.grading import Session, feedback, report
 from segcourse.grading.course import Course
 from segcourse.grading.instructor_tests import OwnTest
 from segcourse.grading.marks import Mark, Marks
@@ -70,6 +70,24 @@ def test_the_score_is_the_gradebooks(course):
     assert "essay 3 of 5 your answer" in said
     assert "You understood it: half the points." in said
     assert "&lt;b&gt;Well&lt;/b&gt; argued." in page
+
+
+def test_grading_again_and_the_report_write_what_was_given_by_hand(lessons, tmp_path):
+    with Session(LESSON, tmp_path, lessons=lessons, trust=True) as session:
+        verdict = exercises.assess("mean_iou", exercises.get("mean_iou").misconceptions[0].wrong)
+        points = {"dice_score": 0.0, "iou_per_class": 0.0, "mean_iou": 1.0}
+        made = Result("ada", LESSON, (verdict,), points, session.lesson.points)
+        page = session.course.feedback("ada", LESSON)
+        session.record(made)
+        assert "1 of 7 points automatic score" in words(page.read_text())
+        session.book.book.find_grade("check_mean_iou", LESSON, LESSON, "ada").manual_score = 2.0
+        session.book.book.db.commit()
+        session.record(made)
+        assert "2 of 7 points 0 given automatically, 2 by hand" in words(page.read_text())
+        session.book.book.find_grade("check_mean_iou", LESSON, LESSON, "ada").manual_score = 1.5
+        session.book.book.db.commit()
+    assert report.rewrite_pages(LESSON, tmp_path) == 1
+    assert "1.5 of 7 points 0 given automatically, 1.5 by hand" in words(page.read_text())
 
 
 def test_a_score_that_waits_for_a_person_says_so(course):
