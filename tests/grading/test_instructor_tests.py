@@ -1,6 +1,7 @@
 """An instructor's own nbgrader cells, from the lesson's file to the gradebook."""
 
 import json
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -27,6 +28,7 @@ from segcourse.grading.course import Course
 from segcourse.grading.events import Events
 from segcourse.grading.gradebook import Book
 from segcourse.grading.notebooks import read_lesson
+from segcourse.grading.result import Result
 from segcourse.grading.watch import Limits
 
 
@@ -240,6 +242,21 @@ def test_a_lesson_may_have_an_instructor_s_tests_alone(tmp_path):
         ("ada", "graded", 3),
         ("bob", "graded", 0),
     ]
+
+
+def test_a_refused_resubmission_leaves_no_old_score_of_a_test(own_lesson, tmp_path):
+    course, unseen = Course.open(tmp_path), instructor_tests.unseen(own_lesson)
+    full = tuple(replace(test, points=test.max_points) for test in unseen)
+    with Book(course, own_lesson) as book:  # no nbgrader command has made this gradebook
+        book.record(Result("ada", LESSON, tests=full), resubmitted=False)
+        before = book.book.find_submission(LESSON, "ada")
+        assert (before.score, before.max_score) == (20, 27)
+        book.record(Result("ada", LESSON, tests=unseen, refusal="the file is empty."), resubmitted=True)
+    with Gradebook(course.db_url, course.name) as book:
+        (notebook,) = book.find_submission(LESSON, "ada").notebooks
+        assert {(grade.auto_score, grade.needs_manual_grade) for grade in notebook.grades} == {(None, True)}
+        assert notebook.score == 0
+        assert {c.comment for c in notebook.comments} == {"could not be graded: the file is empty."}
 
 
 def test_a_gradebook_with_other_points_is_not_written_to(repository, own_lesson):
