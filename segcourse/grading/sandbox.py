@@ -84,7 +84,14 @@ def _run(job: dict, limits: Limits, files: Mapping[str, bytes], launch: Launch, 
     encoded = {name: base64.b64encode(content).decode() for name, content in files.items()}
     job = job | {"limits": asdict(limits) | {"sandboxed": sandboxed}, "files": encoded}
     with contextlib.ExitStack() as stack:
-        given, errors = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
+        given = stack.enter_context(tempfile.TemporaryFile())
+        # a pipe and not a file: bubblewrap's own processes hold it where a submission can fill it
+        heard, errors = (
+            stack.enter_context(os.fdopen(end, mode, 0))
+            for end, mode in zip(os.pipe(), ("rb", "wb"), strict=True)
+        )
+        for end in heard, errors:
+            os.set_blocking(end.fileno(), False)
         given.write(json.dumps(job).encode())
         given.seek(0)
         reading, writing = os.pipe()
@@ -98,8 +105,7 @@ def _run(job: dict, limits: Limits, files: Mapping[str, bytes], launch: Launch, 
         stack.callback(_running.discard, process)
         lines, ended = watch.follow(process, reading, limits, start)
         if not any(lines) and not ended:
-            errors.seek(0)
-            last = errors.read(1 << 16).decode("utf-8", "replace").strip().splitlines()[-1:]
+            last = (heard.read(1 << 16) or b"").decode("utf-8", "replace").strip().splitlines()[-1:]
             reason = "".join(last)[:300] or "no reason given"
             ended = f"the sandbox stopped before the notebook began ({reason})"
     return Run(tuple(watch.events(lines)), ended, time.monotonic() - start)
