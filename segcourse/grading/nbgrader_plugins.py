@@ -5,25 +5,33 @@ run one, the five steps run instead, so that a corrupt file or a dead kernel cos
 """
 
 import csv
+import glob
+import shutil
+from collections.abc import Container
 from pathlib import Path
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters.base import NbGraderException
 from nbgrader.plugins.export import ExportPlugin
 from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions, GetGrades
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Unicode
 
+from segcourse.errors import SegcourseError
+from segcourse.grading.autograded import NBGRADERS_OWN, RECORD
+from segcourse.grading.course import Course
+from segcourse.grading.lock import Lock
 from segcourse.grading.notebooks import checks
 from segcourse.grading.zip_collect import SortByName, UnpackDownload
 
 
 def install(config, course: Path, lessons: Path) -> None:
     """Name the plug-ins in nbgrader's `config`."""
+    config.CourseDirectory.course_id = Course.open(course).name
     config.Autograde.exporter_class = GradingExporter
-    config.Autograde.pre_convert_hook = take_any_name
     config.GradingExporter.course = str(course)
     config.GradingExporter.lessons = str(lessons)
     config.ExportApp.plugin_class = StatusExport
@@ -35,15 +43,6 @@ def install(config, course: Path, lessons: Path) -> None:
     config.HTMLExporter.sanitize_html = True
 
 
-def take_any_name(assignment: str, student: str, notebooks: list[str]) -> None:
-    """Before `nbgrader autograde` reads a submission: a notebook whose name is not the lesson's would be
-    skipped.
-
-    Which file is meant is for admission to say, so that nbgrader is told of the lesson's name alone.
-    """
-    notebooks[:] = [str(Path(notebooks[0]).with_name(f"{assignment}.ipynb"))]
-
-
 class GradingExporter(NotebookExporter):
     """Stands where `nbgrader autograde` reads a submission, and hands back the graded notebook."""
 
@@ -52,6 +51,24 @@ class GradingExporter(NotebookExporter):
     trust_submissions = Bool(False, help="Run submissions with all your rights, without a sandbox.").tag(
         config=True
     )
+
+    def __init__(self, **settings) -> None:
+        """nbgrader makes its exporter before it clears folders away: while another grader is at work none is,
+        and what was graded last is still known after --force, which formgrader's button implies.
+        """
+        super().__init__(**settings)
+        about = self.parent.coursedir
+        try:
+            Lock(Path(self.course)).close()
+        except SegcourseError as error:
+            self.log.error(str(error))
+            raise NbGraderException(str(error)) from error
+        records = Path(self.course).glob(f"autograded/*/*/{RECORD}")
+        self.records = {path.parts[-3:-1]: path.read_bytes() for path in records}
+        # nbgrader passes over files that are not called as the lesson is; whoever sent one needs a status too
+        everyone = about.format_path(about.submitted_directory, about.student_id, about.assignment_id)
+        for folder in glob.glob(everyone):
+            self.parent.assignments[folder] = [f"{folder}/{Path(folder).name}.ipynb"]
 
     def from_filename(self, filename, resources=None, **_):
         from segcourse.grading import Session
@@ -63,9 +80,21 @@ class GradingExporter(NotebookExporter):
             return Path(filename).read_text(encoding="utf-8"), resources
         options = {"lessons": Path(self.lessons), "trust": self.trust_submissions}
         with Session(about["assignment"], Path(self.course), **options) as session:
+            self._tidy(session.course.autograded(about["student"], about["assignment"]), session.lesson.files)
             result = session.grade(about["student"])
             self.log.info("%s: %s", about["student"], result.status)
             return nbformat.writes(session.notebook(result)), resources
+
+    def _tidy(self, folder: Path, files: Container[str]) -> None:
+        """nbgrader has copied all that was handed in, even what a link points to; the lesson's own files and
+        nbgrader's stay.
+        """
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.name not in files and path.name not in NBGRADERS_OWN:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        if record := self.records.get(folder.parts[-2:]):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / RECORD).write_bytes(record)
 
 
 class ClearAddedSolutions(ClearSolutions):
@@ -126,6 +155,8 @@ class StatusExport(ExportPlugin):
         try:
             submission = gradebook.find_submission(assignment.name, student.id)
         except MissingEntry:
+            if self._handed_in(assignment.name, student.id):
+                return row | {"status": "handed in, but not graded yet"}
             return row | {"raw_score": 0, "late_submission_penalty": 0, "score": 0, "status": "not handed in"}
         row |= {"timestamp": submission.timestamp, "status": status(submission)}
         if not row["status"].startswith("could not"):
@@ -133,6 +164,14 @@ class StatusExport(ExportPlugin):
             row |= {"raw_score": submission.score, "late_submission_penalty": penalty}
             row["score"] = max(0.0, submission.score - penalty)
         return row
+
+    def _handed_in(self, assignment: str, student: str) -> bool:
+        """Whether something lies there that nobody has graded yet."""
+        places = getattr(self.parent, "coursedir", None)
+        return (
+            bool(places)
+            and Path(places.format_path(places.submitted_directory, student, assignment)).exists()
+        )
 
 
 def status(submission) -> str:

@@ -1,52 +1,45 @@
-"""nbgrader's own commands, run as an instructor runs them, with the course's configuration."""
+"""nbgrader's own commands, run as an instructor and a student run them, with the course's configuration."""
 
-import csv
+import contextlib
 import json
 import os
 import shutil
-import subprocess
-import sys
+import zipfile
 from pathlib import Path
 
 import nbformat
 import pytest
 from grading_class import IOU_FOR_DICE, LESSON, POINTS, RIGHT, as_bytes, hand_in, notebook
 from nbgrader import utils
+from nbgrader.api import Gradebook
+from repository import LATE_PENALTIES, answered, exported, make, nbgrader, table
 
-CONFIGURED = Path(__file__).parents[2] / "grading"
+from segcourse.grading import grade_lesson
+from segcourse.grading.course import Course
+from segcourse.grading.lock import Lock
+
+WRONG = RIGHT | {"dice_score": IOU_FOR_DICE}
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory) -> Path:
-    """A repository with the tiny lesson, its text twin and the course folder as it stands."""
-    root = tmp_path_factory.mktemp("repository")
-    folder = root / "lessons" / LESSON
-    folder.mkdir(parents=True)
-    nbformat.write(notebook(), folder / f"{LESSON}.ipynb")
-    (folder / f"{LESSON}.py").write_text("# the text twin\n")
-    (folder / "picture.txt").write_text("a picture\n")
-    (root / "grading").mkdir()
-    for name in ("nbgrader_config.py", "course.toml"):
-        shutil.copy(CONFIGURED / name, root / "grading")
+def released(tmp_path_factory) -> Path:
+    """A repository with the tiny lesson handed out, and the course folder as it stands, with late penalties
+    besides.
+    """
+    root = tmp_path_factory.mktemp("released")
+    make(root, LATE_PENALTIES)
     nbgrader(root, "generate_assignment", LESSON)
     return root
 
 
-def nbgrader(root: Path, *arguments: str) -> str:
-    binaries = str(Path(sys.executable).parent)
-    environment = os.environ | {
-        "JUPYTER_CONFIG_PATH": str(root / "grading"),
-        "PATH": f"{binaries}:{os.environ['PATH']}",
-        "HOME": str(root),  # nbgrader's log and settings of whoever runs the tests stay out
-    }
-    command = [sys.executable, "-m", "nbgrader", *arguments]
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+@pytest.fixture
+def repository(released, tmp_path) -> Path:
+    """A copy of it that a test may fill."""
+    return shutil.copytree(released, tmp_path, dirs_exist_ok=True)
 
 
-def test_a_released_lesson_has_its_stubs_and_locked_checks(repository):
-    release = repository / "grading" / "release" / LESSON
+def test_a_released_lesson_has_its_stubs_and_locked_checks(released):
+    release = released / "grading" / "release" / LESSON
     assert sorted(path.name for path in release.iterdir()) == [
         f"{LESSON}.ipynb",
         "picture.txt",
@@ -67,28 +60,130 @@ def test_a_released_lesson_has_its_stubs_and_locked_checks(repository):
             assert "NotImplementedError" in cell.source
 
 
+def hand_in_a_class(course: Path) -> None:
+    """Right and two hours late, wrong, and in four ways not what nbgrader expects."""
+    late = hand_in(course, "ada", answered(course))
+    late.with_name("timestamp.txt").write_text("2026-05-01 14:00:00 UTC")
+    hand_in(course, "ben", answered(course, WRONG))
+    hand_in(course, "cleo", b"{ unfinished")
+    hand_in(course, "dan", answered(course), "Copy of my work.ipynb")
+    hand_in(course, "eve", b"%PDF", "work.pdf")
+    forged = hand_in(course, "fay", answered(course, {}))
+    forged.with_name("segcourse.json").write_text('{"score": 7}')
+    os.symlink(course / "gradebook.db", forged.with_name("marks.db"))
+    with Gradebook(Course.open(course).db_url) as book:
+        book.update_or_create_assignment(LESSON, duedate="2026-05-01 12:00:00 UTC")
+
+
 @pytest.mark.sandbox
 @pytest.mark.slow
-def test_autograde_grades_as_we_do(repository):
-    released = repository / "grading" / "release" / LESSON / f"{LESSON}.ipynb"
+def test_nbgrader_and_we_give_everyone_the_same(repository):
     course = repository / "grading"
-    answered = nbformat.read(released, as_version=4)
-    for cell in answered.cells:
-        if utils.is_solution(cell):
-            answers = RIGHT | {"dice_score": IOU_FOR_DICE}
-            cell.source = answers[cell.metadata.nbgrader.grade_id]
-    hand_in(course, "ada", as_bytes(answered))
-    hand_in(course, "bob", b"{ unfinished")
+    hand_in_a_class(course)
     nbgrader(repository, "autograde", LESSON)
-    record = json.loads((course / "autograded" / "ada" / LESSON / "segcourse.json").read_text())
+    theirs = exported(repository)
+    assert {name: (row["score"], row["late_submission_penalty"]) for name, row in theirs.items()} == {
+        "ada": ("6.0", "1.0"), "ben": ("4.0", "0"), "cleo": ("", ""), "dan": ("7.0", "0"), "eve": ("", ""),
+        "fay": ("0.0", "0"),
+    }  # fmt: skip
+    statuses = {name: row["status"] for name, row in theirs.items()}
+    assert statuses.pop("cleo").startswith("could not be graded: the file is damaged or unfinished")
+    assert statuses.pop("eve").startswith("could not be graded")
+    assert set(statuses.values()) == {"graded"}
+    record = json.loads((course / "autograded" / "ben" / LESSON / "segcourse.json").read_text())
     assert (record["status"], record["score"]) == ("graded", 4)
-    assert "intersection over union" in (course / "feedback" / "ada" / LESSON / f"{LESSON}.html").read_text()
-    nbgrader(repository, "export")
-    with open(repository / "grades.csv", newline="") as file:
-        rows = {row["student_id"]: row for row in csv.DictReader(file)}
-    assert (rows["ada"]["score"], rows["ada"]["status"]) == ("4.0", "graded")
-    assert rows["bob"]["score"] == ""
-    assert rows["bob"]["status"].startswith("could not be graded: the file is damaged or unfinished")
+    assert "intersection over union" in (course / "feedback" / "ben" / LESSON / f"{LESSON}.html").read_text()
+    record = json.loads((course / "autograded" / "fay" / LESSON / "segcourse.json").read_text())
+    assert record["score"] == 0
+    assert not (course / "autograded" / "fay" / LESSON / "marks.db").exists()
+
+    grade_lesson(LESSON, course, lessons=repository / "lessons", again=True)
+    assert table(course) == theirs
     nbgrader(repository, "generate_feedback", LESSON, "--force")  # nbgrader's own pages, over ours
-    page = (course / "feedback" / "bob" / LESSON / f"{LESSON}.html").read_text()
+    page = (course / "feedback" / "cleo" / LESSON / f"{LESSON}.html").read_text()
     assert "damaged or unfinished" in page
+
+
+@pytest.mark.sandbox
+@pytest.mark.slow
+def test_points_by_hand_stay_until_another_submission_cannot_be_graded(repository):
+    course = repository / "grading"
+    hand_in(course, "ben", answered(course, WRONG))
+    grade_lesson(LESSON, course, lessons=repository / "lessons")
+    with Gradebook(Course.open(course).db_url) as book:
+        book.find_grade("check_dice_score", LESSON, LESSON, "ben").manual_score = 1.5
+        book.db.commit()
+    assert nbgrader(repository, "autograde", LESSON).count("Skipping existing assignment") == 1
+    nbgrader(repository, "autograde", LESSON, "--force")
+    row = table(course)["ben"]
+    assert (row["score"], row["status"]) == ("5.5", "needs manual grading")  # a person should look again
+
+    with contextlib.closing(Lock(course.resolve())):
+        log = nbgrader(repository, "autograde", LESSON, "--force", code=1)
+    assert "another grader is writing into" in log
+    assert (course / "autograded" / "ben" / LESSON / "segcourse.json").exists()
+
+    hand_in(course, "ben", b"{ unfinished")
+    nbgrader(repository, "autograde", LESSON, "--force")
+    row = table(course)["ben"]
+    assert row["score"] == ""
+    page = (course / "feedback" / "ben" / LESSON / f"{LESSON}.html").read_text()
+    assert "the manual score 1.5 for dice_score belonged to an earlier submission and was removed" in page
+
+
+@pytest.mark.sandbox
+@pytest.mark.slow
+def test_work_goes_out_and_comes_back_through_nbgraders_exchange(repository, tmp_path_factory):
+    exchange, home = tmp_path_factory.mktemp("exchange"), tmp_path_factory.mktemp("student")
+    exchange.chmod(0o777)
+    course = repository / "grading"
+    place = f'c.Exchange.root = "{exchange}"\n'
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write(place)
+    (home / "nbgrader_config.py").write_text(f"c = get_config()\n{place}")
+    nbgrader(repository, "release_assignment", LESSON)
+
+    def student(*arguments):
+        about = {"folder": home, "JUPYTER_CONFIG_PATH": "", "HOME": str(home)}
+        return nbgrader(repository, *arguments, LESSON, "--course=segcourse", **about)
+
+    student("fetch_assignment")
+    (home / LESSON / f"{LESSON}.ipynb").write_bytes(answered(course, WRONG))
+    checked = nbgrader(repository, "validate", str(home / LESSON / f"{LESSON}.ipynb"))
+    assert "you computed intersection over union" in checked
+    student("submit")
+    nbgrader(repository, "collect", LESSON)
+    (name,) = [path.name for path in (course / "submitted").iterdir()]
+    grade_lesson(LESSON, course, lessons=repository / "lessons")
+    nbgrader(repository, "release_feedback", LESSON)
+    student("fetch_feedback")
+    (page,) = (home / LESSON / "feedback").rglob("*.html")
+    assert page.read_text() == (course / "feedback" / name / LESSON / f"{LESSON}.html").read_text()
+    assert "intersection over union" in page.read_text()
+
+
+def test_what_a_platform_and_people_send_is_sorted(repository):
+    course, right = repository / "grading", as_bytes(notebook(RIGHT))
+    inbox = course / "downloaded" / LESSON / "archive"
+    inbox.mkdir(parents=True)
+    with zipfile.ZipFile(inbox / "CS101-Lesson 5-99.zip", "w") as archive:
+        archive.writestr(f"Ada Lovelace_1_assignsubmission_file_/{LESSON}.ipynb", right)
+        archive.writestr("Ben B_2_assignsubmission_file_/work.pdf", b"%PDF")
+        archive.writestr("Ben B_2_assignsubmission_file_/answer.zip", b"PK a student's own")
+        archive.writestr("__MACOSX/._x", b"")
+    (inbox / f"{LESSON} (cleo).ipynb").write_bytes(right)
+    (inbox / f"{LESSON} (1).ipynb").write_bytes(right)
+    (inbox / f"x_dan_attempt_2026-05-01-12-00-00_{LESSON}.ipynb").write_bytes(b"the first")
+    (inbox / f"x_dan_attempt_2026-05-02-12-00-00_{LESSON}.ipynb").write_bytes(b"the second")
+    log = nbgrader(repository, "zip_collect", LESSON)
+    assert f"Whose file is {LESSON} (1).ipynb?" in log
+    files = (path for path in (course / "submitted").rglob("*") if path.is_file())
+    assert sorted(str(path.relative_to(course / "submitted")) for path in files) == [
+        f"Ada Lovelace/{LESSON}/{LESSON}.ipynb",
+        f"Ben B/{LESSON}/answer.zip",
+        f"Ben B/{LESSON}/work.pdf",
+        f"cleo/{LESSON}/{LESSON}.ipynb",
+        f"dan/{LESSON}/{LESSON}.ipynb",
+        f"dan/{LESSON}/timestamp.txt",
+    ]
+    assert (course / "submitted" / "dan" / LESSON / f"{LESSON}.ipynb").read_bytes() == b"the second"

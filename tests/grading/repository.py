@@ -1,0 +1,91 @@
+"""An instructor's repository with the tiny lesson and the course folder as it stands, and nbgrader run on
+it.
+"""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+from grading_class import LESSON, RIGHT, as_bytes, notebook
+from nbgrader import utils
+from nbgrader.api import Gradebook
+
+from segcourse.grading.course import Course
+from segcourse.grading.nbgrader_plugins import StatusExport
+
+CONFIGURED = Path(__file__).parents[2] / "grading"
+# half a point for each hour; what an instructor writes below nbgrader_config.py's own lines
+LATE_PENALTIES = """
+from nbgrader.plugins import LateSubmissionPlugin
+
+class HalfAPointAnHour(LateSubmissionPlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        return 0.5 * total_seconds_late / 3600
+
+c.AssignLatePenalties.plugin_class = HalfAPointAnHour
+"""
+
+
+def make(root: Path, settings: str = "") -> Path:
+    """Lay out the repository in `root`; `settings` go below nbgrader_config.py's own. Returns the course."""
+    folder, course = root / "lessons" / LESSON, root / "grading"
+    folder.mkdir(parents=True)
+    course.mkdir()
+    nbformat.write(notebook(), folder / f"{LESSON}.ipynb")
+    (folder / f"{LESSON}.py").write_text("# the text twin\n")
+    (folder / "picture.txt").write_text("a picture\n")
+    shutil.copy(CONFIGURED / "course.toml", course)
+    own = (CONFIGURED / "nbgrader_config.py").read_text()
+    (course / "nbgrader_config.py").write_text(own + settings)
+    return course
+
+
+def environment(root: Path) -> dict[str, str]:
+    """An instructor's: nbgrader's settings are found, and those of whoever runs the tests stay out."""
+    return {
+        "JUPYTER_CONFIG_PATH": str(root / "grading"),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(root),
+    }
+
+
+def nbgrader(root: Path, *arguments: str, folder: Path | None = None, code: int = 0, **settings: str) -> str:
+    """Run nbgrader in `folder` (default: the repository) as an instructor does, or with other environment
+    variables as a student; it must end with `code`. Returns all that it said.
+    """
+    command = [sys.executable, "-m", "nbgrader", *arguments]
+    variables = os.environ | environment(root) | settings
+    done = subprocess.run(command, cwd=folder or root, env=variables, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+def exported(root: Path) -> dict[str, dict[str, str]]:
+    """The rows of `nbgrader export`, by student."""
+    nbgrader(root, "export")
+    return _rows(root / "grades.csv")
+
+
+def table(course: Path) -> dict[str, dict[str, str]]:
+    """The same without a process of its own."""
+    with Gradebook(Course.open(course).db_url) as book:
+        StatusExport(to=str(course / "grades.csv")).export(book)
+    return _rows(course / "grades.csv")
+
+
+def _rows(path: Path) -> dict[str, dict[str, str]]:
+    with open(path, newline="") as file:
+        return {row["student_id"]: row for row in csv.DictReader(file)}
+
+
+def answered(course: Path, answers: dict[str, str] = RIGHT) -> bytes:
+    """The notebook as it was released, with `answers` in it."""
+    made = nbformat.read(course / "release" / LESSON / f"{LESSON}.ipynb", as_version=4)
+    for cell in made.cells:
+        if utils.is_solution(cell):
+            cell.source = answers.get(cell.metadata.nbgrader.grade_id, cell.source)
+    return as_bytes(made)
