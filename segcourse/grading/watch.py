@@ -70,7 +70,7 @@ def _greedy(watch: psutil.Process, limits: Limits) -> str | None:
     did it.
     """
     try:
-        family = watch.children(recursive=True)
+        family = _family(watch)
     except psutil.Error:
         return None
     if len(family) > limits.processes:
@@ -78,6 +78,8 @@ def _greedy(watch: psutil.Process, limits: Limits) -> str | None:
     own: dict[psutil.Process, int] = {}
     for process in family:
         try:
+            if process.status() == psutil.STATUS_STOPPED:  # a submission may stop the clock of who keeps it
+                process.resume()
             memory = process.memory_info()
             own[process] = memory.rss - memory.shared
         except (psutil.Error, AttributeError):
@@ -89,6 +91,26 @@ def _greedy(watch: psutil.Process, limits: Limits) -> str | None:
         # forks share most of their pages: only this slower figure counts each page once
         if sum(process.memory_full_info().pss for process in own) > most:
             max(own, key=own.get).kill()
+    return None
+
+
+def _family(watch: psutil.Process) -> list[psutil.Process]:
+    """All processes of the sandbox; those that have entered it are no children of bubblewrap's."""
+    family = watch.children(recursive=True)
+    space = _space(family[0].pid) if family else None
+    if space in (None, _space(os.getpid())):
+        return family
+    entered = []
+    for pid in psutil.pids():
+        with contextlib.suppress(psutil.Error):
+            entered += [psutil.Process(pid)] if _space(pid) == space else []
+    return entered
+
+
+def _space(pid: int) -> str | None:
+    """The PID namespace of a process, if this user may know."""
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/{pid}/ns/pid")
     return None
 
 
