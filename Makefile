@@ -56,6 +56,6 @@ clean:
 
 .venv/.all: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Setting up .venv with all extras: once, some minutes and some gigabytes, most of them PyTorch."
-	$(install) ".[teach,deploy,dev,peers]"
+	$(install) ".[teach,cluster,deploy,dev,peers]"
 	$(bin)/segcourse doctor --fix
 	@touch .venv/.base $@

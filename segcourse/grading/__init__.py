@@ -5,6 +5,7 @@ gradebook (`gradebook`, `autograded`), tell (`feedback`). A submission never gra
 observed, and judged in another process.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -143,7 +144,7 @@ class Session:
         notes = self.book.record(result, resubmitted=before is not None and before != result.digest)
         result = replace(result, repairs=(*result.repairs, *notes))
         autograded.write(self.course, self.lesson, result)
-        feedback.write(self.course, result)
+        feedback.write(self.course, result, self.book.marks(result.student))
         autograded.sign(self.course, result, self.fingerprint)
         return result
 
@@ -181,7 +182,7 @@ def grade_lesson(
     students: list[str] | None = None,
     progress: bool = False,
     again: bool = False,
-    workers: int = 1,
+    workers: int | None = None,
     scheduler: str | None = None,
     **options: Any,
 ) -> ClassResult:
@@ -189,14 +190,18 @@ def grade_lesson(
 
     Submissions that are graded already and have not changed since are passed over, so that a batch that was
     stopped goes on where it was; `again` grades them too. `students` limits the batch, `progress` draws a bar
-    with the time left. `workers` submissions are graded at a time here, or as many as the Dask cluster at the
-    address `scheduler` takes. `options` go to `Session`, which also says what is raised.
+    with the time left. `workers` submissions are graded at a time here (None: as many as this machine has
+    cores and memory for), or as many as the Dask cluster at the address `scheduler` takes. `options` go to
+    `Session`, which also says what is raised.
     """
     from tqdm import tqdm
 
-    from segcourse.grading.pool import open_pool
+    from segcourse.grading.pool import open_pool, workers_here
 
-    with Session(lesson, course, **options) as session, open_pool(workers, scheduler) as pool:
+    with contextlib.ExitStack() as stack:
+        session = stack.enter_context(Session(lesson, course, **options))
+        workers = workers or workers_here(session.course.limits.memory_gb)
+        pool = stack.enter_context(open_pool(workers, scheduler))
         name = session.lesson.name
         wanted = [s for s in session.course.students(name) if students is None or s in students]
         bar = tqdm(total=len(wanted), desc=name, unit="submission", disable=not progress)

@@ -7,9 +7,12 @@ dies costs nothing but the time, because Dask hands its tasks to another.
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+
+import psutil
 
 from segcourse.errors import SegcourseError
 from segcourse.grading import sandbox
@@ -18,6 +21,12 @@ from segcourse.grading.verdict import Task, grade_bytes
 
 AHEAD = 3  # submissions read ahead a worker: enough to keep it busy, few enough to hold in memory
 WITHOUT_WORKERS = 60.0  # seconds that a cluster may be without any worker before the grader gives up
+
+
+def workers_here(memory_gb: float) -> int:
+    """One a core, as far as there is memory for submissions that take all the `memory_gb` that one may."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, int(psutil.virtual_memory().total / 2**30 / memory_gb)))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,189 @@
+"""A class as a batch: several workers, a cluster, a grader that is killed, and a second one."""
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import psutil
+import pytest
+from grading_class import IOU_FOR_DICE, LESSON, RIGHT, as_bytes, hand_in, notebook
+
+from segcourse.errors import SegcourseError
+from segcourse.grading import Session, grade_lesson
+from segcourse.grading.course import Course
+
+pytestmark = pytest.mark.sandbox
+
+KINDS = {
+    "right": as_bytes(notebook(RIGHT)),
+    "wrong": as_bytes(notebook(RIGHT | {"dice_score": IOU_FOR_DICE})),
+    "untouched": as_bytes(notebook()),
+    "broken": as_bytes(notebook(RIGHT))[:300],
+    "crash": as_bytes(notebook(RIGHT, {"mean_iou": ["import os; os.kill(os.getpid(), 9)"]})),
+}
+SCORES = {"right": 7, "wrong": 4, "untouched": 0, "broken": None, "crash": 7}
+GRADER = """import sys
+from pathlib import Path
+from segcourse.grading import grade_lesson
+lesson, course, lessons, scheduler = sys.argv[1:5]
+grade_lesson(lesson, Path(course), lessons=Path(lessons), workers=2, scheduler=scheduler or None)
+print(done.json())
+"""
+
+
+def course_of(folder: Path, count: int) -> Path:
+    """A class of `count` students, of all kinds in turn."""
+    folder.mkdir()
+    (folder / "course.secret").write_text("the same in every course here\n")
+    for number in range(count):
+        kind = list(KINDS)[number % len(KINDS)]
+        hand_in(folder, f"{kind}-{number:02}", KINDS[kind])
+    return folder
+
+
+def grader(course: Path, lessons: Path, scheduler: str = "") -> subprocess.Popen:
+    command = [sys.executable, "-c", GRADER, LESSON, str(course), str(lessons), scheduler]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def marks(course: Path) -> list[tuple]:
+    """All that the gradebook says of everyone, but the random numbers by which its tables refer to each
+    other."""
+    with closing(sqlite3.connect(course / "gradebook.db")) as book:
+        return book.execute(
+            """select student.id, submitted_assignment.timestamp, late_submission_penalty, base_cell.name,
+                auto_score, manual_score, extra_credit, needs_manual_grade, auto_comment, manual_comment
+            from student join submitted_assignment on student_id = student.id
+            join submitted_notebook on submitted_assignment.id = submitted_notebook.assignment_id
+            left join grade on grade.notebook_id = submitted_notebook.id
+            left join base_cell on base_cell.id = grade.cell_id
+            left join comment on comment.notebook_id = submitted_notebook.id
+            order by student.id, base_cell.name, auto_comment"""
+        ).fetchall()
+
+
+def records(course: Path) -> dict[str, dict]:
+    found = course.glob(f"autograded/*/{LESSON}/segcourse.json")
+    volatile = ("seconds", "graded_at")
+    return {
+        path.parts[-3]: {k: v for k, v in json.loads(path.read_text()).items() if k not in volatile}
+        for path in found
+    }
+
+
+def test_two_workers_give_the_marks_of_one(lessons, tmp_path):
+    alone, together = course_of(tmp_path / "one", 10), course_of(tmp_path / "two", 10)
+    one = grade_lesson(LESSON, alone, lessons=lessons, workers=1)
+    two = grade_lesson(LESSON, together, lessons=lessons, workers=2)
+    assert [r.student for r in two.results] == [r.student for r in one.results]
+    assert {r.student.split("-")[0]: r.score for r in two.results} == SCORES
+    assert marks(alone) == marks(together)
+    assert records(alone) == records(together)
+
+
+def test_what_has_not_changed_is_not_graded_twice(lessons, tmp_path):
+    course = course_of(tmp_path / "course", 5)
+    grade_lesson(LESSON, course, lessons=lessons)
+    stamps = {path: path.stat().st_mtime_ns for path in course.glob("autograded/*/*/segcourse.json")}
+    hand_in(course, "broken-03", KINDS["right"])
+    hand_in(course, "right-00", KINDS["wrong"])
+    again = {r.student: r.score for r in grade_lesson(LESSON, course, lessons=lessons).results}
+    assert again == {"right-00": 4, "wrong-01": 4, "untouched-02": 0, "broken-03": 7, "crash-04": 7}
+    changed = {path.parts[-3] for path, stamp in stamps.items() if path.stat().st_mtime_ns != stamp}
+    assert changed == {"right-00", "broken-03"}
+    (course / "gradebook.db").unlink()  # the records alone are no marks
+    grade_lesson(LESSON, course, lessons=lessons)
+    assert {row[0] for row in marks(course)} == set(again)
+
+
+def test_a_second_grader_is_told_who_is_at_it(lessons, tmp_path):
+    course = course_of(tmp_path / "course", 1)
+    with Session(LESSON, course, lessons=lessons):
+        with pytest.raises(SegcourseError, match=rf"another grader .* \(process {os.getpid()} on "):
+            grade_lesson(LESSON, course, lessons=lessons)
+        second = grader(course, lessons)
+        assert "another grader is writing" in second.communicate()[1]
+    assert grade_lesson(LESSON, course, lessons=lessons).results[0].score == 7
+
+
+@pytest.mark.slow
+def test_a_grader_that_is_killed_again_and_again_loses_nothing(lessons, tmp_path):
+    undisturbed, killed = course_of(tmp_path / "calm", 40), course_of(tmp_path / "killed", 40)
+    calm = grader(undisturbed, lessons)
+    dice, kills = random.Random(), 0
+    print("seed of the kills", seed := dice.randrange(10**6))
+    dice.seed(seed)
+    while True:
+        begun = len(records(killed))
+        process = grader(killed, lessons)
+        enough = begun + dice.randint(1, 12)
+        while process.poll() is None and len(records(killed)) < enough:
+            time.sleep(0.01)
+        time.sleep(dice.uniform(0, 0.2))  # in the midst of whatever comes next
+        if process.poll() is not None:
+            break
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        kills += 1
+        _, alive = psutil.wait_procs(family, timeout=10)
+        assert not alive, "a sandbox outlived its grader"
+    assert process.returncode == 0, process.communicate()[1]
+    assert calm.wait() == 0, calm.communicate()[1]
+    assert kills >= 2
+    assert len(marks(killed)) >= 40
+    assert marks(killed) == marks(undisturbed)
+    assert records(killed) == records(undisturbed)
+    pages = sorted(path.parts[-3] for path in killed.glob("feedback/*/*/*.html"))
+    assert pages == sorted(Course.open(killed).students(LESSON))
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_a_worker_grades_everyone(lessons, tmp_path):
+    course, local = course_of(tmp_path / "cluster", 20), course_of(tmp_path / "local", 20)
+    file = tmp_path / "scheduler.json"
+    dask = [sys.executable, "-m", "distributed.cli.dask_{}", "--scheduler-file", str(file), "--no-dashboard"]
+    log = (tmp_path / "log").open("w")
+
+    def start(kind: str, *options: str) -> subprocess.Popen:
+        words = [word.format(kind) for word in dask]
+        # each in an empty folder of its own: nothing is shared but the network
+        (tmp_path / f"{kind}-{len(options)}").mkdir(exist_ok=True)
+        return subprocess.Popen([*words, *options], stdout=log, stderr=log, cwd=tmp_path)
+
+    with ExitStack() as stack:
+        here = ("--host", "127.0.0.1")
+        processes = [start("scheduler", "--port", "0", *here)]
+        stack.callback(lambda: [process.kill() or process.wait() for process in processes])
+        while not file.exists() or not file.read_text().endswith("}"):
+            time.sleep(0.05)
+        alone = ("--no-nanny", "--nthreads", "1", "--memory-limit", "0", *here)
+        processes += [start("worker", *alone), start("worker", *alone)]
+        address = json.loads(file.read_text())["address"]
+        from distributed import Client
+
+        with Client(address) as client:
+            client.wait_for_workers(2, timeout=60)
+        process = grader(course, lessons, address)
+        while process.poll() is None and len(records(course)) < 5:
+            time.sleep(0.01)
+        assert process.poll() is None
+        processes[1].kill()  # one worker, half-way
+        errors = process.communicate(timeout=200)[1]
+        assert process.returncode == 0, errors
+    assert len(records(course)) == 20
+    grade_lesson(LESSON, local, lessons=lessons, workers=1)
+    assert marks(course) == marks(local)
+
+
+def test_a_cluster_that_is_not_there_is_said(lessons, tmp_path):
+    course = course_of(tmp_path / "course", 1)
+    with pytest.raises(SegcourseError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
+        grade_lesson(LESSON, course, lessons=lessons, scheduler="tcp://127.0.0.1:9")
