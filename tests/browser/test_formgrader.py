@@ -1,5 +1,6 @@
 """An instructor's afternoon in formgrader, and a student's Validate button, in a real browser."""
 
+import contextlib
 import re
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "grading"))  # the class is t
 
 import repository
 from grading_class import IOU_FOR_DICE, LESSON, RIGHT, hand_in
+
+from segcourse.grading.lock import Lock
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox, pytest.mark.slow]
 
@@ -90,6 +93,10 @@ def test_a_lesson_goes_out_and_marks_come_back(root, jupyter, page):
             ["needs manual grading", "0 / 7"],
             ["graded", "7 / 7"],  # formgrader subtracts no penalties; export and feedback do
         ]
+
+        with contextlib.closing(Lock(course)):
+            assert "another grader is writing into" in teacher.press("autograde", "ben")
+        assert teacher.row("ben").inner_text().split("\t")[3:5] == ["graded", "4 / 7"]
 
         teacher.submission("ben")
         page.screenshot(path=root / "ben.png", full_page=True)
