@@ -36,11 +36,13 @@ class ClassResult:
 
     def table(self) -> str:
         """One line a student, then how many there are of each kind."""
-        width = max((len(result.student) for result in self.results), default=7)
+        from segcourse.exercises.observations import clip  # a terminal obeys what it is shown
+
+        width = max((len(clip(result.student, 60)) for result in self.results), default=7)
         lines = [f"{'student':<{width}}  {'points':>13}  status"]
         for result in self.results:
             points = "no score" if result.score is None else f"{result.score:.3g} of {result.max_score:.3g}"
-            lines.append(f"{result.student:<{width}}  {points:>13}  {result.status}")
+            lines.append(f"{clip(result.student, 60):<{width}}  {points:>13}  {clip(result.status, 500)}")
         kinds = [result.status.split(":")[0] for result in self.results]
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(sorted(kinds)))
         return "\n".join(
@@ -111,20 +113,24 @@ class Session:
 
     def task(self, student: str) -> "Task | Result":
         """The first half of step 1: what there is to grade, or the refusal where there is nothing."""
+        from segcourse.exercises.observations import clip  # files' names may hold anything
         from segcourse.grading.collect import find_submission
         from segcourse.grading.course import software
         from segcourse.grading.notebooks import Refused
         from segcourse.grading.verdict import Task
 
         course, lesson = self.course, self.lesson
+        if not _is_text(student):
+            return self.refused(student, "the folder's name is not text; rename the folder and grade again.")
         try:
             data, notes = find_submission(
                 course.submitted(student, lesson.name), lesson.name, course.max_megabytes
             )
         except (Refused, OSError) as error:
-            return self.refused(student, str(error))
+            return self.refused(student, clip(str(error), 1000))
+        notes = tuple(clip(note, 1000) for note in notes)
         return Task(
-            student, lesson.name, lesson.text, lesson.files, data, tuple(notes), course.seed(lesson.name),
+            student, lesson.name, lesson.text, lesson.files, data, notes, course.seed(lesson.name),
             course.limits, course.max_megabytes, self.trust, software(),
         )  # fmt: skip
 
@@ -140,6 +146,8 @@ class Session:
         that says that all of it is there."""
         from segcourse.grading import autograded, feedback
 
+        if not _is_text(result.student):
+            return result  # no gradebook and no page can carry such a name
         before = autograded.graded_before(self.course, result.student, self.lesson.name)
         notes = self.book.record(result, resubmitted=before is not None and before != result.digest)
         result = replace(result, repairs=(*result.repairs, *notes))
@@ -173,6 +181,11 @@ class Session:
         from segcourse.grading import autograded
 
         return autograded.notebook(self.lesson, result)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a folder's name is text at all; some systems take any bytes."""
+    return name == name.encode("utf-8", "replace").decode()
 
 
 def grade_lesson(

@@ -138,6 +138,8 @@ class StatusExport(ExportPlugin):
     )  # fmt: skip
 
     def export(self, gradebook: Gradebook) -> None:
+        from segcourse.grading.tables import harmless
+
         with open(self.to or "grades.csv", "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
@@ -146,7 +148,8 @@ class StatusExport(ExportPlugin):
                     if (not self.assignment or assignment.name in map(str, self.assignment)) and (
                         not self.student or student.id in map(str, self.student)
                     ):
-                        writer.writerow(self._row(gradebook, assignment, student))
+                        row = self._row(gradebook, assignment, student)
+                        writer.writerow({name: harmless(value) for name, value in row.items()})
 
     def _row(self, gradebook: Gradebook, assignment, student) -> dict:
         row = {"assignment": assignment.name, "duedate": assignment.duedate, "student_id": student.id}
