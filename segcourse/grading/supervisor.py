@@ -1,5 +1,9 @@
 """Gives out a notebook's steps inside the sandbox, keeps the time, and writes the record.
 
+A step may compute for as long as its limit says. By the clock, asleep or waiting for a child, it may take
+PATIENCE times as long; the time that it waits for a core, because the machine is busy with others, is
+nobody's fault and not counted.
+
 What a worker says comes from the student's side: it is believed as far as numbers can be, and whatever does
 not fit is passed over.
 """
@@ -14,11 +18,10 @@ import signal
 import time
 from pathlib import Path
 
+from segcourse.grading.watch import PATIENCE
+
 STRIKES = 2  # cases of one exercise that may hang or crash before its other cases are given up
 GRACE = 5.0  # seconds that a cell has to stop when asked, and a worker to notice that its witness is gone
-PATIENCE = (
-    3  # limits are seconds of computing; by the clock, on a busy machine or asleep, so many times as long
-)
 MAX_LINE = 1 << 28
 _MISFIT = (ValueError, TypeError, LookupError, AttributeError, RecursionError, OSError)
 
@@ -39,6 +42,7 @@ class Supervisor:
         checks = list(dict.fromkeys(step["check"] for step in self.steps if "check" in step))
         self.cases = self.nursery({"draw": checks, "seed": self.seed})
         self.end = time.monotonic() + self.limits["total_seconds"]
+        self.timed, self.waited, self.since = 0, 0.0, 0.0
         self.left_out: set[int] = set()
         self.fresh = 0  # every step before this one is on record
 
@@ -117,6 +121,7 @@ class Supervisor:
         now = time.monotonic()
         if now < self.deadline:
             return True
+        self.forgive()
         left = self.allowed - (_computed(self.timed) - self.computed)
         last = min(self.end, self.since + PATIENCE * self.allowed)
         if left > 0.01 and now < last:
@@ -141,8 +146,15 @@ class Supervisor:
 
     def allow(self, pid: int, seconds: float) -> None:
         """Let the process compute for so long from now on."""
+        self.forgive()
         self.timed, self.allowed, self.since = pid, seconds, time.monotonic()
-        self.computed, self.deadline = _computed(pid), min(self.end, self.since + seconds)
+        self.computed, self.waited = _computed(pid), _waited(pid)
+        self.deadline = min(self.end, self.since + seconds)
+
+    def forgive(self) -> None:
+        """Add the time that the process waited for a core to what it may take by the clock."""
+        late = max(0.0, _waited(self.timed) - self.waited)
+        self.since, self.end, self.waited = self.since + late, self.end + late, self.waited + late
 
     def give_grace(self) -> None:
         self.allowed, self.deadline = 0.0, min(self.end, time.monotonic() + GRACE)
@@ -203,6 +215,14 @@ def _computed(pid: int) -> float:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return math.inf
+
+
+def _waited(pid: int) -> float:
+    """Seconds that a process was ready to compute and had no core to do it on, as far as Linux tells."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _kill(pid: int) -> None:
