@@ -83,7 +83,7 @@ def is_a_socket(course, student):
     os.chdir(here)
 
 
-@attack(None, "is not a plain file")
+@attack(None, "05_losses_metrics.ipynb was expected")
 def is_a_folder(course, student):
     (folder(course, student) / NAME).mkdir()
 
@@ -126,7 +126,7 @@ def is_a_number_of_ten_million_digits(course, student):
 @attack(7)
 def says_everything_twice(course, student):
     """NaN and duplicate keys are not JSON, and Python reads them all the same; the last one counts."""
-    text = BUILT_IN.decode().replace('"metadata": {', '"metadata": {"a": NaN, "b": -Infinity, "a": 1e999, ')
+    text = BUILT_IN.decode().replace('"metadata": {"', '"metadata": {"a": NaN, "a": 1e999, "')
     hand_in(course, student, text.replace('{"cells"', '{"cells": [], "nbformat": NaN, "cells"', 1).encode())
 
 
@@ -173,12 +173,12 @@ def dates_without_end(course, student):
     os.truncate(path, 1 << 33)
 
 
-@attack(7, "timestamp.txt could not be read as a date")
+@attack(7)
 def dates_in_another_era(course, student):
     hand_in(course, student, BUILT_IN).with_name("timestamp.txt").write_text("9999-12-31 23:59:59 -23:59")
 
 
-@attack(None, "hand in one notebook of that name")
+@attack(None, "it is not clear which is meant")
 def names_its_files_for_the_terminal(course, student):
     for name in (f"{CONTROLS}<script>.ipynb", "=cmd|' 'A0.ipynb", "-rf.ipynb"):
         hand_in(course, student, BUILT_IN, name)
@@ -199,8 +199,8 @@ def has_a_name_that_is_no_text(course, student):
 
 # names of students: folders that a careless collection has made; an empty file says whose row is whose
 for called in (
-    "A_HONEST", "a_honest ", "a_honest.", "a_honest\u200b", "jos\u00e9", "jose\u0301", "..%2fa_honest",
-    "%2e%2e", "...", "*", "~", "n" * 255, "two\nlines", CONTROLS, "<script>alert(1)<", "=cmd|' C calc'!A0",
+    "A_HONEST", "a_honest ", "a_honest.", "a_honest\u200b", "jos\u00e9", "jose\u0301", "a..%2fa_honest",
+    "%2e%2e", "a...", "*", "~", "n" * 255, "two\nlines", CONTROLS, "<script>alert(1)<", "=cmd|' C calc'!A0",
     "+1", "-1", "@SUM(A1)", "'; drop table grade;--", "{{7*7}}", "$(touch pwned)", "\ud7ff\U0010ffff",
 ):  # fmt: skip
     attack(None, "the file is empty", called)(lambda course, student: hand_in(course, student, b""))
