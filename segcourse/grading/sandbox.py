@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import IO
@@ -61,7 +60,7 @@ def run(
         launch = functools.partial(_warm, imports=tuple(imports))
     else:
         launch = {"bubblewrap": _bubblewrap, "docker": _docker, "none": _trusted}[wall]
-    return _run(job, limits, files or {}, launch, sandboxed=wall != "none")
+    return _run(job, limits, files or {}, launch, own_users=wall == "bubblewrap")
 
 
 @functools.cache
@@ -69,7 +68,7 @@ def warm_works(imports: tuple[str, ...] = ()) -> bool:
     """Whether this kernel lets a running process enter a sandbox; where not, each one starts Python anew."""
     try:
         launch = functools.partial(_warm, imports=imports)
-        done = _run({"seed": 0, "steps": []}, Limits(total_seconds=60), {}, launch, sandboxed=True)
+        done = _run({"seed": 0, "steps": []}, Limits(total_seconds=60), {}, launch, own_users=True)
     except (OSError, ValueError):
         return False
     return bool(done.events) and done.events[-1] == {"finished": True}
@@ -79,10 +78,10 @@ def warm_works(imports: tuple[str, ...] = ()) -> bool:
 Launch = Callable[[Limits, IO, int, IO, contextlib.ExitStack], subprocess.Popen]
 
 
-def _run(job: dict, limits: Limits, files: Mapping[str, bytes], launch: Launch, sandboxed: bool) -> Run:
+def _run(job: dict, limits: Limits, files: Mapping[str, bytes], launch: Launch, own_users: bool) -> Run:
     start = time.monotonic()
     encoded = {name: base64.b64encode(content).decode() for name, content in files.items()}
-    job = job | {"limits": asdict(limits) | {"sandboxed": sandboxed}, "files": encoded}
+    job = job | {"limits": asdict(limits) | {"own_users": own_users}, "files": encoded}
     with contextlib.ExitStack() as stack:
         given = stack.enter_context(tempfile.TemporaryFile())
         # a pipe and not a file: bubblewrap's own processes hold it where a submission can fill it
@@ -160,7 +159,7 @@ def _bubblewrap(limits, job, record, errors, stack) -> subprocess.Popen:
 
 
 def _docker(limits, job, record, errors, stack) -> subprocess.Popen:
-    name = f"segcourse-{uuid.uuid4().hex}"
+    name = docker.new_name()
     stack.callback(docker.stop, name)
     return _start(docker.command_line(limits, name), job, record, errors, env=dict(os.environ))
 

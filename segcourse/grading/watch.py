@@ -82,16 +82,17 @@ def _greedy(watch: psutil.Process, limits: Limits) -> str | None:
         try:
             if process.status() == psutil.STATUS_STOPPED:  # a submission may stop the clock of who keeps it
                 process.resume()
-            memory = process.memory_info()
-            own[process] = memory.rss - memory.shared
-        except (psutil.Error, AttributeError):
+            own[process] = process.memory_info().rss
+        except psutil.Error:
             continue
     most = limits.memory_gb * 2**30
     if sum(own.values()) <= most:
         return None
-    with contextlib.suppress(psutil.Error):
-        # forks share most of their pages: only this slower figure counts each page once
-        if sum(process.memory_full_info().pss for process in own) > most:
+    for process in own:  # forks share most of their pages: only this slower figure counts each page once
+        with contextlib.suppress(psutil.Error, AttributeError):
+            own[process] = process.memory_full_info().pss
+    if sum(own.values()) > most:
+        with contextlib.suppress(psutil.Error):
             max(own, key=own.get).kill()
     return None
 
