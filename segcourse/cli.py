@@ -141,8 +141,10 @@ def grade(
 
     Stopped at any time, it goes on where it was when it is started again.
     """
-    from segcourse.grading import grade_lesson
+    from segcourse.grading import grade_lesson, isolation
 
+    if trust_submissions:
+        typer.echo(f"No sandbox: {isolation.GIVEN_UP}.", err=True)
     limits = {"cell_seconds": cell_seconds, "case_seconds": case_seconds, "total_seconds": total_seconds}
     options = {"students": student, "limits": limits, "trust": trust_submissions}
     options |= {"again": again, "workers": workers, "scheduler": scheduler}

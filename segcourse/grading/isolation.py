@@ -6,6 +6,11 @@ from segcourse.errors import SegcourseError
 from segcourse.grading import bubblewrap, docker
 from segcourse.grading.bubblewrap import UnusableError
 
+GIVEN_UP = (
+    "students' code runs with all your rights: it could read and change your files, this gradebook included, "
+    "and use your network"
+)
+
 
 class NoSandboxError(SegcourseError):
     """Submissions cannot be kept apart from this machine."""
@@ -31,7 +36,5 @@ def _working() -> str:
             return "docker"
         except UnusableError as second:
             raise NoSandboxError(
-                f"{first}, and {second}; install one of them, or pass --trust-submissions, which runs "
-                "students' code with all your rights: it could read and change your files, this gradebook "
-                "included, and use your network."
+                f"{first}, and {second}; install one of them, or pass --trust-submissions: then {GIVEN_UP}."
             ) from None

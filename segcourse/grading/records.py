@@ -83,6 +83,11 @@ class ClassRecords:
     def graded(self) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.graded)
 
+    @property
+    def walls(self) -> tuple[str, ...]:
+        """What kept submissions apart from the machine: "bubblewrap", "docker"."""
+        return tuple(sorted({entry.result.isolation for entry in self.graded} - {"none"}))
+
 
 def read_class(course: Course, lesson: str) -> ClassRecords:
     """Read back what was recorded for `lesson`: everyone who handed in or was graded."""

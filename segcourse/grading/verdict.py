@@ -9,6 +9,7 @@ import base64
 import functools
 import hashlib
 import json
+import threading
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from segcourse.grading.notebooks import Cell, Lesson, Refused, parse_lesson
 from segcourse.grading.result import Result
 from segcourse.grading.watch import Limits
 
+# The reference answer runs here, with a seed, silenced: what that sets belongs to the whole process.
+_judging = threading.Lock()
 NOTHING_TO_RUN = sandbox.Run(({"finished": True},), None, 0.0)
 
 
@@ -88,9 +91,9 @@ def grade(task: Task) -> Result:
             "this worker has another version of segcourse than the grader that sent it work; "
             "install the same one on every machine."
         )
-    isolation.choose(task.trust)
+    wall = isolation.choose(task.trust)
     lesson = _lesson(task.lesson, task.name, tuple(task.files.items()))
-    result = Result(task.student, task.name, max_points=lesson.points, digest=task.digest)
+    result = Result(task.student, task.name, max_points=lesson.points, digest=task.digest, isolation=wall)
     result = replace(result, tests=instructor_tests.unseen(lesson))
     try:
         return _grade(task, lesson, result)
@@ -116,14 +119,14 @@ def _grade(task: Task, lesson: Lesson, result: Result) -> Result:
     events = Events(ran.events, list(steps))
     if ran.ended and not events.observed and not events.status:
         raise Refused(f"{ran.ended}.")
-    verdicts = tuple(_judge(name, admitted, events, task.seed) for name in lesson.points)
+    with _judging:
+        verdicts = tuple(_judge(name, admitted, events, task.seed) for name in lesson.points)
     points = {v.name: v.points * lesson.points[v.name] / (v.max_points or 1) for v in verdicts}
     repairs = [*task.notes, *admitted.repairs, *events.repairs(admitted, ran.ended, task.limits)]
     return replace(
         result, verdicts=verdicts, points=points, tests=instructor_tests.score(lesson, admitted, events),
         repairs=tuple(repairs), stops=tuple(events.stops(admitted)),
-        seconds=ran.seconds, isolation=isolation.choose(task.trust), cells=admitted.cells,
-        printed=events.printed,
+        seconds=ran.seconds, cells=admitted.cells, printed=events.printed,
     )  # fmt: skip
 
 

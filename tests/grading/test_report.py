@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -122,6 +123,14 @@ def test_variants_of_a_misconception_are_one_cause_counted_apart(course):
         ("dice_score", 2, False),
         ("mean_iou", 6, False),
     ]
+
+
+def test_the_page_says_what_submissions_ran_in(course):
+    assert "sandbox: bubblewrap</p>" in report.page(report.build(course, LESSON))
+    trusted = replace(result("w_trusted", verdict("dice_score", 1, 1)), isolation="none")
+    record(course.root, trusted)
+    page = report.page(report.build(course, LESSON))
+    assert "Graded without a sandbox</b> (--trust-submissions): <bdi>w_trusted</bdi>." in page
 
 
 def test_the_page_says_who_could_not_be_graded_and_why(course):
