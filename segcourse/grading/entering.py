@@ -24,11 +24,12 @@ def _call(name: str, *arguments) -> None:
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
-def enter(pid: int, keep: Iterable[int]) -> None:
+def enter(pid: int, keep: Iterable[int]) -> int:
     """Move this process, which must have one thread, into the namespaces of process `pid`.
 
-    Returns in a child that has them all, without capabilities, in a session of its own and with the
-    descriptors `keep` and 0 to 2 alone; the process that called ends.
+    Returns twice, as `os.fork` does: 0 in a child that has them all, without capabilities, in a session of
+    its own and with the descriptors `keep` and 0 to 2 alone; and in the process that called, which must then
+    end, the child's number outside.
 
     Raises:
         OSError: the kernel refuses a step; the process must then end, for it may be half inside.
@@ -41,11 +42,12 @@ def enter(pid: int, keep: Iterable[int]) -> None:
         _call("setns", spaces[name], 0)
     if os.fstat(owner).st_ino != os.fstat(spaces["user"]).st_ino:
         _call("setns", spaces["user"], _NEW_USER)
-    if os.fork():  # a process stays in its own PID namespace for life; only its children are in the new one
-        os._exit(0)
+    if child := os.fork():  # a process stays in its PID namespace for life; its children are in the new one
+        return child
     os.setsid()
     _drop_privileges()
     _close_all_but({0, 1, 2, *keep})
+    return 0
 
 
 def _drop_privileges() -> None:

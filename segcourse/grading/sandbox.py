@@ -9,6 +9,8 @@ import contextlib
 import functools
 import json
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -22,9 +24,9 @@ from segcourse.grading import bubblewrap, docker, isolation, watch
 from segcourse.grading.cgroup import Group
 from segcourse.grading.surroundings import environment
 from segcourse.grading.warm import Warm
-from segcourse.grading.watch import Limits
+from segcourse.grading.watch import Limits, Sandbox
 
-_running: set[subprocess.Popen] = set()
+_running: set[Sandbox] = set()
 
 PROBE = [sys.executable, "-m", "segcourse.grading.probe"]
 
@@ -60,7 +62,17 @@ def run(
         launch = functools.partial(_warm, imports=tuple(imports))
     else:
         launch = {"bubblewrap": _bubblewrap, "docker": _docker, "none": _trusted}[wall]
-    return _run(job, limits, files or {}, launch, own_users=wall == "bubblewrap")
+    return _run(job, limits, files or {}, launch, own_users=wall == "bubblewrap" and _counts_apart())
+
+
+def _counts_apart(release: str = platform.release()) -> bool:
+    """Whether the kernel counts a user's processes by user namespace: older ones would count all that the
+    instructor has running against a submission.
+
+    >>> _counts_apart("5.10.0-28-amd64"), _counts_apart("5.14.0-362.el9.x86_64"), _counts_apart("6.1")
+    (False, True, True)
+    """
+    return tuple(map(int, re.findall(r"\d+", release)[:2])) >= (5, 14)
 
 
 @functools.cache
@@ -68,14 +80,14 @@ def warm_works(imports: tuple[str, ...] = ()) -> bool:
     """Whether this kernel lets a running process enter a sandbox; where not, each one starts Python anew."""
     try:
         launch = functools.partial(_warm, imports=imports)
-        done = _run({"seed": 0, "steps": []}, Limits(total_seconds=60), {}, launch, own_users=True)
+        done = _run({"seed": 0, "steps": []}, Limits(total_seconds=60), {}, launch, own_users=_counts_apart())
     except (OSError, ValueError):
         return False
     return bool(done.events) and done.events[-1] == {"finished": True}
 
 
 # (limits, job, record, errors, what to do at the end) -> the process whose end ends everything inside
-Launch = Callable[[Limits, IO, int, IO, contextlib.ExitStack], subprocess.Popen]
+Launch = Callable[[Limits, IO, int, IO, contextlib.ExitStack], Sandbox]
 
 
 def _run(job: dict, limits: Limits, files: Mapping[str, bytes], launch: Launch, own_users: bool) -> Run:
@@ -116,7 +128,7 @@ def stop_all() -> None:
         process.kill()
 
 
-def _warm(limits, job, record, errors, stack, imports) -> subprocess.Popen:
+def _warm(limits, job, record, errors, stack, imports) -> Sandbox:
     """An empty sandbox, and a fork of the warm process that enters it."""
     group = Group(limits)
     stack.callback(group.close)
@@ -124,7 +136,7 @@ def _warm(limits, job, record, errors, stack, imports) -> subprocess.Popen:
     command = [*bubblewrap.command_line(), "--info-fd", str(writing)]
     with os.fdopen(reading, "rb") as told:
         try:
-            process = subprocess.Popen(
+            process = Sandbox(
                 # it waits inside, holding the sandbox open, until its stdin ends
                 group.start([*command, "--", "sh", "-c", "echo; exec cat"]),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
@@ -137,7 +149,8 @@ def _warm(limits, job, record, errors, stack, imports) -> subprocess.Popen:
         inside = json.loads(told.read())["child-pid"]
     try:
         process.stdout.readline()  # now its mounts are made
-        _warm_process(imports).fork(inside, group.doors, job.fileno(), record, errors.fileno())
+        warm = _warm_process(imports)
+        process.entered = warm.fork(inside, group.doors, job.fileno(), record, errors.fileno())
     except BaseException:
         watch.end(process)
         raise
@@ -152,26 +165,24 @@ def _warm_process(imports: tuple[str, ...]) -> Warm:
     return Warm(imports, environment() | {"MPLCONFIGDIR": matplotlib.get_configdir()})
 
 
-def _bubblewrap(limits, job, record, errors, stack) -> subprocess.Popen:
+def _bubblewrap(limits, job, record, errors, stack) -> Sandbox:
     group = Group(limits)
     stack.callback(group.close)
     return _start(group.start([*bubblewrap.command_line(), "--", *PROBE]), job, record, errors)
 
 
-def _docker(limits, job, record, errors, stack) -> subprocess.Popen:
+def _docker(limits, job, record, errors, stack) -> Sandbox:
     name = docker.new_name()
     stack.callback(docker.stop, name)
     return _start(docker.command_line(limits, name), job, record, errors, env=dict(os.environ))
 
 
-def _trusted(limits, job, record, errors, stack) -> subprocess.Popen:
+def _trusted(limits, job, record, errors, stack) -> Sandbox:
     folder = tempfile.mkdtemp(prefix="segcourse-")
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     return _start(PROBE, job, record, errors, env=environment(folder, folder), cwd=folder)
 
 
-def _start(command, job, record, errors, **options) -> subprocess.Popen:
+def _start(command, job, record, errors, **options) -> Sandbox:
     options = {"env": {}} | options
-    return subprocess.Popen(
-        command, stdin=job, stdout=record, stderr=errors, start_new_session=True, **options
-    )
+    return Sandbox(command, stdin=job, stdout=record, stderr=errors, start_new_session=True, **options)

@@ -40,9 +40,13 @@ class Warm:
         if self.socket.recv(MESSAGE) != b"ready":
             raise ConnectionError(f"the warm process ended with code {self.process.wait()}")
 
-    def fork(self, sandbox: int, doors: list[str], job: int, record: int, errors: int) -> None:
+    def fork(self, sandbox: int, doors: list[str], job: int, record: int, errors: int) -> int:
         """Have a fork enter the control groups behind `doors` and the sandbox of process `sandbox`, and run
-        the job there."""
+        the job there; returns the number of the process that has entered.
+
+        Raises:
+            OSError: it could not enter.
+        """
         request = json.dumps([sandbox, doors]).encode()
         with self.lock:
             if self.timer:
@@ -50,9 +54,13 @@ class Warm:
             if self.process is None or self.process.poll() is not None:
                 self.start()
             socket.send_fds(self.socket, [request], [job, record, errors])
+            answer = self.socket.recv(MESSAGE).decode()
             self.timer = threading.Timer(IDLE, self.close)
             self.timer.daemon = True
             self.timer.start()
+        if not answer.isdecimal():
+            raise OSError(f"the sandbox could not be entered ({answer or 'the warm process has ended'})")
+        return int(answer)
 
     def close(self) -> None:
         with self.lock:
@@ -72,8 +80,7 @@ def main() -> None:
     import IPython.core.interactiveshell  # noqa: F401 - imported for the forks
 
     from segcourse import exercises
-    from segcourse.grading import probe
-    from segcourse.grading.entering import enter
+    from segcourse.grading import entering, probe  # noqa: F401
 
     exercises.names()  # imports every lesson's
 
@@ -87,24 +94,37 @@ def main() -> None:
             return
         if os.fork() == 0:
             try:
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                signal.signal(signal.SIGINT, signal.default_int_handler)
-                job, record, errors = descriptors
-                for descriptor in (1, nowhere), (2, errors):
-                    os.dup2(descriptor[1], descriptor[0])
-                sandbox, doors = json.loads(message)
-                for door in doors:
-                    Path(door).write_text("0")
-                enter(sandbox, keep=(job, record))
-                os.chdir(os.environ["HOME"])
-                os.environ["MPLCONFIGDIR"] = f"{os.environ['HOME']}/.matplotlib"
-                probe.serve(job, record, probe.shell())
+                _serve(requests, nowhere, json.loads(message), *descriptors)
             except BaseException as error:
                 os.write(2, f"{type(error).__name__}: {error}\n".encode())
             finally:
                 os._exit(0)
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _serve(requests: socket.socket, nowhere: int, where: list, job: int, record: int, errors: int) -> None:
+    """In a fork: go in, tell who has gone in, and run the job there."""
+    from segcourse.grading import probe
+    from segcourse.grading.entering import enter
+
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.dup2(nowhere, 1), os.dup2(errors, 2)
+    sandbox, doors = where
+    try:
+        for door in doors:
+            Path(door).write_text("0")
+        entered = enter(sandbox, keep=(job, record))
+    except BaseException as error:
+        requests.send(f"{type(error).__name__}: {error}"[: MESSAGE // 4].encode())
+        raise
+    if entered:
+        requests.send(b"%d" % entered)
+        return
+    os.chdir(os.environ["HOME"])
+    os.environ["MPLCONFIGDIR"] = f"{os.environ['HOME']}/.matplotlib"
+    probe.serve(job, record, probe.shell())
 
 
 if __name__ == "__main__":

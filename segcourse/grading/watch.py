@@ -34,15 +34,22 @@ class Limits:
     output_kb: float = 20
 
 
-def follow(
-    process: subprocess.Popen, record: int, limits: Limits, start: float
-) -> tuple[list[bytes], str | None]:
+class Sandbox(subprocess.Popen):
+    """The program that holds a sandbox open; its end ends everything inside.
+
+    `entered` is the number of the process that has gone in later, which is no child of this program's.
+    """
+
+    entered: int | None = None
+
+
+def follow(process: Sandbox, record: int, limits: Limits, start: float) -> tuple[list[bytes], str | None]:
     """Read the descriptor `record` to its end; returns its lines, and a sentence if the sandbox `process`
     took more than it may."""
     parts, size, reason = [], 0, None
     # the supervisor inside keeps this limit, forgives a busy machine, and says so; here is the last resort
     deadline = start + PATIENCE * limits.total_seconds + 30
-    watch, look = psutil.Process(process.pid), start
+    roots, look = _roots(process), start
     ended = False
     while reason is None:
         if select.select([record], [], [], 0.2)[0]:
@@ -60,21 +67,18 @@ def follow(
         if now > deadline:
             reason = f"it took more than {PATIENCE * limits.total_seconds:g} s"
         elif now > look:
-            reason, look = reason or _greedy(watch, limits), now + 0.25
+            reason, look = reason or _greedy(roots, limits), now + 0.25
     return b"".join(parts).split(b"\n"), reason
 
 
-def _greedy(watch: psutil.Process, limits: Limits) -> str | None:
+def _greedy(roots: list[psutil.Process], limits: Limits) -> str | None:
     """Hold the whole sandbox to its memory and process count, which the kernel holds for single processes at
     best.
 
     The fattest process is ended first: if that is the worker, the supervisor goes on without the cell that
     did it.
     """
-    try:
-        family = _family(watch)
-    except psutil.Error:
-        return None
+    family = _family(roots)
     if len(family) > limits.processes:
         return f"it started more than {limits.processes} processes"
     own: dict[psutil.Process, int] = {}
@@ -97,27 +101,27 @@ def _greedy(watch: psutil.Process, limits: Limits) -> str | None:
     return None
 
 
-def _family(watch: psutil.Process) -> list[psutil.Process]:
-    """All processes of the sandbox; those that have entered it are no children of bubblewrap's."""
-    family = watch.children(recursive=True)
-    space = _space(family[0].pid) if family else None
-    if space in (None, _space(os.getpid())):
-        return family
-    entered = []
-    for pid in psutil.pids():
+def _roots(process: Sandbox) -> list[psutil.Process]:
+    roots = []
+    for number in filter(None, (process.pid, process.entered)):
         with contextlib.suppress(psutil.Error):
-            entered += [psutil.Process(pid)] if _space(pid) == space else []
-    return entered
+            roots.append(psutil.Process(number))
+    return roots
 
 
-def _space(pid: int) -> str | None:
-    """The PID namespace of a process, if this user may know."""
-    with contextlib.suppress(OSError):
-        return os.readlink(f"/proc/{pid}/ns/pid")
-    return None
+def _family(roots: list[psutil.Process]) -> set[psutil.Process]:
+    """All processes of a sandbox: a process whose parent has ended becomes a child of the sandbox's first.
+
+    Who is whose child cannot be hidden; namespaces, memory maps and open files can, by `prctl`.
+    """
+    family = set(roots[1:])
+    for root in roots:
+        with contextlib.suppress(psutil.Error):
+            family.update(root.children(recursive=True))
+    return family
 
 
-def end(process: subprocess.Popen) -> None:
+def end(process: Sandbox) -> None:
     """Ending bubblewrap ends its first process, and with that one everything inside; without it, the session
     is ended.
     """
