@@ -93,6 +93,7 @@ def start(
 def doctor(
     notebook: Annotated[Path | None, typer.Argument(help="A notebook that you want to hand in.")] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Repair first what can be repaired: OpenCV.")] = False,
+    teach: Annotated[bool, typer.Option("--teach", help="Try also the sandbox that grading needs.")] = False,
 ) -> None:
     """Is this machine ready? Is NOTEBOOK ready to hand in?"""
     from segcourse import doctor
@@ -101,6 +102,12 @@ def doctor(
         typer.echo(sentence)
     if notebook is None:
         findings = doctor.machine()
+        if teach:
+            from segcourse.grading import walls
+
+            findings += walls.findings()
+        else:
+            findings.append(doctor.sandbox())
     else:
         from segcourse import handin
 

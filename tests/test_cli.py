@@ -92,8 +92,9 @@ def test_start_copies_and_says_how_much(tmp_path, capsys, monkeypatch):
 def test_a_console_without_the_tick_prints_a_question_mark(tmp_path):
     code = "from segcourse import cli, doctor\n"
     code += "doctor.machine = lambda: [doctor.Finding('Python', 'ok', '3.11')]\n"
+    code += "doctor.sandbox = lambda: doctor.Finding('Box', 'ok', 'on')\n"
     code += "cli.main(['doctor'])"
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, env={"PYTHONIOENCODING": "cp1252", "PATH": ""}
     )
-    assert shown.stdout.decode("cp1252").split() == ["?", "Python", "3.11"], shown.stderr
+    assert shown.stdout.decode("cp1252").split() == ["?", "Python", "3.11", "?", "Box", "on"], shown.stderr

@@ -136,7 +136,7 @@ def test_bubblewrap_that_may_not_run_is_only_noted(tmp_path, monkeypatch):
     fake.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    finding = doctor._sandbox()
+    finding = doctor.sandbox()
     assert finding.state == "note"
     assert "No permissions" in finding.says
 
