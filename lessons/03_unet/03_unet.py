@@ -52,6 +52,7 @@ from segcourse.models.unet import initialise
 from segcourse.plotting import ladder_chart, overlay, show_bars
 from segcourse.widgets import predict, reveal
 
+# %%
 torch.manual_seed(0)
 seed = 0  # section 5 tells what 1 and 2 give
 difficulties = [*APPEARANCE]  # all that the lesions have by default; section 5 adds one for an experiment

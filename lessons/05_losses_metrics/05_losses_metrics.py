@@ -51,6 +51,7 @@ from segcourse.data.lesions import APPEARANCE
 from segcourse.plotting import ladder_chart, overlay, show, show_bars
 from segcourse.widgets import predict, reveal, threshold_explorer
 
+# %%
 torch.manual_seed(0)
 # hairs, rulers and so on; and one lesion in twelve covers only 0.3 to 2 % of its picture
 KINDS = [*APPEARANCE, "tiny lesions"]

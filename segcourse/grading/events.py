@@ -38,6 +38,14 @@ class Events:
                 if type(event.get("printed")) is str:
                     self.printed[place] = event["printed"][:100_000]
 
+    def errors(self) -> Iterable[str]:
+        """Whatever went wrong in cells and in answers, as it was told."""
+        yield from self.error.values()
+        for seen in self.observed.values():
+            yield from (
+                clip(saw["message"]) for saw in seen.values() if type(saw) is dict and "message" in saw
+            )
+
     def repairs(self, admitted: Admitted, ended: str | None, limits: Limits) -> list[str]:
         """What the run itself had to leave out."""
         said = LOST | {"too slow": f"took more than {limits.cell_seconds:g} s"}

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 import threading
+from collections.abc import Container
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from segcourse.exercises.verdicts import GroupResult, Verdict
 from segcourse.grading import course, instructor_tests, isolation, sandbox
 from segcourse.grading.admit import Admitted, admit
 from segcourse.grading.events import LOST, Events
+from segcourse.grading.needed import left_out, missed
 from segcourse.grading.notebooks import Cell, Lesson, Refused, parse_lesson
 from segcourse.grading.result import Result
 from segcourse.grading.watch import Limits
@@ -111,12 +113,10 @@ def _lesson(text: str, name: str, files: tuple[tuple[str, bytes], ...]) -> Lesso
 
 def _grade(task: Task, lesson: Lesson, result: Result) -> Result:
     admitted = admit(task.data, lesson, task.max_megabytes)
-    steps = {i: _step(cell) for i, cell in enumerate(admitted.cells) if cell.runs}
-    ran = NOTHING_TO_RUN
-    if admitted.untouched != lesson.points.keys() or lesson.own:
-        job = {"seed": task.seed, "steps": list(steps.values())}
-        ran = sandbox.run(job, task.limits, lesson.files, task.trust, lesson.imports)
-    events = Events(ran.events, list(steps))
+    idle = left_out(admitted.cells, lesson)
+    events, ran = _run(task, lesson, admitted, idle)
+    if missed(events.errors(), idle):
+        events, ran = _run(task, lesson, admitted, {})
     if ran.ended and not events.observed and not events.status:
         raise Refused(f"{ran.ended}.")
     with _judging:
@@ -128,6 +128,16 @@ def _grade(task: Task, lesson: Lesson, result: Result) -> Result:
         repairs=tuple(repairs), stops=tuple(events.stops(admitted)),
         seconds=ran.seconds, cells=admitted.cells, printed=events.printed,
     )  # fmt: skip
+
+
+def _run(task: Task, lesson: Lesson, admitted: Admitted, idle: Container[int]) -> tuple[Events, sandbox.Run]:
+    """Run the notebook in the sandbox, without the cells that are `idle`."""
+    steps = {i: _step(cell) for i, cell in enumerate(admitted.cells) if cell.runs and i not in idle}
+    ran = NOTHING_TO_RUN
+    if admitted.untouched != lesson.points.keys() or lesson.own:
+        job = {"seed": task.seed, "steps": list(steps.values())}
+        ran = sandbox.run(job, task.limits, lesson.files, task.trust, lesson.imports)
+    return Events(ran.events, list(steps)), ran
 
 
 def _step(cell: Cell) -> dict[str, str]:

@@ -1,0 +1,243 @@
+"""`segcourse grade` against plain `nbgrader autograde`: the same class, the same cores, one run.
+
+    python benchmarks/autograde.py [05_losses_metrics] [--students 60] [--rounds 3] [--workers 2]
+
+The class is right, wrong and broken work in turn. In each round a part of the class is graded by both, one
+after the other, so that whatever else the machine does meets both. Then what they say is compared: an
+exercise that one passes, the other passes. nbgrader runs the lesson as an instructor without segcourse's
+plug-ins would: no sandbox, one student after another, with the lesson's long demonstrations (cells tagged
+skip-grading) taken out of the notebooks of both, because nbgrader would spend minutes on each.
+"""
+
+import argparse
+import ast
+import builtins
+import inspect
+import os
+import statistics
+import subprocess
+import symtable
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+from nbgrader.api import Gradebook, MissingEntry
+
+from segcourse import exercises, lessons
+from segcourse.grading import grade_lesson
+
+PLAIN = """c = get_config()
+c.CourseDirectory.root = {root!r}
+c.CourseDirectory.ignore = ["*.py", ".ipynb_checkpoints", "__pycache__"]
+c.GenerateAssignment.preprocessors = [
+    "nbgrader.preprocessors.LockCells", "nbgrader.preprocessors.ComputeChecksums",
+    "nbgrader.preprocessors.SaveCells", "nbgrader.preprocessors.ComputeChecksums",
+]
+c.NbGraderConfig.logfile = ""
+"""
+IMPORTS = "import math\nimport torch\nimport torch.nn.functional as F\nfrom torch import nn"
+SLIPS = (
+    ("padding=1", "padding=0"),
+    ("sigmoid", "tanh"),
+    ("numel()", "dim()"),
+    ("cat(", "stack("),
+    ("sum", "max"),
+)
+SECONDS = 30  # a cell, for both; nbgrader's default
+
+
+def class_of(lesson: str, count: int) -> dict[str, bytes]:
+    """Submissions by student: half of them right, the others wrong or broken in eight ways."""
+    solved = lessons.solve(lesson)
+    solved.cells = [cell for cell in solved.cells if "skip-grading" not in cell.metadata.get("tags", ())]
+    names = exercises.names(lesson)
+    made = {}
+    for number in range(count):
+        kind = number % 16
+        notebook, name = nbformat.from_dict(solved), names[number // 16 % len(names)]
+        notebook = nbformat.reads(nbformat.writes(notebook), as_version=4)
+        answer = next(c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == name)
+        if kind in (1, 3, 5, 7):
+            answer.source = wrong_answer(name, number, answer.source)
+        elif kind == 9:
+            answer.source = answer.source.replace(":", "", 1)  # a syntax error
+        elif kind == 11:
+            notebook.cells.insert(2, nbformat.v4.new_code_cell("while True: pass"))
+        elif kind == 13:
+            notebook.cells.insert(2, nbformat.v4.new_code_cell("import os; os.kill(os.getpid(), 9)"))
+        data = nbformat.writes(notebook).encode()
+        made[f"student-{number:03}-{kind:02}"] = data[: len(data) // 2] if kind == 15 else data
+    return made
+
+
+def wrong_answer(name: str, number: int, solved: str) -> str:
+    """One of the exercise's misconceptions that stands on its own, else the solution with a slip."""
+    found = exercises.get(name).misconceptions
+    for wrong in found[number % len(found) :]:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(wrong.wrong)))
+        node = tree.body[0]
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            node.decorator_list, node.name = [], name
+            source = ast.unparse(tree)
+            if not set(_free(source)) - {"torch", "F", "nn", "math"} - vars(builtins).keys():
+                return f"{IMPORTS}\n{source}"
+    for right, slip in SLIPS:
+        if right in solved:
+            return solved.replace(right, slip, 1)
+    raise ValueError(f"no wrong answer to {name} is known")
+
+
+def _free(source: str) -> list[str]:
+    """The names that the source takes from outside."""
+    tables, free = [symtable.symtable(source, "answer", "exec")], []
+    for table in tables:
+        tables += table.get_children()
+        free += [s.get_name() for s in table.get_symbols() if s.is_global() and s.is_referenced()]
+    return [
+        name
+        for name in free
+        if name not in {s.get_name() for s in tables[0].get_symbols() if s.is_assigned()}
+    ]
+
+
+def hand_in(course: Path, lesson: str, submissions: dict[str, bytes]) -> None:
+    for student, data in submissions.items():
+        folder = course / "submitted" / student / lesson
+        folder.mkdir(parents=True)
+        (folder / f"{lesson}.ipynb").write_bytes(data)
+
+
+def plain_course(root: Path, lesson: str) -> None:
+    """An nbgrader course as nbgrader makes it, without anything of ours."""
+    (root / "nbgrader_config.py").write_text(PLAIN.format(root=str(root)))
+    source = root / "source" / lesson
+    source.mkdir(parents=True)
+    notebook = nbformat.read(lessons.find(lesson) / f"{lesson}.ipynb", as_version=4)
+    notebook.cells = [c for c in notebook.cells if "skip-grading" not in c.metadata.get("tags", ())]
+    nbformat.write(notebook, source / f"{lesson}.ipynb")
+    for picture in lessons.find(lesson).iterdir():
+        if picture.is_file() and picture.suffix not in (".ipynb", ".py"):
+            (source / picture.name).write_bytes(picture.read_bytes())
+    nbgrader(root, "generate_assignment", lesson)
+
+
+def nbgrader(root: Path, *arguments: str) -> None:
+    """Run nbgrader; where a submission fails it says so with its exit code, and goes on."""
+    environment = os.environ | {"JUPYTER_CONFIG_PATH": str(root), "HOME": str(root)}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    command = [sys.executable, "-m", "nbgrader", *arguments]
+    with (root / "log").open("ab") as log:
+        subprocess.run(command, cwd=root, env=environment, stdout=log, stderr=log)
+
+
+def passed_by_nbgrader(root: Path, lesson: str, student: str) -> dict[str, bool] | None:
+    with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as book:
+        try:
+            grades = book.find_submission_notebook(lesson, lesson, student).grades
+        except MissingEntry:
+            return None
+        return {g.name.removeprefix("check_"): g.auto_score == g.max_score for g in grades}
+
+
+class Watch(threading.Thread):
+    """The most memory that this process and all below it had at once, each page counted once, in GB."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.most, self.over = 0.0, False
+        self.start()
+
+    def run(self) -> None:
+        while not self.over:
+            total = 0
+            for process in psutil.process_iter():
+                try:
+                    if "segcourse.grading.warm" in process.cmdline():
+                        total += process.memory_full_info().pss
+                except psutil.Error:
+                    continue
+            self.most = max(self.most, total / 2**30)
+            time.sleep(0.2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("lesson", nargs="?", default="05_losses_metrics")
+    parser.add_argument("--students", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    arguments = parser.parse_args()
+    lesson = lessons.find(arguments.lesson).name
+    submissions = class_of(lesson, arguments.students)
+    seconds = {"segcourse": [], "nbgrader": []}
+    with tempfile.TemporaryDirectory() as folder:
+        peer, ours = Path(folder, "nbgrader"), Path(folder, "segcourse")
+        peer.mkdir(), ours.mkdir()
+        plain_course(peer, lesson)
+        students, memory = list(submissions), Watch()
+        for turn in range(arguments.rounds):
+            part = {s: submissions[s] for s in students[turn :: arguments.rounds]}
+            hand_in(peer, lesson, part), hand_in(ours, lesson, part)
+
+            def plain() -> None:
+                nbgrader(peer, "autograde", lesson)
+
+            def sandboxed(part=part) -> None:
+                command = [
+                    sys.executable,
+                    "-m",
+                    "segcourse",
+                    "grade",
+                    lesson,
+                    "--course",
+                    str(ours),
+                    "--json",
+                ]
+                command += ["--workers", str(arguments.workers), "--cell-seconds", str(SECONDS)]
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+            runners = {"segcourse": sandboxed, "nbgrader": plain}
+            for name in list(runners)[:: 1 if turn % 2 else -1]:
+                start = time.perf_counter()
+                runners[name]()
+                seconds[name].append(time.perf_counter() - start)
+                print(f"round {turn + 1}: {len(part)} students, {name} {seconds[name][-1]:.1f} s", flush=True)
+        memory.over = True
+        graded = grade_lesson(lesson, ours, limits={"cell_seconds": SECONDS}).results
+        results = {result.student: result for result in graded}
+        compare(peer, lesson, results)
+    total = {name: sum(times) for name, times in seconds.items()}
+    ratios = [b / a for a, b in zip(seconds["segcourse"], seconds["nbgrader"], strict=True)]
+    print(
+        f"\n{len(submissions)} submissions of {lesson}, {os.cpu_count()} cores, {arguments.workers} workers"
+    )
+    for name, time_taken in total.items():
+        print(f"{name:<10} {time_taken:7.1f} s  {len(submissions) / time_taken:6.2f} submissions a second")
+    rounds = ", ".join(f"{ratio:.1f}" for ratio in ratios)
+    print(f"throughput {total['nbgrader'] / total['segcourse']:.1f} times nbgrader's; by round {rounds}")
+    print(f"memory of the warm process and all sandboxes at once: {memory.most:.2f} GB at most")
+    inside = statistics.median(result.seconds for result in results.values() if result.score is not None)
+    print(f"a graded submission spends {inside:.2f} s in its sandbox (median)")
+
+
+def compare(peer: Path, lesson: str, results: dict) -> None:
+    """Both must agree on which exercises are right, wherever nbgrader could say anything."""
+    agreed = silent = 0
+    for student, result in results.items():
+        theirs = passed_by_nbgrader(peer, lesson, student)
+        if result.score is None or theirs is None or student.endswith(("-11", "-13")):
+            silent += 1  # a notebook that hangs or kills its kernel ends nbgrader's run of it
+            continue
+        mine = {verdict.name: verdict.passed for verdict in result.verdicts}
+        assert mine == theirs, (student, mine, theirs)
+        agreed += 1
+    print(f"\nboth agree on every exercise of {agreed} students; of {silent} nbgrader or both say nothing")
+
+
+if __name__ == "__main__":
+    main()
