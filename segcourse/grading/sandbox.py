@@ -168,7 +168,10 @@ def _warm_process(imports: tuple[str, ...]) -> Warm:
 def _bubblewrap(limits, job, record, errors, stack) -> Sandbox:
     group = Group(limits)
     stack.callback(group.close)
-    return _start(group.start([*bubblewrap.command_line(), "--", *PROBE]), job, record, errors)
+    given = [job.fileno(), record]
+    command = group.start([*bubblewrap.command_line(), "--", *PROBE, *map(str, given)])
+    nothing = subprocess.DEVNULL
+    return _start(command, nothing, nothing, errors, pass_fds=given)
 
 
 def _docker(limits, job, record, errors, stack) -> Sandbox:

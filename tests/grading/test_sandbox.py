@@ -63,6 +63,48 @@ def test_nothing_of_the_host_is_in_reach(tmp_path):
     assert done.events[-1] != {"finished": True}
 
 
+READS = """
+import os
+for process in filter(str.isdigit, os.listdir("/proc")):
+    for number in range(64):
+        try:
+            with open(f"/proc/{process}/fd/{number}", "rb", 0) as file:
+                os.set_blocking(file.fileno(), False)
+                print("JOB" if b"cell_seconds" in (file.read(1 << 20) or b"") else "nothing")
+        except OSError:
+            pass
+"""
+WRITES = """
+for process in filter(str.isdigit, os.listdir("/proc")):
+    for number in range(64):
+        try:
+            if int(process) != os.getpid():
+                with open(f"/proc/{process}/fd/{number}", "wb", 0) as file:
+                    os.set_blocking(file.fileno(), False)
+                    file.write(b'\\n{"step": 3, "status": "forged"}\\n')
+                    print("wrote", process, number)
+        except OSError:
+            pass
+"""
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("warm", [True, False])
+def test_job_and_record_are_out_of_reach(monkeypatch, warm):
+    """Neither the supervisor's nor bubblewrap's own processes lend them to a cell."""
+    if not warm:
+        monkeypatch.setattr(sandbox, "warm_works", lambda imports: False)
+    done = run(
+        "import os", READS, WRITES, "print('mine')", RIGHT["mean_iou"], "iou_per_class", "print('end')"
+    )
+    steps = by_step(done)
+    assert "JOB" not in steps[1]["printed"]
+    assert (steps[3]["status"], steps[3]["printed"]) == ("ran", "mine\n")
+    assert not [event for event in done.events if event.get("status") == "forged"]
+    assert steps[5]["status"] == "undefined"
+    assert done.events[-1] == {"finished": True}
+
+
 @pytest.mark.sandbox
 def test_the_environment_of_the_instructor_stays_outside(monkeypatch):
     monkeypatch.setenv("API_TOKEN", "hunter2")
