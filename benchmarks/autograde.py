@@ -199,7 +199,7 @@ def main() -> None:
                     "--json",
                 ]
                 command += ["--workers", str(arguments.workers), "--cell-seconds", str(SECONDS)]
-                subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
             runners = {"segcourse": sandboxed, "nbgrader": plain}
             for name in list(runners)[:: 1 if turn % 2 else -1]:

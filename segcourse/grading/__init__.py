@@ -29,7 +29,10 @@ class ClassResult:
     results: tuple["Result", ...]
 
     def to_json(self) -> dict[str, Any]:
-        return {"lesson": self.lesson, "students": [result.to_json() for result in self.results]}
+        """Everything but the notebooks, which lie in autograded/."""
+        bulky = ("cells", "printed")
+        told = [{k: v for k, v in result.to_json().items() if k not in bulky} for result in self.results]
+        return {"lesson": self.lesson, "students": told}
 
     def json(self) -> str:
         return json.dumps(self.to_json(), indent=1)
