@@ -188,17 +188,9 @@ def main() -> None:
                 nbgrader(peer, "autograde", lesson)
 
             def sandboxed(part=part) -> None:
-                command = [
-                    sys.executable,
-                    "-m",
-                    "segcourse",
-                    "grade",
-                    lesson,
-                    "--course",
-                    str(ours),
-                    "--json",
-                ]
-                command += ["--workers", str(arguments.workers), "--cell-seconds", str(SECONDS)]
+                command = [Path(sys.executable).with_name("segcourse"), "grade", lesson, "--json"]
+                command += ["--course", str(ours), "--workers", str(arguments.workers)]
+                command += ["--cell-seconds", str(SECONDS)]
                 subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
             runners = {"segcourse": sandboxed, "nbgrader": plain}
