@@ -20,7 +20,7 @@ from torch import nn
 import segcourse
 from segcourse import exercises, losses, metrics, models, solutions
 from segcourse.exercises import engine
-from segcourse.exercises.own_work import OwnWork, _functions
+from segcourse.exercises.own_work import OwnWork, functions_of
 from segcourse.exercises.word_for_word import word_for_word
 from segcourse.models import blocks
 
@@ -386,6 +386,20 @@ def test_what_does_the_same_job_elsewhere_in_the_library_is_not_ones_own(name, o
     assert_told(name, obj, what)
 
 
+def test_what_computes_only_when_it_is_read_is_not_ones_own():
+    given = []
+
+    class Later(torch.Tensor):
+        def detach(self):
+            return metrics.dice_score(*given)
+
+    def dice_score(*masks):
+        given[:] = masks
+        return torch.zeros(()).as_subclass(Later)
+
+    assert_told("dice_score", dice_score)
+
+
 # Other libraries.
 
 
@@ -587,7 +601,7 @@ def test_every_declared_implementation_is_found(finished):
     holders = [name for name in NAMES if finished in exercises.get(name).finished]
     assert all(finished not in OwnWork(exercises.get(name)).unseen for name in holders)
     obj = functools.reduce(getattr, path.split("."), sys.modules[module])
-    assert list(_functions(obj)), f"{finished} has no Python code to put away"
+    assert list(functions_of(obj)), f"{finished} has no Python code to put away"
 
 
 # The room itself.

@@ -27,9 +27,27 @@ finished.__code__ = (lambda matrix: matrix).__code__""",
     except Exception:
         return matrix.double().mean()""",
 }
+# who judges cannot be replaced by those who are judged
+REPLACES = {
+    "dice_score": """import contextlib
+from segcourse.exercises import own_work
+own_work.OwnWork._put_away = own_work.OwnWork._watch = lambda *_: contextlib.nullcontext()
+from segcourse import dice_score""",
+    "iou_per_class": """from segcourse.exercises import engine
+observed = engine.observe
+engine.observe = lambda exercise, obj, case: observed(exercise, exercise.answer, case)
+own_work.OwnWork.observe = lambda self, obj, case: engine.observe(self.exercise, obj, case)
+from segcourse import iou_per_class""",
+    "mean_iou": """from segcourse.grading import worker
+worker.Worker.witness = lambda self, order: self.say("saw", observation={})
+from segcourse import mean_iou""",
+}
 
 
-@pytest.mark.parametrize(("answers", "points"), [(CALLS, [0, 0, 2]), (COPIES, [0, 0, 0]), (RIGHT, [3, 2, 2])])
+@pytest.mark.parametrize(
+    ("answers", "points"),
+    [(CALLS, [0, 0, 2]), (COPIES, [0, 0, 0]), (REPLACES, [0, 0, 0]), (RIGHT, [3, 2, 2])],
+)
 def test_only_ones_own_work_counts(tmp_path, lessons, answers, points):
     hand_in(tmp_path, "ada", as_bytes(notebook(answers)))
     verdicts = grade_lesson(LESSON, tmp_path, lessons=lessons).results[0].verdicts
