@@ -27,7 +27,9 @@ c.CourseDirectory.source_directory = "lessons"
 for name in ("release", "submitted", "autograded", "feedback"):
     setattr(c.CourseDirectory, f"{name}_directory", f"{grading.name}/{name}")
 c.CourseDirectory.db_url = f"sqlite:///{grading / 'gradebook.db'}"
+# segcourse.json tells of hidden tests too: nbgrader would copy it beside its feedback pages
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.py", "*.pyc", "course.secret"]
+c.CourseDirectory.ignore += ["segcourse.json"]
 
 # Our lessons hold no answers and no hidden tests; what is cut out here is in cells that an instructor added.
 c.GenerateAssignment.preprocessors = [

@@ -279,6 +279,7 @@ def test_nbgrader_s_own_commands_agree(repository, graded):
     nbgrader(repository, "generate_feedback", LESSON, "--student", "first_class", "--force")
     page = (course / "feedback" / "first_class" / LESSON / f"{LESSON}.html").read_text()
     assert "own test: 0 of 3 points" in page
+    assert not (course / "feedback" / "first_class" / LESSON / "segcourse.json").exists()
     assert SECRET not in page
     assert "0.775" not in page
 
