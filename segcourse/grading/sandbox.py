@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import IO
 
-from segcourse.grading import bubblewrap, docker, isolation, watch
+from segcourse.grading import bubblewrap, docker, isolation, system_calls, watch
 from segcourse.grading.cgroup import Group
 from segcourse.grading.surroundings import environment
 from segcourse.grading.warm import Warm
@@ -133,14 +133,15 @@ def _warm(limits, job, record, errors, stack, imports) -> Sandbox:
     group = Group(limits)
     stack.callback(group.close)
     reading, writing = os.pipe()
-    command = [*bubblewrap.command_line(), "--info-fd", str(writing)]
+    rules = _rules(stack)
+    command = [*bubblewrap.command_line(), *_told(rules), "--info-fd", str(writing)]
     with os.fdopen(reading, "rb") as told:
         try:
             process = Sandbox(
                 # it waits inside, holding the sandbox open, until its stdin ends
                 group.start([*command, "--", "sh", "-c", "echo; exec cat"]),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-                env={}, start_new_session=True, pass_fds=[writing],
+                env={}, start_new_session=True, pass_fds=[writing, *rules],
             )  # fmt: skip
         finally:
             os.close(writing)
@@ -168,10 +169,23 @@ def _warm_process(imports: tuple[str, ...]) -> Warm:
 def _bubblewrap(limits, job, record, errors, stack) -> Sandbox:
     group = Group(limits)
     stack.callback(group.close)
-    given = [job.fileno(), record]
-    command = group.start([*bubblewrap.command_line(), "--", *PROBE, *map(str, given)])
+    given, rules = [job.fileno(), record], _rules(stack)
+    command = [*bubblewrap.command_line(), *_told(rules), "--", *PROBE, *map(str, given)]
     nothing = subprocess.DEVNULL
-    return _start(command, nothing, nothing, errors, pass_fds=given)
+    return _start(group.start(command), nothing, nothing, errors, pass_fds=[*given, *rules])
+
+
+def _rules(stack) -> list[int]:
+    """The descriptor of the filter for system calls, where there is one for this machine."""
+    if not system_calls.program():
+        return []
+    rules = system_calls.pipe()
+    stack.callback(os.close, rules)
+    return [rules]
+
+
+def _told(rules: list[int]) -> list[str]:
+    return ["--seccomp", str(rules[0])] if rules else []
 
 
 def _docker(limits, job, record, errors, stack) -> Sandbox:

@@ -9,7 +9,7 @@ from grading_class import RIGHT
 
 from segcourse import exercises
 from segcourse.exercises import engine
-from segcourse.grading import bubblewrap, docker, isolation, sandbox
+from segcourse.grading import bubblewrap, docker, isolation, sandbox, system_calls
 from segcourse.grading.watch import Limits
 
 SHORT = Limits(cell_seconds=2, case_seconds=1, total_seconds=300)
@@ -103,6 +103,41 @@ def test_job_and_record_are_out_of_reach(monkeypatch, warm):
     assert not [event for event in done.events if event.get("status") == "forged"]
     assert steps[5]["status"] == "undefined"
     assert done.events[-1] == {"finished": True}
+
+
+FORBIDDEN = """
+import ctypes, os, pathlib, shutil
+libc = ctypes.CDLL(None, use_errno=True)
+made = pathlib.Path("made")
+made.touch(0o640)
+made.chmod(0o4777), os.fchmod(os.open(made, os.O_RDONLY), 0o4777), shutil.copymode("/usr/bin/env", made)
+print("rights", oct(made.stat().st_mode & 0o7777))
+print("shmget", libc.shmget(0, 4096, 0o1600), "ptrace", libc.ptrace(16, 1, 0, 0))
+try:
+    os.memfd_create("hidden")
+except OSError as error:
+    print(error.strerror)
+states = [open(f"/proc/{process}/status").read() for process in os.listdir("/proc") if process.isdigit()]
+print("filtered", len(states) > 2, {state.split("Seccomp:")[1].split()[0] for state in states})
+"""
+
+
+@pytest.mark.sandbox
+@pytest.mark.skipif(not system_calls.program(), reason="no table of system calls for this machine")
+@pytest.mark.parametrize("warm", [True, False])
+def test_no_process_inside_may_change_rights_or_hide_memory(monkeypatch, warm):
+    """A running program is a file of the host's, and where it is the instructor's, so are its rights."""
+    if not warm:
+        monkeypatch.setattr(sandbox, "warm_works", lambda imports: False)
+    loader = "from torch.utils.data import DataLoader\nprint(len([*DataLoader(range(8), num_workers=2)]))"
+    steps = by_step(run(FORBIDDEN, loader))
+    assert steps[0]["printed"].splitlines() == [
+        "rights 0o640",
+        "shmget -1 ptrace -1",
+        "Function not implemented",
+        "filtered True {'2'}",
+    ]
+    assert steps[1]["printed"] == "8\n"
 
 
 @pytest.mark.sandbox
