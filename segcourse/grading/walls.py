@@ -118,7 +118,8 @@ def _limits(wall: str) -> list[Finding]:
     """What became of each trial."""
     roomy = psutil.virtual_memory().available > ENOUGH
     memory = [_PROCESS_MEMORY, _ALL_MEMORY] if roomy else ["", ""]
-    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory(dir=Path.home()) as other:
+    home = Path.home() if os.access(Path.home(), os.W_OK) else None
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory(dir=home) as other:
         secrets = [Path(folder, "secret") for folder in (one, other)]
         for secret in secrets:
             secret.write_text(SECRET)
@@ -184,7 +185,7 @@ def _keeper(wall: str, controller: str) -> str:
         return "the kernel, in a control group"
     if controller == "memory":
         watch = "the watch outside, four times a second, which ends the largest process"
-        return f"{watch} but sees no files without a name (memfd)"
+        return f"{watch} and sees no files without a name (memfd)"
     return "the kernel"
 
 

@@ -73,6 +73,7 @@ def test_dockers_own_client_understands_the_command(engine, monkeypatch):
     assert "flag" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_class_is_graded_through_docker(engine, lessons, tmp_path, monkeypatch):
     monkeypatch.delenv("FAKE_DOCKER_VERSIONS")  # the trial asks Python itself
     hand_in(tmp_path, "ada", as_bytes(notebook(RIGHT)))
