@@ -8,7 +8,6 @@ import json
 from datetime import UTC, datetime
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 
 from segcourse.exercises.display import text
 from segcourse.files import replacing
@@ -64,7 +63,8 @@ def graded_before(course: Course, student: str, lesson: str) -> str | None:
 def notebook(lesson: Lesson, result: Result) -> nbformat.NotebookNode:
     """The notebook for formgrader; where nothing could be graded, the lesson's own below the reason."""
     said = [f"**{result.status}**", *(f"- {line}" for line in (*result.repairs, *result.stops))]
-    cells = [new_markdown_cell(_plain_markdown("\n".join(said)), id="grading-report")]
+    report = _plain_markdown("\n".join(said))
+    cells = [{"cell_type": "markdown", "id": "grading-report", "metadata": {}, "source": report}]
     shown = result.cells or lesson.cells
     verdicts = {verdict.name: verdict for verdict in result.verdicts}
     tests = {test.grade_id: test for test in result.tests if test.kind == "test"}
@@ -76,18 +76,20 @@ def notebook(lesson: Lesson, result: Result) -> nbformat.NotebookNode:
             told.append(_headline(tests[cell.grade_id]))  # first: hidden tests may have shown what follows
         if cell.role != "check" and result.printed.get(index):
             told.append(result.printed[index])
-        outputs = [new_output("stream", name="stdout", text=line) for line in told]
-        cells.append(_cell(lesson, cell, f"cell-{index}", outputs))
+        cells.append(_cell(lesson, cell, f"cell-{index}", told))
     kernel = {name: value for name, value in lesson.notebook.metadata.items() if name == "kernelspec"}
-    return new_notebook(cells=cells, metadata=kernel | {"language_info": {"name": "python"}})
+    made = {"nbformat": 4, "nbformat_minor": 5, "cells": cells}
+    # nbformat's own functions would check each cell by itself; writing checks the whole
+    return nbformat.from_dict(made | {"metadata": kernel | {"language_info": {"name": "python"}}})
 
 
-def _cell(lesson: Lesson, cell: Cell, name: str, outputs: list) -> nbformat.NotebookNode:
+def _cell(lesson: Lesson, cell: Cell, name: str, told: list[str]) -> dict:
     metadata = {"nbgrader": dict(lesson.metadata[cell.grade_id])} if cell.grade_id in lesson.metadata else {}
-    if cell.kind == "code":
-        return new_code_cell(cell.source, id=name, metadata=metadata, outputs=outputs)
-    new = new_markdown_cell if cell.kind == "markdown" else new_raw_cell
-    return new(cell.source, id=name, metadata=metadata)
+    made = {"cell_type": cell.kind, "id": name, "metadata": metadata, "source": cell.source}
+    if cell.kind != "code":
+        return made
+    outputs = [{"output_type": "stream", "name": "stdout", "text": line} for line in told]
+    return made | {"execution_count": None, "outputs": outputs}
 
 
 def _headline(test: OwnTest) -> str:
@@ -96,5 +98,5 @@ def _headline(test: OwnTest) -> str:
 
 
 def _plain_markdown(line: str) -> str:
-    """File names and messages come from students: nothing in them may become a tag."""
-    return line.replace("&", "&amp;").replace("<", "&lt;")
+    """File names and messages come from students: nothing in them may become a tag, a link or a picture."""
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace("[", "&#91;")
