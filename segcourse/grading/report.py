@@ -22,12 +22,14 @@ from segcourse.grading.records import ClassRecords, anonymous, pseudonyms, read_
 
 @dataclass(frozen=True)
 class Report:
-    """A class's records with what they add up to; `same` holds groups of students by exercise."""
+    """A class's records with what they add up to; `same` holds groups of students by exercise,
+    `library` whose answer is segcourse's own text."""
 
     records: ClassRecords
     questions: list[Question]
     causes: list[Cause]
     same: dict[str, list[list[str]]]
+    library: dict[str, list[str]]
     anonymous: bool = False
 
     @property
@@ -63,7 +65,7 @@ class Report:
 def build(course: Course, lesson: str, hide_names: bool = False) -> Report:
     """Read the class's records and work out the report; pseudonyms stand for names where `hide_names`."""
     records = read_class(course, lesson)
-    same = same_text.in_class(course, records)
+    same, library = same_text.in_class(course, records), same_text.library_in_class(course, records)
     if hide_names:
         names = pseudonyms(course, records)
         records = anonymous(course, records, names)
@@ -71,8 +73,9 @@ def build(course: Course, lesson: str, hide_names: bool = False) -> Report:
             exercise: [sorted(names[student] for student in group) for group in groups]
             for exercise, groups in same.items()
         }
+        library = {name: sorted(names[student] for student in who) for name, who in library.items()}
     questions, causes = class_figures.questions(records), class_figures.causes(records)
-    return Report(records, questions, causes, same, hide_names)
+    return Report(records, questions, causes, same, library, hide_names)
 
 
 def page(report: Report) -> str:

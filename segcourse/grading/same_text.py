@@ -4,13 +4,17 @@ Short answers are often alike because there is one good way to write them; they 
 stubs.
 """
 
+import functools
 import hashlib
+import inspect
 import io
 import json
+import textwrap
 import tokenize
 from collections.abc import Mapping
 from pathlib import Path
 
+from segcourse import exercises
 from segcourse.grading.course import Course
 from segcourse.grading.records import ClassRecords
 
@@ -19,20 +23,51 @@ _PASSED_OVER = (tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMA
 
 
 def words(source: str) -> tuple[int, tuple[str, ...]] | None:
-    """An answer's number of lines of code and its words, comments and layout aside; None if it is not Python.
+    """An answer's number of statements and its words; layout, comments and docstrings aside. None if it is no
+    Python.
 
-    >>> words("def f(x):\\n    # half\\n    return x / 2")
+    >>> words("def f(x):\\n    'Half.'\\n    # of it\\n    return x / 2")
     (2, ('def', 'f', '(', 'x', ')', ':', 'return', 'x', '/', '2'))
     """
-    lines, found = 0, []
+    statements, statement, found = 0, [], []
     try:
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
-            lines += token.type == tokenize.NEWLINE
-            if token.type not in _PASSED_OVER and token.string.strip():
-                found.append(token.string)
+            if token.type == tokenize.NEWLINE:
+                if [kind for kind, _ in statement] != [tokenize.STRING]:
+                    statements += 1
+                    found += [word for _, word in statement]
+                statement = []
+            elif token.type not in _PASSED_OVER and token.string.strip():
+                statement.append((token.type, token.string))
     except (tokenize.TokenError, SyntaxError, ValueError):
         return None
-    return lines, tuple(found)
+    return statements, tuple(found)
+
+
+def from_library(name: str, source: str) -> bool:
+    """Whether an answer to exercise `name` holds the library's own text, typed or pasted; one statement alone
+    does not count.
+
+    >>> import inspect
+    >>> from segcourse import dice_score, mean_iou
+    >>> from_library("dice_score", "%%time\\n" + inspect.getsource(dice_score).replace("    ", "  "))
+    True
+    >>> from_library("mean_iou", inspect.getsource(mean_iou))  # return iou_per_class(matrix).nanmean()
+    False
+    """
+    reference, read = _reference(name), words(source)
+    if not reference or not read:
+        return False
+    return f"\0{reference}\0" in "\0" + "\0".join(read[1]) + "\0"
+
+
+@functools.cache
+def _reference(name: str) -> str:
+    try:
+        statements, found = words(textwrap.dedent(inspect.getsource(exercises.get(name).answer)))
+    except (TypeError, OSError):  # an answer without source: a number, a choice
+        return ""
+    return "\0".join(found) if statements > 2 else ""
 
 
 def groups(answers: Mapping[str, str]) -> list[list[str]]:
@@ -52,14 +87,27 @@ def groups(answers: Mapping[str, str]) -> list[list[str]]:
 
 def in_class(course: Course, records: ClassRecords) -> dict[str, list[list[str]]]:
     """The groups of each exercise, from the autograded notebooks; `records` hold the students' own names."""
+    found = {name: groups(texts) for name, texts in _answers(course, records).items()}
+    return {name: same for name, same in found.items() if same}
+
+
+def library_in_class(course: Course, records: ClassRecords) -> dict[str, list[str]]:
+    """Whose answer to each exercise holds the library's own text."""
+    found = {
+        name: [student for student, source in texts.items() if from_library(name, source)]
+        for name, texts in _answers(course, records).items()
+    }
+    return {name: students for name, students in found.items() if students}
+
+
+def _answers(course: Course, records: ClassRecords) -> dict[str, dict[str, str]]:
     answers: dict[str, dict[str, str]] = {}
     for entry in records.graded:
         path = course.autograded(entry.student, records.lesson) / f"{records.lesson}.ipynb"
         for name, source in _exercise_cells(path).items():
             if name in entry.verdicts and entry.verdicts[name].started:
                 answers.setdefault(name, {})[entry.student] = source
-    found = {name: groups(texts) for name, texts in answers.items()}
-    return {name: same for name, same in found.items() if same}
+    return answers
 
 
 def _exercise_cells(path: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The class report: figures that a person can check by hand, and pages in which no submission runs."""
 
 import csv
+import inspect
 import json
 import os
 import re
@@ -14,15 +15,14 @@ import pytest
 from nbgrader.api import Gradebook
 from typer.testing import CliRunner
 
-from segcourse import cli, dice_score, exercises
+from segcourse import cli, dice_score, exercises, solutions
 from segcourse.errors import SegcourseError
 from segcourse.exercises.smallest import Smallest
 from segcourse.exercises.verdicts import GroupResult, Verdict
 from segcourse.grading import class_figures, report, same_text
 from segcourse.grading.course import Course
-from segcourse.grading.instructor_tests import OwnTest
 from segcourse.grading.records import read_class
-from segcourse.grading.result import Result
+from segcourse.grading.result import OwnTest, Result
 
 LESSON = "05_losses_metrics"
 MAX = {"dice_score": 2.0, "mean_iou": 3.0}
@@ -286,6 +286,29 @@ def test_the_same_text_is_found_and_short_answers_are_not(course):
         path.write_text(json.dumps({"cells": [cell]}))
     assert same_text.in_class(course, read_class(course, LESSON)) == {"dice_score": [["s00", "s01"]]}
     assert "many innocent reasons" in report.page(report.build(course, LESSON))
+
+
+@pytest.mark.parametrize("name", exercises.names())
+def test_the_librarys_own_text_is_known_again(name):
+    one_statement = name in ("mean_iou", "count_parameters")
+    source = inspect.getsource(exercises.get(name).answer)
+    changed = "%%time\n# mine\n" + source.replace("    ", "\t").replace('"""', "'''") + "\n!ls\n"
+    for text in (source, solutions.source_of(name), changed):
+        assert same_text.from_library(name, text) is not one_statement
+    assert not same_text.from_library(name, source.replace("(", "(0, ", 1))
+    assert not same_text.from_library(name, "def f(:")
+
+
+def test_a_class_report_names_whoever_handed_in_the_librarys_text(course):
+    source = inspect.getsource(exercises.get("dice_score").answer)
+    for student, text in {"s00": source, "s01": "def dice_score(p, t):\n    return 1"}.items():
+        cell = {"cell_type": "code", "metadata": {"nbgrader": {"grade_id": "dice_score"}}, "source": text}
+        path = course.root / "autograded" / student / LESSON / f"{LESSON}.ipynb"
+        path.write_text(json.dumps({"cells": [cell]}))
+    made = report.build(course, LESSON)
+    assert made.library == {"dice_score": ["s00"]}
+    assert "segcourse's own implementation" in report.page(made).replace("&#39;", "'")
+    assert report.build(course, LESSON, hide_names=True).library["dice_score"] != ["s00"]
 
 
 def test_repairs_count_by_their_kind(tmp_path):
