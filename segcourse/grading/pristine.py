@@ -21,7 +21,8 @@ def remember(objects: Iterable[Any] = ()) -> Callable[[], None]:
     values = {id(value): value for module in modules for value in vars(module).values() if _is_ours(value)}
     classes = [value for value in values.values() if isinstance(value, type)]
     functions = {function for value in values.values() for function in functions_of(value)}
-    names = [(vars(thing), dict(vars(thing))) for thing in (*modules, *objects)]
+    names = [(vars(module), dict(vars(module))) for module in modules]
+    names += [(vars(thing), {name: _kept(value) for name, value in vars(thing).items()}) for thing in objects]
     parts = [(cls, vars(cls), dict(vars(cls))) for cls in classes]
     bodies = [(f, f.__code__, f.__defaults__, f.__kwdefaults__) for f in functions]
     tracers = (sys.settrace, sys.setprofile, threading.settrace, threading.setprofile)
@@ -48,3 +49,7 @@ def remember(objects: Iterable[Any] = ()) -> Callable[[], None]:
 
 def _is_ours(value: Any) -> bool:
     return str(getattr(value, "__module__", "")).startswith(OBSERVERS)
+
+
+def _kept(value: Any) -> Any:
+    return value.copy() if type(value) in (dict, list, set) else value
