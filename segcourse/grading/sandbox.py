@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import IO
 
+from segcourse.exercises.observations import clip
 from segcourse.grading import bubblewrap, docker, isolation, system_calls, watch
 from segcourse.grading.cgroup import Group
 from segcourse.grading.surroundings import environment
@@ -117,7 +118,7 @@ def _run(job: dict, limits: Limits, files: Mapping[str, bytes], launch: Launch, 
         lines, ended = watch.follow(process, reading, limits, start)
         if not any(lines) and not ended:
             last = (heard.read(1 << 16) or b"").decode("utf-8", "replace").strip().splitlines()[-1:]
-            reason = "".join(last)[:300] or "no reason given"
+            reason = clip("".join(last)) or "no reason given"
             ended = f"the sandbox stopped before the notebook began ({reason})"
     return Run(tuple(watch.events(lines)), ended, time.monotonic() - start)
 
