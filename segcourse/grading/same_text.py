@@ -86,8 +86,12 @@ def groups(answers: Mapping[str, str]) -> list[list[str]]:
 
 
 def in_class(course: Course, records: ClassRecords) -> dict[str, list[list[str]]]:
-    """The groups of each exercise, from the autograded notebooks; `records` hold the students' own names."""
-    found = {name: groups(texts) for name, texts in _answers(course, records).items()}
+    """The groups of each exercise, from the autograded notebooks, the library's own text aside; `records` hold
+    the students' own names."""
+    found = {}
+    for name, texts in _answers(course, records).items():
+        theirs = {student: text for student, text in texts.items() if not from_library(name, text)}
+        found[name] = groups(theirs)
     return {name: same for name, same in found.items() if same}
 
 
