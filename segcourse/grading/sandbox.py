@@ -94,7 +94,8 @@ Launch = Callable[[Limits, IO, int, IO, contextlib.ExitStack], Sandbox]
 def _run(job: dict, limits: Limits, files: Mapping[str, bytes], launch: Launch, own_users: bool) -> Run:
     start = time.monotonic()
     encoded = {name: base64.b64encode(content).decode() for name, content in files.items()}
-    job = job | {"limits": asdict(limits) | {"own_users": own_users}, "files": encoded}
+    own = {"own_users": own_users, "own_processes": launch is not _trusted}  # what others' do not mix with
+    job = job | {"limits": asdict(limits) | own, "files": encoded}
     with contextlib.ExitStack() as stack:
         given = stack.enter_context(tempfile.TemporaryFile())
         # a pipe and not a file: bubblewrap's own processes hold it where a submission can fill it

@@ -46,12 +46,34 @@ def test_who_hides_is_seen_counted_and_made_to_go_on(entered):
     assert watch._greedy(roots, Limits(processes=1)) == "it started more than 1 processes"
 
 
-def test_one_is_ended_where_all_take_too_much(entered):
-    roots = watch._roots(entered)
+def test_whoever_takes_too_much_is_ended_but_never_the_keepers():
+    fork = "import os, time\nfor _ in range(2):\n    if not os.fork():\n        break\n    time.sleep(0.1)\n"
+    program = Sandbox(["sleep", "60"])
+    command = fork + "print(1, flush=True)\ntime.sleep(60)"
+    inside = subprocess.Popen(["python3", "-c", command], stdout=subprocess.PIPE)
+    for _ in range(3):
+        inside.stdout.readline()
+    program.entered = inside.pid
+    roots = watch._roots(program)
     family = watch._family(roots)
-    watch._greedy(roots, Limits(memory_gb=0.001))
-    ended, left = psutil.wait_procs(family, timeout=1)
-    assert (len(ended), len(left)) == (1, 1)
+    try:
+        first, second = sorted(set(family) - set(roots), key=lambda process: process.pid)
+        assert watch._keepers(roots) == [roots[1], first]
+        watch._greedy(roots, Limits(memory_gb=0.001))
+        deadline = time.monotonic() + 10
+        while second.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+            time.sleep(0.01)
+        watch._greedy(roots, Limits(memory_gb=0.001))
+        states = [process.status() for process in (*watch._keepers(roots), second)]
+        assert states == [psutil.STATUS_SLEEPING, psutil.STATUS_SLEEPING, psutil.STATUS_ZOMBIE]
+    finally:
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        for process in program, inside:
+            process.kill()
+            process.wait()
+        inside.stdout.close()
 
 
 def test_what_has_ended_has_no_family():
