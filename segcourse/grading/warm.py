@@ -82,6 +82,7 @@ def main() -> None:
     from segcourse import exercises
     from segcourse.grading import entering, probe  # noqa: F401
 
+    entering.adopt()
     exercises.names()  # imports every lesson's
 
     for statement in sys.argv[1:]:

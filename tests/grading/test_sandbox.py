@@ -2,14 +2,17 @@
 
 import os
 import socket
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from grading_class import RIGHT
 
 from segcourse import exercises
 from segcourse.exercises import engine
 from segcourse.grading import bubblewrap, docker, isolation, sandbox, system_calls
+from segcourse.grading.warm import Warm
 from segcourse.grading.watch import Limits
 
 SHORT = Limits(cell_seconds=2, case_seconds=1, total_seconds=300)
@@ -157,6 +160,21 @@ def test_no_process_inside_may_change_rights_or_hide_memory(monkeypatch, warm):
         "filtered True {'2'}",
     ]
     assert steps[1]["printed"] == "8\n"
+
+
+@pytest.mark.sandbox
+def test_who_has_gone_in_leaves_nothing_that_waits_for_ever(monkeypatch):
+    """In a container, nobody may be there to see to orphans."""
+    entered, fork = [], Warm.fork
+    monkeypatch.setattr(Warm, "fork", lambda *given: entered.append(fork(*given)) or entered[-1])
+    if not sandbox.warm_works():
+        pytest.skip("this kernel does not let a process go in")
+    entered.clear()
+    run("1")
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(entered[0]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not psutil.pid_exists(entered[0])
 
 
 @pytest.mark.sandbox
