@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from segcourse.errors import SegcourseError
+from segcourse.grading import commands
 
 # Plain text: rich's boxes cost start-up time, break when pasted into a question, and confuse screen readers.
 PLAIN = {"no_args_is_help": True, "rich_markup_mode": None}
@@ -128,54 +129,8 @@ def solve(
     typer.echo(lessons.write_solved(lesson, out, force))
 
 
-@app.command()
-def grade(
-    lesson: Annotated[str, typer.Argument(help="A lesson's name or number, for example 05.")],
-    course: Annotated[Path, typer.Option(help="nbgrader's course folder.")] = Path("grading"),
-    student: Annotated[list[str] | None, typer.Option(help="Only this student; may be repeated.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
-    cell_seconds: Annotated[float | None, typer.Option(help="Stop a cell after so long.")] = None,
-    case_seconds: Annotated[float | None, typer.Option(help="Stop an answer after so long.")] = None,
-    total_seconds: Annotated[float | None, typer.Option(help="Stop a notebook after so long.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Also what is graded and has not changed.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="So many at a time [default: cores].")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Of a Dask cluster: tcp://HOST:8786.")] = None,
-    trust_submissions: Annotated[
-        bool, typer.Option("--trust-submissions", help="No sandbox: students' code gets all your rights.")
-    ] = False,
-) -> None:
-    """Grade what the class handed in for LESSON: gradebook, feedback pages, and a table.
-
-    Stopped at any time, it goes on where it was when it is started again.
-    """
-    from segcourse.grading import grade_lesson, isolation
-
-    if trust_submissions:
-        typer.echo(f"No sandbox: {isolation.GIVEN_UP}.", err=True)
-    limits = {"cell_seconds": cell_seconds, "case_seconds": case_seconds, "total_seconds": total_seconds}
-    options = {"students": student, "limits": limits, "trust": trust_submissions}
-    options |= {"again": again, "workers": workers, "scheduler": scheduler}
-    done = grade_lesson(lesson, course, progress=not json, **options)
-    typer.echo(done.json() if json else done.table())
-
-
-@app.command()
-def report(
-    lesson: Annotated[str, typer.Argument(help="A lesson's name or number, for example 05.")],
-    course: Annotated[Path, typer.Option(help="nbgrader's course folder.")] = Path("grading"),
-    out: Annotated[Path | None, typer.Option(help="Where to write [default: COURSE/reports/LESSON].")] = None,
-    anonymous: Annotated[bool, typer.Option("--anonymous", help="Pseudonyms instead of names.")] = False,
-    pages: Annotated[
-        bool, typer.Option("--pages", help="Write students' feedback anew, with points given by hand.")
-    ] = False,
-) -> None:
-    """Write the class report of LESSON, a page with charts and tables as CSV, from what was graded."""
-    from segcourse.grading import report
-
-    page, made = report.write(lesson, course, out, hide_names=anonymous)
-    typer.echo(f"{made.summary}\nThe report is in {page}, its tables lie beside it.")
-    if pages:
-        typer.echo(f"{report.rewrite_pages(lesson, course)} feedback page(s) were written anew.")
+app.command()(commands.grade)
+app.command()(commands.report)
 
 
 @app.command()

@@ -78,7 +78,7 @@ class Session:
         limits: dict[str, float | None] | None = None,
         trust: bool = False,
     ) -> None:
-        from segcourse.grading import isolation
+        from segcourse.grading import isolation, sandbox
         from segcourse.grading.course import Course
         from segcourse.grading.gradebook import Book
         from segcourse.grading.lock import Lock
@@ -92,8 +92,10 @@ class Session:
             folder = Path(lessons) / lesson
         self.lesson = read_lesson(folder / f"{folder.name}.ipynb")
         self.course, self.trust = Course.open(Path(course), **(limits or {})), trust
-        isolation.choose(trust)
+        wall = isolation.choose(trust)
         self.lock = Lock(self.course.root)
+        if wall == "bubblewrap":
+            sandbox.warm_up(self.lesson.imports)
         try:
             self.book = Book(self.course, self.lesson)
         except BaseException:

@@ -38,7 +38,13 @@ def open_pool(workers: int, scheduler: str | None) -> Iterator["Pool"]:
     """
     if scheduler is None:
         with ThreadPoolExecutor(workers, thread_name_prefix="grader") as executor:
-            yield Pool(executor, lambda: workers)
+            sandbox.stopped.clear()
+            try:
+                yield Pool(executor, lambda: workers)
+            except BaseException:  # Ctrl-C above all: threads end when what they wait for does
+                executor.shutdown(wait=False, cancel_futures=True)
+                sandbox.stop_all()
+                raise
         return
     with _client(scheduler) as client:
         executor = client.get_executor(pure=False, retries=2)
@@ -58,21 +64,15 @@ class Pool:
             SegcourseError: this machine or a worker cannot grade anything, or all workers are gone.
         """
         waiting, todo = set(), iter(tasks)
-        try:
-            while True:
-                while len(waiting) < AHEAD * max(1, self.size()) and (task := next(todo, None)):
-                    waiting.add(self.executor.submit(grade_bytes, task.to_bytes()))
-                if not waiting:
-                    return
-                done = self._done(waiting)
-                waiting -= done
-                for future in done:
-                    yield Result.from_json(json.loads(future.result()))
-        except BaseException:
-            for future in waiting:
-                future.cancel()
-            sandbox.stop_all()
-            raise
+        while True:
+            while len(waiting) < AHEAD * max(1, self.size()) and (task := next(todo, None)):
+                waiting.add(self.executor.submit(grade_bytes, task.to_bytes()))
+            if not waiting:
+                return
+            done = self._done(waiting)
+            waiting -= done
+            for future in done:
+                yield Result.from_json(json.loads(future.result()))
 
     def _done(self, waiting: set[Future]) -> set[Future]:
         alone = None

@@ -86,8 +86,8 @@ def groups(answers: Mapping[str, str]) -> list[list[str]]:
 
 
 def in_class(course: Course, records: ClassRecords) -> dict[str, list[list[str]]]:
-    """The groups of each exercise, from the autograded notebooks, the library's own text aside; `records` hold
-    the students' own names."""
+    """The groups of each exercise, from the autograded notebooks, the library's own text aside; `records`
+    hold the students' own names."""
     found = {}
     for name, texts in _answers(course, records).items():
         theirs = {student: text for student, text in texts.items() if not from_library(name, text)}

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -28,6 +29,8 @@ from segcourse.grading.warm import Warm
 from segcourse.grading.watch import Limits, Sandbox
 
 _running: set[Sandbox] = set()
+_warming = threading.Lock()
+stopped = threading.Event()  # set by Ctrl-C: what threads still start has to end as well
 
 PROBE = [sys.executable, "-m", "segcourse.grading.probe"]
 
@@ -76,9 +79,19 @@ def _counts_apart(release: str = platform.release()) -> bool:
     return tuple(map(int, re.findall(r"\d+", release)[:2])) >= (5, 14)
 
 
-@functools.cache
+def warm_up(imports: tuple[str, ...]) -> None:
+    """Begin importing for submissions, while this process opens the gradebook."""
+    threading.Thread(target=warm_works, args=(imports,), daemon=True).start()
+
+
 def warm_works(imports: tuple[str, ...] = ()) -> bool:
     """Whether this kernel lets a running process enter a sandbox; where not, each one starts Python anew."""
+    with _warming:
+        return _warm_works(imports)
+
+
+@functools.cache
+def _warm_works(imports: tuple[str, ...]) -> bool:
     try:
         launch = functools.partial(_warm, imports=imports)
         done = _run({"seed": 0, "steps": []}, Limits(total_seconds=60), {}, launch, own_users=_counts_apart())
@@ -116,6 +129,8 @@ def _run(job: dict, limits: Limits, files: Mapping[str, bytes], launch: Launch, 
         stack.callback(watch.end, process)
         _running.add(process)
         stack.callback(_running.discard, process)
+        if stopped.is_set():
+            process.kill()
         lines, ended = watch.follow(process, reading, limits, start)
         if not any(lines) and not ended:
             last = (heard.read(1 << 16) or b"").decode("utf-8", "replace").strip().splitlines()[-1:]
@@ -125,7 +140,9 @@ def _run(job: dict, limits: Limits, files: Mapping[str, bytes], launch: Launch, 
 
 
 def stop_all() -> None:
-    """End every sandbox that other threads of this process wait for."""
+    """End every sandbox that other threads of this process wait for, and those that they are about to
+    start."""
+    stopped.set()
     for process in tuple(_running):
         process.kill()
 

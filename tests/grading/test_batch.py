@@ -113,6 +113,17 @@ def test_a_second_grader_is_told_who_is_at_it(lessons, tmp_path):
     assert grade_lesson(LESSON, course, lessons=lessons).results[0].score == 7
 
 
+def test_a_grader_that_is_interrupted_stops_what_it_waits_for(lessons, tmp_path):
+    course = course_of(tmp_path / "course", 1)
+    hand_in(course, "sleeper", as_bytes(notebook(RIGHT, {"mean_iou": ["import time; time.sleep(3600)"]})))
+    process = grader(course, lessons)
+    while len(records(course)) < 1:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in process.communicate(timeout=60)[1]  # a cell may sleep for three minutes
+    assert records(course).keys() == {"right-00"}
+
+
 @pytest.mark.slow
 def test_a_grader_that_is_killed_again_and_again_loses_nothing(lessons, tmp_path):
     undisturbed, killed = course_of(tmp_path / "calm", 40), course_of(tmp_path / "killed", 40)
