@@ -12,7 +12,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from segcourse.files import replacing
-from segcourse.grading import class_charts, class_figures, feedback, same_text, tables
+from segcourse.grading import class_charts, class_figures, feedback, tables, worth_a_look
 from segcourse.grading.class_figures import Cause, Question
 from segcourse.grading.course import Course
 from segcourse.grading.item_analysis import ENOUGH, chance, quartiles
@@ -23,13 +23,15 @@ from segcourse.grading.records import ClassRecords, anonymous, pseudonyms, read_
 @dataclass(frozen=True)
 class Report:
     """A class's records with what they add up to; `same` holds groups of students by exercise,
-    `library` whose answer is segcourse's own text."""
+    `library` whose answer is segcourse's own text, `unusual` what odd
+    words a student's notebook holds."""
 
     records: ClassRecords
     questions: list[Question]
     causes: list[Cause]
     same: dict[str, list[list[str]]]
     library: dict[str, list[str]]
+    unusual: dict[str, list[str]]
     anonymous: bool = False
 
     @property
@@ -65,7 +67,8 @@ class Report:
 def build(course: Course, lesson: str, hide_names: bool = False) -> Report:
     """Read the class's records and work out the report; pseudonyms stand for names where `hide_names`."""
     records = read_class(course, lesson)
-    same, library = same_text.in_class(course, records), same_text.library_in_class(course, records)
+    same, library = worth_a_look.in_class(course, records), worth_a_look.library_in_class(course, records)
+    unusual = worth_a_look.unusual_in_class(course, records)
     if hide_names:
         names = pseudonyms(course, records)
         records = anonymous(course, records, names)
@@ -73,9 +76,10 @@ def build(course: Course, lesson: str, hide_names: bool = False) -> Report:
             exercise: [sorted(names[student] for student in group) for group in groups]
             for exercise, groups in same.items()
         }
+        unusual = {names[student]: found for student, found in unusual.items()}
         library = {name: sorted(names[student] for student in who) for name, who in library.items()}
     questions, causes = class_figures.questions(records), class_figures.causes(records)
-    return Report(records, questions, causes, same, library, hide_names)
+    return Report(records, questions, causes, same, library, unusual, hide_names)
 
 
 def page(report: Report) -> str:

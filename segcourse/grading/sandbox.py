@@ -166,7 +166,7 @@ def _warm(limits, job, record, errors, stack, imports) -> Sandbox:
             os.close(writing)
         stack.callback(process.stdin.close)
         stack.callback(process.stdout.close)
-        inside = json.loads(told.read())["child-pid"]
+        inside = process.first = json.loads(told.read())["child-pid"]
     try:
         process.stdout.readline()  # now its mounts are made
         warm = _warm_process(imports)

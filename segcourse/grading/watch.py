@@ -37,9 +37,11 @@ class Limits:
 class Sandbox(subprocess.Popen):
     """The program that holds a sandbox open; its end ends everything inside.
 
-    `entered` is the number of the process that has gone in later, which is no child of this program's.
+    `first` is the number of the sandbox's first process, where it is known; `entered` that of the process
+    that has gone in later, which is no child of this program's.
     """
 
+    first: int | None = None
     entered: int | None = None
 
 
@@ -138,6 +140,11 @@ def end(process: Sandbox) -> None:
     is ended.
     """
     if process.poll() is None:
+        # bubblewrap then sees its child's end and leaves no zombie to whoever is process 1 of this machine
+        if process.first:
+            os.kill(process.first, signal.SIGKILL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=5)
         process.kill()
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -15,11 +15,11 @@ import pytest
 from nbgrader.api import Gradebook
 from typer.testing import CliRunner
 
-from segcourse import cli, dice_score, exercises, solutions
+from segcourse import cli, dice_score, exercises, lessons, solutions
 from segcourse.errors import SegcourseError
 from segcourse.exercises.smallest import Smallest
 from segcourse.exercises.verdicts import GroupResult, Verdict
-from segcourse.grading import class_figures, report, same_text
+from segcourse.grading import class_figures, report, worth_a_look
 from segcourse.grading.course import Course
 from segcourse.grading.records import read_class
 from segcourse.grading.result import OwnTest, Result
@@ -272,7 +272,7 @@ def test_pseudonyms_stay_and_hide_who_is_meant(course):
     assert len({e.student for e in made.records.entries}) == 13
 
 
-def test_the_same_text_is_found_and_short_answers_are_not(course):
+def test_the_worth_a_look_is_found_and_short_answers_are_not(course):
     source = (
         "def dice_score(prediction, target):\n    overlap = (prediction & target).sum((-2, -1))\n"
         "    total = prediction.sum((-2, -1)) + target.sum((-2, -1))\n    twice = 2 * overlap.double()\n"
@@ -284,7 +284,7 @@ def test_the_same_text_is_found_and_short_answers_are_not(course):
         cell = {"cell_type": "code", "metadata": {"nbgrader": {"grade_id": "dice_score"}}, "source": text}
         path = course.root / "autograded" / student / LESSON / f"{LESSON}.ipynb"
         path.write_text(json.dumps({"cells": [cell]}))
-    assert same_text.in_class(course, read_class(course, LESSON)) == {"dice_score": [["s00", "s01"]]}
+    assert worth_a_look.in_class(course, read_class(course, LESSON)) == {"dice_score": [["s00", "s01"]]}
     assert "many innocent reasons" in report.page(report.build(course, LESSON))
 
 
@@ -294,9 +294,9 @@ def test_the_librarys_own_text_is_known_again(name):
     source = inspect.getsource(exercises.get(name).answer)
     changed = "%%time\n# mine\n" + source.replace("    ", "\t").replace('"""', "'''") + "\n!ls\n"
     for text in (source, solutions.source_of(name), changed):
-        assert same_text.from_library(name, text) is not one_statement
-    assert not same_text.from_library(name, source.replace("(", "(0, ", 1))
-    assert not same_text.from_library(name, "def f(:")
+        assert worth_a_look.from_library(name, text) is not one_statement
+    assert not worth_a_look.from_library(name, source.replace("(", "(0, ", 1))
+    assert not worth_a_look.from_library(name, "def f(:")
 
 
 def test_a_class_report_names_whoever_handed_in_the_librarys_text(course):
@@ -309,6 +309,25 @@ def test_a_class_report_names_whoever_handed_in_the_librarys_text(course):
     assert made.library == {"dice_score": ["s00"]}
     assert "segcourse's own implementation" in report.page(made).replace("&#39;", "'")
     assert report.build(course, LESSON, hide_names=True).library["dice_score"] != ["s00"]
+
+
+def test_a_notebook_that_asks_another_process_is_named(course):
+    asks = "import subprocess\nsubprocess.run(['python', '-c', 'import segcourse'])"
+    for student, text in {"s00": asks, "s01": "# subprocess, in a comment\nmodel.eval()"}.items():
+        path = course.root / "autograded" / student / LESSON / f"{LESSON}.ipynb"
+        path.write_text(json.dumps({"cells": [{"cell_type": "code", "metadata": {}, "source": text}]}))
+    made = report.build(course, LESSON)
+    assert made.unusual == {"s00": ["subprocess"]}
+    assert "the notebook uses <code>subprocess</code>" in report.page(made)
+
+
+@pytest.mark.parametrize("name", ["00_start_here", "03_unet", "05_losses_metrics"])
+def test_no_lesson_uses_what_is_worth_a_look(name):
+    notebook = json.loads((lessons.find(name) / f"{name}.ipynb").read_text())
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert not worth_a_look.MECHANICS & set().union(
+        *((worth_a_look.words(cell) or (0, ()))[1] for cell in cells)
+    )
 
 
 def test_repairs_count_by_their_kind(tmp_path):

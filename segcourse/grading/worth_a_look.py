@@ -1,4 +1,5 @@
-"""Answers that are word for word the same: for a person to look at, and no proof of anything.
+"""What a person may want to look at, and no proof of anything: answers that are word for word the same or the
+library's own, and notebooks that use what no exercise needs.
 
 Short answers are often alike because there is one good way to write them; they are left out, as are untouched
 stubs.
@@ -19,6 +20,14 @@ from segcourse.grading.course import Course
 from segcourse.grading.records import ClassRecords
 
 MIN_LINES, MIN_WORDS = 5, 40  # of an answer that two people hardly write alike by chance
+# What no exercise needs, and what a notebook that asks somebody else for its numbers can hardly do without.
+MECHANICS = frozenset(
+    {
+        "subprocess", "Popen", "fork", "multiprocessing", "ctypes", "gc", "jit", "exec", "importlib",
+        "import_module", "getsource", "_getframe", "currentframe", "settrace", "setprofile", "__code__",
+        "__globals__", "__subclasses__", "run_cell",
+    }
+)  # fmt: skip
 _PASSED_OVER = (tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER)
 
 
@@ -104,6 +113,17 @@ def library_in_class(course: Course, records: ClassRecords) -> dict[str, list[st
     return {name: students for name, students in found.items() if students}
 
 
+def unusual_in_class(course: Course, records: ClassRecords) -> dict[str, list[str]]:
+    """Which words of `MECHANICS` a student's notebook holds outside of comments, for those that hold any."""
+    found = {}
+    for entry in records.graded:
+        path = course.autograded(entry.student, records.lesson) / f"{records.lesson}.ipynb"
+        used = set().union(*((words(source) or (0, ()))[1] for source in _sources(path)))
+        if mechanics := sorted(used & MECHANICS):
+            found[entry.student] = mechanics
+    return found
+
+
 def _answers(course: Course, records: ClassRecords) -> dict[str, dict[str, str]]:
     answers: dict[str, dict[str, str]] = {}
     for entry in records.graded:
@@ -115,10 +135,18 @@ def _answers(course: Course, records: ClassRecords) -> dict[str, dict[str, str]]
 
 
 def _exercise_cells(path: Path) -> dict[str, str]:
-    """The labelled cells of one of the grader's own notebooks; nothing where it is gone."""
-    try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    named = ((cell.get("metadata", {}).get("nbgrader", {}).get("grade_id"), cell) for cell in cells)
+    """The labelled cells of one of the grader's own notebooks."""
+    named = ((cell.get("metadata", {}).get("nbgrader", {}).get("grade_id"), cell) for cell in _cells(path))
     return {name: "".join(cell["source"]) for name, cell in named if name}
+
+
+def _sources(path: Path) -> list[str]:
+    return ["".join(cell["source"]) for cell in _cells(path) if cell["cell_type"] == "code"]
+
+
+def _cells(path: Path) -> list[dict]:
+    """The cells of one of the grader's own notebooks; none where it is gone."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
