@@ -41,6 +41,7 @@ import torch
 
 import segcourse
 from segcourse import check, doctor, exercises, handin, lessons, load_dataset, show_results
+from segcourse.exercises.display import Reply
 from segcourse.widgets import predict, reveal, threshold_explorer
 
 # %% [markdown]
@@ -155,10 +156,11 @@ except exercises.CheckFailed as failed:
 # fresh random ones beside them, so that only an answer that works in general earns the points.
 #
 # **Practice.** Change one thing in `agreement` above, such as `mean` to `sum`, run its cell again, and see
-# what the reply makes of it. This is how the right answer looks:
+# what the reply makes of it. A right answer gets the reply below. It is the library's own that is shown here, and
+# `own=False` allows it; `check` would ask for yours.
 
 # %%
-check("dice_score", segcourse.dice_score)
+Reply(exercises.assess("dice_score", segcourse.dice_score, own=False))
 
 # %% [markdown]
 # ## 5. A picture that answers

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from segcourse.doctor import Finding
-from segcourse.grading import cgroup, isolation, sandbox
+from segcourse.grading import cgroup, isolation, sandbox, system_calls
 from segcourse.grading.bubblewrap import RAM_DISKS
 from segcourse.grading.pool import workers_here
 from segcourse.grading.watch import Limits
@@ -185,7 +185,7 @@ def _keeper(wall: str, controller: str) -> str:
         return "the kernel, in a control group"
     if controller == "memory":
         watch = "the watch outside, four times a second, which ends the largest process"
-        return f"{watch} and sees no files without a name (memfd)"
+        return watch if system_calls.program() else f"{watch} and sees no files without a name (memfd)"
     return "the kernel"
 
 
