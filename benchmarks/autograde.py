@@ -1,12 +1,13 @@
 """`segcourse grade` against plain `nbgrader autograde`: the same class, the same cores, one run.
 
-    python benchmarks/autograde.py [05_losses_metrics] [--students 60] [--rounds 3] [--workers 2]
+    python benchmarks/autograde.py [05_losses_metrics] [--students 60] [--rounds 1] [--workers 2]
 
-The class is right, wrong and broken work in turn. In each round a part of the class is graded by both, one
-after the other, so that whatever else the machine does meets both. Then what they say is compared: an
-exercise that one passes, the other passes. nbgrader runs the lesson as an instructor without segcourse's
-plug-ins would: no sandbox, one student after another, with the lesson's long demonstrations (cells tagged
-skip-grading) taken out of the notebooks of both, because nbgrader would spend minutes on each.
+The class is right, wrong and broken work in turn. In each round a part of it (with one round: all of it) is
+graded by both, one after the other. Then what they say is compared: an exercise that one passes, the other
+passes. nbgrader runs the lesson as an instructor without segcourse's plug-ins would: no sandbox, one student
+after another, with the lesson's long demonstrations (cells tagged skip-grading) taken out of the notebooks of
+both, because nbgrader would spend minutes on each. Many small rounds meet the same weather, and pay for
+starting and for the last one to finish each time.
 """
 
 import argparse
@@ -41,13 +42,7 @@ c.GenerateAssignment.preprocessors = [
 c.NbGraderConfig.logfile = ""
 """
 IMPORTS = "import math\nimport torch\nimport torch.nn.functional as F\nfrom torch import nn"
-SLIPS = (
-    ("padding=1", "padding=0"),
-    ("sigmoid", "tanh"),
-    ("numel()", "dim()"),
-    ("cat(", "stack("),
-    ("sum", "max"),
-)
+SLIPS = (("padding=1", "padding=0"), ("sigmoid", "tanh"), ("cat(", "stack("), ("ReLU", "Tanh"))
 SECONDS = 30  # a cell, for both; nbgrader's default
 
 
@@ -87,9 +82,10 @@ def wrong_answer(name: str, number: int, solved: str) -> str:
             if not set(_free(source)) - {"torch", "F", "nn", "math"} - vars(builtins).keys():
                 return f"{IMPORTS}\n{source}"
     for right, slip in SLIPS:
-        if right in solved:
+        if f"class {name}" in solved and right in solved:
             return solved.replace(right, slip, 1)
-    raise ValueError(f"no wrong answer to {name} is known")
+    doubled = f"def {name}(*arguments, **named):\n    return 2 * half_of_{name}(*arguments, **named)"
+    return f"{solved}\n\n\nhalf_of_{name} = {name}\n\n\n{doubled}"
 
 
 def _free(source: str) -> list[str]:
@@ -169,7 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("lesson", nargs="?", default="05_losses_metrics")
     parser.add_argument("--students", type=int, default=60)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     lesson = lessons.find(arguments.lesson).name

@@ -1,8 +1,20 @@
 """The instructors' side: from a folder of submissions to marks that a teacher can trust.
 
-Five steps: admit (`admit`), run in a sandbox (`sandbox`, `probe`), judge (`verdict`), record in nbgrader's
-gradebook (`gradebook`, `autograded`), tell (`feedback`). A submission never grades itself: it is only
-observed, and judged in another process.
+Five steps, and where they live. A submission never grades itself: it is only observed, and judged in another
+process.
+
+1. admit: from what was handed in (`collect`, `reading`) to cells that can be run (`admit`, with `notebooks`,
+   `source`, `repair`, `locked`), and which of the lesson's own cells they need (`needed`).
+2. run: in a sandbox (`sandbox`, `watch`) behind the wall that there is (`isolation`: `bubblewrap`, `docker`,
+   with `surroundings`, `system_calls`, `cgroup`), started cold or from a process that has imported all
+   (`warm`, `entering`); inside, `probe`, `supervisor`, `worker`, `pristine`.
+3. judge: `verdict` (a `Result`), from `events`; an instructor's own cells in `instructor_tests`.
+4. record: nbgrader's `gradebook` (`marks`, `autograded`) of a `course`, one writer at a time (`lock`).
+5. tell: each student (`feedback`, `pages`) and the teacher (`report`, with `records`, `class_figures`,
+   `class_charts`, `item_analysis`, `tables`, `worth_a_look`).
+
+Around them: many at a time (`pool`), the command line (`commands`), nbgrader itself (`nbgrader_plugins`,
+`zip_collect`), and whether this machine is fit for it (`walls`).
 """
 
 import contextlib
@@ -178,6 +190,7 @@ class Session:
         from segcourse.grading.course import software
 
         lesson, limits = self.lesson, asdict(self.course.limits) | {"notebook_mb": self.course.max_megabytes}
+        limits = {name: float(value) for name, value in limits.items()}  # 60 and 60.0 are the same limit
         files = {name: hashlib.sha256(content).hexdigest() for name, content in lesson.files.items()}
         return self.course.sign(json.dumps([software(), lesson.text, files, limits, self.trust]))
 

@@ -96,6 +96,7 @@ def test_what_has_not_changed_is_not_graded_twice(lessons, tmp_path):
     hand_in(course, "right-00", KINDS["wrong"])
     again = {r.student: r.score for r in grade_lesson(LESSON, course, lessons=lessons).results}
     assert again == {"right-00": 4, "wrong-01": 4, "untouched-02": 0, "broken-03": 7, "crash-04": 7}
+    grade_lesson(LESSON, course, lessons=lessons, limits={"cell_seconds": 60.0})  # course.toml's 60
     changed = {path.parts[-3] for path, stamp in stamps.items() if path.stat().st_mtime_ns != stamp}
     assert changed == {"right-00", "broken-03"}
     (course / "gradebook.db").unlink()  # the records alone are no marks
