@@ -98,3 +98,12 @@ def test_a_console_without_the_tick_prints_a_question_mark(tmp_path):
         [sys.executable, "-c", code], capture_output=True, env={"PYTHONIOENCODING": "cp1252", "PATH": ""}
     )
     assert shown.stdout.decode("cp1252").split() == ["?", "Python", "3.11", "?", "Box", "on"], shown.stderr
+
+
+@pytest.mark.parametrize("command", ["grade", "report"])
+def test_without_nbgrader_an_instructor_is_told_what_to_install(command, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "nbgrader", None)
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "05"])
+    assert stop.value.code == 2
+    assert 'pip install "segcourse[teach]"' in capsys.readouterr().err

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from segcourse.errors import SegcourseError
+
 
 def grade(
     lesson: Annotated[str, typer.Argument(help="A lesson's name or number, for example 05.")],
@@ -25,6 +27,7 @@ def grade(
 
     Stopped at any time, it goes on where it was when it is started again.
     """
+    _need_nbgrader()
     from segcourse.grading import grade_lesson, isolation
 
     if trust_submissions:
@@ -50,9 +53,19 @@ def report(
     ] = False,
 ) -> None:
     """Write the class report of LESSON, a page with charts and tables as CSV, from what was graded."""
+    _need_nbgrader()
     from segcourse.grading import report
 
     page, made = report.write(lesson, course, out, hide_names=anonymous)
     typer.echo(f"{made.summary}\nThe report is in {page}, its tables lie beside it.")
     if pages:
         typer.echo(f"{report.rewrite_pages(lesson, course)} feedback page(s) were written anew.")
+
+
+def _need_nbgrader() -> None:
+    try:
+        import nbgrader  # noqa: F401
+    except ImportError as error:
+        raise SegcourseError(
+            'grading needs nbgrader, which students do not; install it with pip install "segcourse[teach]".'
+        ) from error
