@@ -110,7 +110,8 @@ class Supervisor:
         order = self.steps[self.current]
         if "check" in order:
             order = order | {"seed": self.seed, "case": self.case}
-        self.unsent += json.dumps(order).encode() + b"\n"
+        self.turn = os.urandom(8).hex()
+        self.unsent += json.dumps(order | {"turn": self.turn}).encode() + b"\n"
         self.send()
 
     def send(self) -> None:
@@ -180,7 +181,9 @@ class Supervisor:
             self.fresh = self.current + 1
 
     def follow(self, message: dict) -> bool:
-        """Take one message of the worker; True when no step is left."""
+        """Take one message of the worker, if it answers the last order; True when no step is left."""
+        if message["turn"] != self.turn:
+            return False
         kind = message["kind"]
         check = self.steps[self.current].get("check")
         if kind == "end" and (check is None or not self.case):

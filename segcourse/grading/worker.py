@@ -29,7 +29,8 @@ class Worker:
     """Does what the supervisor orders through `listening` and answers through `writing`; one JSON a line.
 
     Orders are {"cell": source} (with "test" if it is an instructor's) and {"check": exercise, "seed": int,
-    "case": int}. A check's answer is one message a case, from a witness, and the end of each witness is told.
+    "case": int}, each with its "turn", a word that answers repeat. A check is answered with one message a
+    case, from a witness, and the end of each witness is told.
     """
 
     def __init__(self, shell, writing: int, listening: int, output: int) -> None:
@@ -39,14 +40,21 @@ class Worker:
         self.running = False
         self.restore = pristine.remember([*map(exercises.get, self.own_work), *self.own_work.values()])
 
-    def run(self, fork=os.fork, wait=os.waitpid, leave=os._exit, loads=json.loads) -> None:
+    def run(
+        self, fork=os.fork, wait=os.waitpid, leave=os._exit, loads=json.loads, block=os.set_blocking
+    ) -> None:
         """Follow orders until they end."""
         signal.signal(signal.SIGINT, self.interrupt)
         null, restore = os.open(os.devnull, os.O_RDWR), self.restore
         os.dup2(null, 2)
         try:
-            while line := self.orders.readline():
+            source = self.orders.fileno()
+            while True:
+                block(source, True)  # a cell may have changed that
+                if not (line := self.orders.readline()):
+                    break
                 order = loads(line)
+                self.turn = order["turn"]
                 if "cell" in order:
                     self.say("end", result=self.cell(order["cell"], "test" in order))
                 elif order["check"] not in self.shell.user_ns:
@@ -62,8 +70,10 @@ class Worker:
         finally:
             leave(0)
 
-    def say(self, kind: str, *, dumps=json.dumps, write=os.write, **message) -> None:
-        data = memoryview((dumps({"kind": kind, **message}) + "\n").encode())
+    def say(self, kind: str, *, dumps=json.dumps, write=os.write, block=os.set_blocking, **message) -> None:
+        block(self.writing, True)
+        # a line of its own, whatever a cell has left unfinished in the pipe
+        data = memoryview(("\n" + dumps({"kind": kind, "turn": self.turn, **message}) + "\n").encode())
         while data:
             data = data[write(self.writing, data) :]
 
