@@ -30,7 +30,7 @@ NEEDED = {
 
 
 @pytest.fixture
-def engine(tmp_path, monkeypatch):
+def engine(tmp_path, monkeypatch, walls_unknown):
     """A machine with a (fake) engine and no bubblewrap; gives the folder of the containers that run."""
     program = tmp_path / "bin"
     program.mkdir()
@@ -39,12 +39,7 @@ def engine(tmp_path, monkeypatch):
     monkeypatch.setattr(bubblewrap.shutil, "which", {"docker": str(program / "docker")}.get)
     versions = f"numpy {numpy.__version__}\ntorch {torch.__version__}"
     monkeypatch.setenv("FAKE_DOCKER_VERSIONS", versions)
-    caches = (bubblewrap._working, docker.engine, isolation._working)
-    for cache in caches:
-        cache.cache_clear()
-    yield state
-    for cache in caches:
-        cache.cache_clear()
+    return state
 
 
 def test_a_container_has_every_limit_and_nothing_of_the_instructors(engine):
