@@ -156,8 +156,8 @@ except exercises.CheckFailed as failed:
 # fresh random ones beside them, so that only an answer that works in general earns the points.
 #
 # **Practice.** Change one thing in `agreement` above, such as `mean` to `sum`, run its cell again, and see
-# what the reply makes of it. A right answer gets the reply below. It is the library's own that is shown here, and
-# `own=False` allows it; `check` would ask for yours.
+# what the reply makes of it. A right answer gets the reply below. It is the library's own that is shown here,
+# and `own=False` allows it; `check` would ask for yours.
 
 # %%
 Reply(exercises.assess("dice_score", segcourse.dice_score, own=False))
