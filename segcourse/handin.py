@@ -12,7 +12,8 @@ from segcourse import lessons
 from segcourse.doctor import Finding
 from segcourse.errors import SegcourseError
 from segcourse.grading.admit import Admitted, admit
-from segcourse.grading.notebooks import Cell, Lesson, Refused, read_lesson
+from segcourse.grading.lesson import read_lesson
+from segcourse.grading.notebooks import Cell, Lesson, Refused
 from segcourse.grading.reading import read_notebook
 
 MEGABYTES = 50

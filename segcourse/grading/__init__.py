@@ -93,8 +93,8 @@ class Session:
         from segcourse.grading import isolation, sandbox
         from segcourse.grading.course import Course
         from segcourse.grading.gradebook import Book
+        from segcourse.grading.lesson import read_lesson
         from segcourse.grading.lock import Lock
-        from segcourse.grading.notebooks import read_lesson
 
         if lessons is None:
             from segcourse.lessons import find

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from segcourse.exercises.own_work import ASKED
 from segcourse.exercises.verdicts import Verdict
-from segcourse.grading.instructor_tests import OwnTest
 from segcourse.grading.item_analysis import item_rest, reading
 from segcourse.grading.records import ClassRecords, Entry
+from segcourse.grading.result import OwnTest
 
 UNKNOWN = "nothing known looks like this"
 BORROWED = f"the answer hands the work to a finished implementation, and {ASKED}."

@@ -12,10 +12,9 @@ from segcourse.exercises import engine
 from segcourse.exercises.verdicts import Verdict
 from segcourse.files import replacing
 from segcourse.grading.course import Course
-from segcourse.grading.instructor_tests import OwnTest
 from segcourse.grading.marks import Mark, Marks
 from segcourse.grading.pages import template
-from segcourse.grading.result import Result
+from segcourse.grading.result import OwnTest, Result
 
 MAX_EXAMPLES = 2  # of what a group of cases asks
 

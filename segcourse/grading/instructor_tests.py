@@ -4,14 +4,11 @@ A test cell runs in the sandbox at its place in the student's process. That make
 checks, which no student's code can reach: a submission that sets out to can make such a test pass.
 """
 
-import copy
 import math
 from typing import TYPE_CHECKING, Any
 
-import nbformat
 from nbformat.v4 import new_code_cell, new_output
 
-from segcourse.errors import SegcourseError
 from segcourse.grading.result import OwnTest
 
 if TYPE_CHECKING:
@@ -24,26 +21,6 @@ FAILED = {
     "hung": "could not be stopped",
     "died": "ended the whole program",
 }
-
-
-def prepare(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:
-    """A lesson as it is graded (model solutions cut out) and as students get it (hidden tests too).
-
-    Raises:
-        SegcourseError: a region that begins does not end, or lies in a cell of the wrong kind.
-    """
-    from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme
-
-    from segcourse.grading.nbgrader_plugins import ClearAddedSolutions
-
-    try:
-        graded, _ = ClearAddedSolutions().preprocess(copy.deepcopy(notebook), {})
-        released, _ = ClearHiddenTests().preprocess(copy.deepcopy(graded), {})
-        return graded, ClearMarkScheme().preprocess(released, {})[0]
-    except RuntimeError as error:
-        raise SegcourseError(
-            f"the lesson's own tests or solutions cannot be told apart: {' '.join(str(error).split())}"
-        ) from error
 
 
 def unseen(lesson: "Lesson") -> tuple[OwnTest, ...]:

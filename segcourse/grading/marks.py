@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from nbgrader.api import Gradebook
 
 from segcourse.grading.course import Course
-from segcourse.grading.nbgrader_plugins import status
 
 
 @dataclass(frozen=True)
@@ -108,3 +107,17 @@ def read(course: Course, lesson: str) -> Roll:
         submissions = book.assignment_submissions(lesson) if known else ()
         handed_in = {submission.student_id: marks_of(submission) for submission in submissions}
     return Roll({student: handed_in.get(student) for student in names}, names)
+
+
+def status(submission) -> str:
+    """What nbgrader's gradebook says of a submission: "graded", "needs manual grading" or "could not be
+    graded: …".
+    """
+    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+    comments = [
+        comment.auto_comment or "" for notebook in submission.notebooks for comment in notebook.comments
+    ]
+    refused = next((text for text in comments if text.startswith("could not be graded")), None)
+    if refused and any(grade.auto_score is None and grade.manual_score is None for grade in grades):
+        return refused
+    return "needs manual grading" if submission.needs_manual_grade else "graded"

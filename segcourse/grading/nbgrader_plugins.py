@@ -16,7 +16,7 @@ from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters.base import NbGraderException
 from nbgrader.plugins.export import ExportPlugin
-from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions, GetGrades
+from nbgrader.preprocessors import ClearHiddenTests, GetGrades
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Unicode
 
@@ -24,7 +24,7 @@ from segcourse.errors import SegcourseError
 from segcourse.grading.autograded import NBGRADERS_OWN, RECORD
 from segcourse.grading.course import Course
 from segcourse.grading.lock import Lock
-from segcourse.grading.notebooks import checks
+from segcourse.grading.marks import status
 from segcourse.grading.zip_collect import SortByName, UnpackDownload
 
 
@@ -97,25 +97,6 @@ class GradingExporter(NotebookExporter):
             (folder / RECORD).write_bytes(record)
 
 
-class ClearAddedSolutions(ClearSolutions):
-    """nbgrader's ClearSolutions, which leaves an exercise's cell as it is unless a region of it is marked.
-
-    An exercise's cell is a stub already, with its signature and docstring; whole cells are replaced only
-    where an instructor added them.
-    """
-
-    def preprocess(self, nb, resources):
-        self.exercises = {name for cell in nb.cells if (name := checks(cell))}
-        return super().preprocess(nb, resources)
-
-    def preprocess_cell(self, cell, resources, cell_index):
-        stub = cell.source
-        cell, resources = super().preprocess_cell(cell, resources, cell_index)
-        if is_solution(cell) and cell.metadata.nbgrader.grade_id in self.exercises:
-            cell.source = cell.source if self.begin_solution_delimeter in stub else stub
-        return cell, resources
-
-
 class HideHiddenTests(ClearHiddenTests):
     """Leaves hidden tests, and what they printed, out of the feedback that students get."""
 
@@ -175,17 +156,3 @@ class StatusExport(ExportPlugin):
             bool(places)
             and Path(places.format_path(places.submitted_directory, student, assignment)).exists()
         )
-
-
-def status(submission) -> str:
-    """What nbgrader's gradebook says of a submission: "graded", "needs manual grading" or "could not be
-    graded: …".
-    """
-    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-    comments = [
-        comment.auto_comment or "" for notebook in submission.notebooks for comment in notebook.comments
-    ]
-    refused = next((text for text in comments if text.startswith("could not be graded")), None)
-    if refused and any(grade.auto_score is None and grade.manual_score is None for grade in grades):
-        return refused
-    return "needs manual grading" if submission.needs_manual_grade else "graded"

@@ -21,8 +21,9 @@ from segcourse.exercises.verdicts import GroupResult, Verdict
 from segcourse.grading import course, instructor_tests, isolation, sandbox
 from segcourse.grading.admit import Admitted, admit
 from segcourse.grading.events import LOST, Events
+from segcourse.grading.lesson import parse_lesson
 from segcourse.grading.needed import left_out, missed
-from segcourse.grading.notebooks import Cell, Lesson, Refused, parse_lesson
+from segcourse.grading.notebooks import Cell, Lesson, Refused
 from segcourse.grading.result import Result
 from segcourse.grading.watch import Limits
 

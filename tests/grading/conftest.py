@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by path, so
 from grading_class import LESSON, notebook
 
 from segcourse.grading import bubblewrap, docker, isolation
-from segcourse.grading.notebooks import read_lesson
+from segcourse.grading.lesson import read_lesson
 
 
 @pytest.fixture(scope="session")

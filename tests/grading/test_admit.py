@@ -13,7 +13,8 @@ from nbformat.v4 import new_code_cell
 
 from segcourse.grading.admit import admit
 from segcourse.grading.collect import find_submission, lesson_folder
-from segcourse.grading.notebooks import Refused, read_lesson
+from segcourse.grading.lesson import read_lesson
+from segcourse.grading.notebooks import Refused
 
 
 def roles(admitted) -> list[str]:

@@ -7,9 +7,8 @@ import pytest
 from segcourse import exercises
 from segcourse.grading import Session, feedback, report
 from segcourse.grading.course import Course
-from segcourse.grading.instructor_tests import OwnTest
 from segcourse.grading.marks import Mark, Marks
-from segcourse.grading.result import Result
+from segcourse.grading.result import OwnTest, Result
 
 LESSON = "05_losses_metrics"
 MAX = {"confusion_matrix": 8.0, "dice_score": 3.0}

@@ -27,7 +27,7 @@ from segcourse.grading.admit import admit
 from segcourse.grading.course import Course
 from segcourse.grading.events import Events
 from segcourse.grading.gradebook import Book
-from segcourse.grading.notebooks import read_lesson
+from segcourse.grading.lesson import read_lesson
 from segcourse.grading.result import Result
 from segcourse.grading.watch import Limits
 

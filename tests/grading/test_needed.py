@@ -9,8 +9,8 @@ from nbformat.v4 import new_code_cell
 
 from segcourse.grading import grade_lesson
 from segcourse.grading.admit import admit
+from segcourse.grading.lesson import read_lesson
 from segcourse.grading.needed import left_out
-from segcourse.grading.notebooks import read_lesson
 
 DEMONSTRATIONS = [
     "masks = [torch.zeros(2, 2) for number in range(3)]",
