@@ -11,10 +11,10 @@ from IPython.core.inputtransformer2 import TransformerManager
 from segcourse import lessons
 from segcourse.doctor import Finding
 from segcourse.errors import SegcourseError
-from segcourse.grading.admit import Admitted, admit
+from segcourse.grading.admitting.admit import Admitted, admit
+from segcourse.grading.admitting.reading import read_notebook
 from segcourse.grading.lesson import read_lesson
 from segcourse.grading.notebooks import Cell, Lesson, Refused
-from segcourse.grading.reading import read_notebook
 
 MEGABYTES = 50
 

@@ -3,18 +3,15 @@
 Five steps, and where they live. A submission never grades itself: it is only observed, and judged in another
 process.
 
-1. admit: from what was handed in (`collect`, `reading`) to cells that can be run (`admit`, with `notebooks`,
-   `source`, `repair`, `locked`), and which of the lesson's own cells they need (`needed`).
-2. run: in a sandbox (`sandbox`, `watch`) behind the wall that there is (`isolation`: `bubblewrap`, `docker`,
-   with `surroundings`, `system_calls`, `cgroup`), started cold or from a process that has imported all
-   (`warm`, `entering`); inside, `probe`, `supervisor`, `worker`, `pristine`.
-3. judge: `verdict` (a `Result`), from `events`; an instructor's own cells in `instructor_tests`.
-4. record: nbgrader's `gradebook` (`marks`, `autograded`) of a `course`, one writer at a time (`lock`).
-5. tell: each student (`feedback`, `pages`) and the teacher (`report`, with `records`, `class_figures`,
-   `class_charts`, `item_analysis`, `tables`, `worth_a_look`).
+1. `admitting`: from what was handed in to cells that can be run.
+2. `running`: the cells in a sandbox, and what is observed there.
+3. `judging`: from what was observed to a result.
+4. `recording`: into nbgrader's gradebook, one writer at a time (`lock`).
+5. `telling`: each student, and the teacher.
 
-Around them: many at a time (`pool`), the command line (`commands`), nbgrader itself (`nbgrader_plugins`,
-`zip_collect`), and whether this machine is fit for it (`walls`).
+What all of them know is a `course`, and a `lesson` as the grader reads it (`notebooks`; `releasing` cuts out
+what students must not see). Around them: many at a time (`pool`), the command line (`commands`), nbgrader
+itself (`nbgrader_plugins`, `zip_collect`), and whether this machine is fit for it (`walls`).
 """
 
 import contextlib
@@ -27,8 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segcourse.grading.result import Result
-    from segcourse.grading.verdict import Task
+    from segcourse.grading.judging.result import Result
+    from segcourse.grading.judging.verdict import Task
 
 __all__ = ["ClassResult", "Session", "grade_lesson"]
 
@@ -90,11 +87,11 @@ class Session:
         limits: dict[str, float | None] | None = None,
         trust: bool = False,
     ) -> None:
-        from segcourse.grading import isolation, sandbox
         from segcourse.grading.course import Course
-        from segcourse.grading.gradebook import Book
         from segcourse.grading.lesson import read_lesson
         from segcourse.grading.lock import Lock
+        from segcourse.grading.recording.gradebook import Book
+        from segcourse.grading.running import isolation, sandbox
 
         if lessons is None:
             from segcourse.lessons import find
@@ -123,7 +120,7 @@ class Session:
 
     def grade(self, student: str) -> "Result":
         """All five steps for one student; a submission that cannot be graded is a result like any other."""
-        from segcourse.grading.verdict import grade
+        from segcourse.grading.judging.verdict import grade
 
         task = self.task(student)
         return self.record(task if task.refusal else grade(task))
@@ -131,10 +128,10 @@ class Session:
     def task(self, student: str) -> "Task | Result":
         """The first half of step 1: what there is to grade, or the refusal where there is nothing."""
         from segcourse.exercises.observations import clip  # files' names may hold anything
-        from segcourse.grading.collect import find_submission
+        from segcourse.grading.admitting.collect import find_submission
         from segcourse.grading.course import software
+        from segcourse.grading.judging.verdict import Task
         from segcourse.grading.notebooks import Refused
-        from segcourse.grading.verdict import Task
 
         course, lesson = self.course, self.lesson
         if not _is_text(student):
@@ -152,8 +149,8 @@ class Session:
         )  # fmt: skip
 
     def refused(self, student: str, why: str) -> "Result":
-        from segcourse.grading.instructor_tests import unseen
-        from segcourse.grading.result import Result
+        from segcourse.grading.judging.instructor_tests import unseen
+        from segcourse.grading.judging.result import Result
 
         lesson = self.lesson
         return Result(student, lesson.name, (), {}, lesson.points, unseen(lesson), refusal=why)
@@ -161,7 +158,8 @@ class Session:
     def record(self, result: "Result") -> "Result":
         """Steps 4 and 5: the gradebook, the notebook for formgrader, the student's page, and last the record
         that says that all of it is there."""
-        from segcourse.grading import autograded, feedback
+        from segcourse.grading.recording import autograded
+        from segcourse.grading.telling import feedback
 
         if not _is_text(result.student):
             return result  # no gradebook and no page can carry such a name
@@ -176,7 +174,7 @@ class Session:
     def recorded(self, student: str) -> "Result | None":
         """What was recorded for the submission as it lies there now, if it is graded completely, by this
         segcourse, on these cases and limits, and the gradebook still says so."""
-        from segcourse.grading import autograded
+        from segcourse.grading.recording import autograded
 
         task = self.task(student)
         result = autograded.signed(self.course, student, self.lesson.name, self.fingerprint)
@@ -196,7 +194,7 @@ class Session:
 
     def notebook(self, result: "Result") -> Any:
         """The notebook that formgrader shows for `result`."""
-        from segcourse.grading import autograded
+        from segcourse.grading.recording import autograded
 
         return autograded.notebook(self.lesson, result)
 

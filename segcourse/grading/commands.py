@@ -28,7 +28,8 @@ def grade(
     Stopped at any time, it goes on where it was when it is started again.
     """
     _need_nbgrader()
-    from segcourse.grading import grade_lesson, isolation
+    from segcourse.grading import grade_lesson
+    from segcourse.grading.running import isolation
 
     if trust_submissions:
         typer.echo(f"No sandbox: {isolation.GIVEN_UP}.", err=True)
@@ -54,7 +55,7 @@ def report(
 ) -> None:
     """Write the class report of LESSON, a page with charts and tables as CSV, from what was graded."""
     _need_nbgrader()
-    from segcourse.grading import report
+    from segcourse.grading.telling import report
 
     page, made = report.write(lesson, course, out, hide_names=anonymous)
     typer.echo(f"{made.summary}\nThe report is in {page}, its tables lie beside it.")

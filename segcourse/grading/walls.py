@@ -16,10 +16,10 @@ from pathlib import Path
 import psutil
 
 from segcourse.doctor import Finding
-from segcourse.grading import cgroup, isolation, sandbox, system_calls
-from segcourse.grading.bubblewrap import RAM_DISKS
 from segcourse.grading.pool import workers_here
-from segcourse.grading.watch import Limits
+from segcourse.grading.running import cgroup, isolation, sandbox, system_calls
+from segcourse.grading.running.bubblewrap import RAM_DISKS
+from segcourse.grading.running.watch import Limits
 
 LIMITS = Limits(cell_seconds=20, total_seconds=120, memory_gb=1.5, processes=64, record_mb=8)
 ENOUGH = 3 << 30  # bytes that must be free for the trials of memory

@@ -10,8 +10,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by path, so
 
 from grading_class import LESSON, notebook
 
-from segcourse.grading import bubblewrap, docker, isolation
 from segcourse.grading.lesson import read_lesson
+from segcourse.grading.running import bubblewrap, docker, isolation
 
 
 @pytest.fixture(scope="session")

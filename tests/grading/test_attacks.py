@@ -13,9 +13,10 @@ from attack_folders import MAKERS, NO_TEXT, RULES
 from grading_class import LESSON, RIGHT, as_bytes, hand_in, notebook
 from nbgrader.api import Gradebook
 
-from segcourse.grading import grade_lesson, sandbox, watch
+from segcourse.grading import grade_lesson
 from segcourse.grading.course import Course
 from segcourse.grading.nbgrader_plugins import StatusExport
+from segcourse.grading.running import sandbox, watch
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 

@@ -10,8 +10,9 @@ from grading_class import LESSON, hand_in
 from typer.testing import CliRunner
 
 from segcourse import cli, doctor
-from segcourse.grading import cgroup, isolation, sandbox, walls
-from segcourse.grading.watch import Limits
+from segcourse.grading import walls
+from segcourse.grading.running import cgroup, isolation, sandbox
+from segcourse.grading.running.watch import Limits
 
 
 def by_name(findings) -> dict[str, doctor.Finding]:

@@ -1,0 +1,72 @@
+"""The class report's charts, in the course's colours, each with its description."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from segcourse.charts import BLUE, GREEN, ORANGE, show_bars
+from segcourse.display import figure_html, show
+from segcourse.grading.telling.class_figures import Question
+from segcourse.grading.telling.item_analysis import quartiles
+
+
+def scores_chart(scores: Sequence[float], most: float) -> str:
+    """How many students got how many points, the median marked; an <img>."""
+    edges = _edges(0.0, max([most, *scores, 1.0]))
+    _, middle, _ = quartiles(scores)
+    return _histogram(scores, edges, f"score (points of {most:g})", f"median {middle:.3g}", "points")
+
+
+def seconds_chart(seconds: Sequence[float]) -> str:
+    """How long the submissions ran, the median marked; an <img>."""
+    _, middle, _ = quartiles(seconds)
+    edges = _edges(0.0, max([*seconds, 0.1]))
+    return _histogram(seconds, edges, "time in the sandbox (s)", f"median {middle:.1f} s", "seconds")
+
+
+def _edges(low: float, high: float) -> np.ndarray:
+    """At most a dozen bins with round edges; one a point where that is enough."""
+    return np.asarray(MaxNLocator(nbins=12, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high))
+
+
+def _histogram(values: Sequence[float], edges: np.ndarray, label: str, median: str, unit: str) -> str:
+    figure = Figure(figsize=(7, 2.6), layout="constrained")
+    axes = figure.subplots()
+    counts, _, _ = axes.hist(values, edges, color=BLUE, edgecolor="white", linewidth=1)
+    middle = quartiles(values)[1]
+    axes.axvline(middle, color=ORANGE, linestyle="--", linewidth=1.6)
+    where = {"textcoords": "offset points", "color": ORANGE, "fontsize": 9}
+    side = {"xytext": (-5, 4), "ha": "right"} if middle > edges.mean() else {"xytext": (5, 4), "ha": "left"}
+    axes.annotate(median, (middle, counts.max()), **where, **side)
+    axes.set(xlabel=label, ylabel="students", xlim=(edges[0], edges[-1]), ylim=(0, counts.max() * 1.25))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.spines[["top", "right"]].set_visible(False)
+    told = "; ".join(
+        f"{low:g} to {high:g} {unit}: {count:.0f}"
+        for low, high, count in zip(edges, edges[1:], counts, strict=False)
+        if count
+    )
+    return figure_html(show(figure, f"Histogram of {len(values)} student(s), {median}. {told}."))
+
+
+def exercises_chart(questions: Sequence[Question]) -> str:
+    """The mean share of points of each exercise, in the lesson's order; an <img>."""
+    shares = {q.exercise: 100 * q.mean for q in questions if q.group is None}
+    told = "; ".join(f"{name} {share:.0f} %" for name, share in shares.items())
+    alt = f"Mean share of the points that the class got, by exercise: {told}."
+    figure = show_bars(shares, xlabel="points that the class got (%)", alt=alt)
+    figure.axes[0].set_xlim(0, 110)
+    return figure_html(figure)
+
+
+def separation_chart(questions: Sequence[Question]) -> str:
+    """The item-rest correlation of each exercise, in the lesson's order; an <img>."""
+    found = {q.exercise: q.item_rest for q in questions if q.group is None}
+    told = "; ".join(f"{name} {'none' if math.isnan(r) else f'{r:.2f}'}" for name, r in found.items())
+    alt = f"Item-rest correlation by exercise: {told}. From 0.3 on (dashed line) an exercise separates well."
+    figure = show_bars(found, xlabel="item-rest correlation (-1 to 1)", alt=alt)
+    figure.axes[0].axvline(0.3, color=GREEN, linestyle="--", linewidth=1.4, zorder=0)
+    return figure_html(figure)

@@ -1,0 +1,46 @@
+"""How the grader's pages are filled in: Jinja escapes every value, and nothing comes from elsewhere."""
+
+import functools
+from importlib.resources import files
+
+import jinja2
+from markupsafe import Markup
+
+from segcourse.exercises.display import explanation, smallest_case
+from segcourse.exercises.observations import clip
+
+MAX_NAME = 80
+
+
+@functools.cache
+def template(name: str) -> jinja2.Template:
+    """A template of this folder, ready to render.
+
+    >>> template("page.css.j2").render()[:8]
+    '  body {'
+    """
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {
+        "points": lambda number: f"{number:.3g}",
+        "seconds": lambda number: f"{number:.0f} s" if number >= 10 else f"{number:.1f} s",
+        "sentence": sentence,
+        "moment": lambda text: clip(text, 40).replace("T", " ").replace("+00:00", " UTC"),
+        "short": lambda name: clip(name, MAX_NAME),
+        "explained": lambda verdict: Markup(explanation(verdict)),
+        "case": lambda verdict: Markup(smallest_case(verdict)),
+    }
+    folder = files("segcourse.grading.telling")
+    environment.loader = jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8"))
+    return environment.get_template(name)
+
+
+def sentence(words: str) -> str:
+    """Words with a capital at the beginning, unless code stands there.
+
+    >>> sentence("you computed IoU"), sentence("ignore_index is never used")
+    ('You computed IoU', 'ignore_index is never used')
+    """
+    first = words.partition(" ")[0]
+    return words[:1].upper() + words[1:] if first.isalpha() else words

@@ -1,0 +1,91 @@
+"""The class report as CSV: one tidy file a table, harmless in a spreadsheet."""
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from segcourse.files import replacing
+from segcourse.grading.telling.class_figures import Cause, Question
+from segcourse.grading.telling.records import ClassRecords, Entry
+
+RISKY = ("=", "+", "-", "@")  # what spreadsheets take for the beginning of a formula
+MAX_TEXT = 2000
+
+QUESTIONS = (
+    "exercise", "group", "max_points", "students", "share_right", "mean_share", "share_not_started",
+    "item_rest_correlation", "reading",
+)  # fmt: skip
+CAUSES = ("exercise", "misconception", "known", "students", "whole", "part_of_it", "here", "share")
+
+
+def write(folder: Path, records: ClassRecords, questions: list[Question], causes: list[Cause]) -> None:
+    """Write students.csv, questions.csv and misconceptions.csv to `folder`."""
+    exercises = [question.exercise for question in questions if question.group is None]
+    columns = (
+        "student", "status", "score", "raw", "penalty", "automatic", "by_hand", "waiting", "max_score",
+        *exercises, "seconds", "stopped_cells", "repairs",
+    )  # fmt: skip
+    here = [_student(entry, exercises) for entry in records.entries]
+    away = [{"student": student, "status": "not handed in"} for student in records.absent]
+    _write(folder / "students.csv", columns, [*here, *away])
+    _write(folder / "questions.csv", QUESTIONS, map(_question, questions))
+    graded = len(records.graded)
+    _write(folder / "misconceptions.csv", CAUSES, (_cause(cause, graded) for cause in causes))
+
+
+def harmless(value: Any) -> Any:
+    """A text that no spreadsheet runs as a formula: what begins like one gets an apostrophe in front.
+
+    Line breaks and other control characters become spaces; NaN becomes an empty cell.
+
+    >>> harmless("=1+1"), harmless(" @sum"), harmless("ada"), harmless(-0.5), harmless(math.nan)
+    ("'=1+1", "' @sum", 'ada', -0.5, None)
+    """
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if not isinstance(value, str):
+        return value
+    line = "".join(letter if letter.isprintable() else " " for letter in value[:MAX_TEXT])
+    return f"'{line}" if line.lstrip().startswith(RISKY) else line
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval=None)
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({name: harmless(_rounded(value)) for name, value in row.items()})
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def _student(entry: Entry, exercises: list[str]) -> dict[str, Any]:
+    row = {"student": entry.student, "status": entry.status, "score": entry.score}
+    row["max_score"] = entry.max_score or None
+    if entry.marks is not None and entry.score is not None:
+        marks = entry.marks
+        row |= {"raw": marks.automatic + marks.by_hand, "penalty": marks.penalty}
+        row |= {"by_hand": marks.by_hand, "waiting": entry.waiting}
+    if result := entry.result:
+        row |= {"automatic": result.score, "seconds": result.seconds, "stopped_cells": len(result.stops)}
+        row |= {name: result.points.get(name) for name in exercises}
+        row["repairs"] = "; ".join(result.repairs)
+    return row
+
+
+def _question(question: Question) -> dict[str, Any]:
+    values = (
+        question.exercise, question.group, question.max_points, question.students, question.passed,
+        question.mean, question.untouched, question.item_rest, question.reading,
+    )  # fmt: skip
+    return dict(zip(QUESTIONS, values, strict=True))
+
+
+def _cause(cause: Cause, graded: int) -> dict[str, Any]:
+    counts = (cause.count, cause.whole, cause.part, cause.here, cause.count / graded)
+    known = "yes" if cause.known else "no"
+    return dict(zip(CAUSES, (cause.exercise, cause.says, known, *counts), strict=True))

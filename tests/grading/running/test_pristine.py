@@ -1,0 +1,60 @@
+"""Whatever a cell replaces in who observes its answers is back in place before they are observed."""
+
+import sys
+import threading
+
+import pytest
+
+from segcourse import exercises
+from segcourse.exercises import engine, observations, own_work
+from segcourse.grading.running import pristine
+
+
+@pytest.fixture
+def put_back():
+    exercise = exercises.get("dice_score")
+    answer = own_work.OwnWork(exercise)
+    restore = pristine.remember([exercise, answer])
+    yield restore, exercise, answer
+    restore()
+
+
+def test_names_bodies_classes_and_objects_are_back(put_back):
+    restore, exercise, answer = put_back
+    draw, observe, body, look = engine.draw, engine.observe, engine.observe.__code__, exercise.observe
+    own, defaults = own_work.OwnWork.observe, observations.clip.__defaults__
+    shown = engine.observe(exercise, exercise.answer, engine.draw(exercise)[0])
+
+    away = dict(answer.away)
+    answer.away.clear()
+    engine.observe = lambda *_: {"value": "forged"}
+    observe.__code__ = (lambda exercise, obj, case: {"value": "forged"}).__code__
+    engine.len = lambda _: 0
+    observations.clip.__defaults__ = (1,)
+    own_work.OwnWork.observe = lambda *_: {"value": "forged"}
+    own_work.OwnWork.__getattribute__ = lambda self, name: None
+    object.__setattr__(exercise, "observe", lambda *_: {"value": 1.0})
+
+    restore()
+    assert (engine.draw, engine.observe, engine.observe.__code__) == (draw, observe, body)
+    assert not hasattr(engine, "len")
+    assert observations.clip.__defaults__ == defaults
+    assert own_work.OwnWork.observe is own
+    assert "__getattribute__" not in vars(own_work.OwnWork)
+    assert exercise.observe is look
+    assert answer.away == away != {}
+    assert engine.observe(exercise, exercise.answer, engine.draw(exercise)[0]) == shown
+
+
+def test_nobody_traces_any_more(put_back):
+    restore, *_ = put_back
+    before = sys.gettrace(), sys.getprofile()
+    try:
+        for trace in sys.settrace, sys.setprofile, threading.settrace, threading.setprofile:
+            trace(lambda *_: None)
+        restore()
+        assert (sys.gettrace(), sys.getprofile()) == (None, None)
+        assert (threading.gettrace(), threading.getprofile()) == (None, None)
+    finally:
+        sys.settrace(before[0])
+        sys.setprofile(before[1])

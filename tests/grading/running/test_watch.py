@@ -1,0 +1,83 @@
+"""Who belongs to a sandbox, and what is done about those who take too much."""
+
+import contextlib
+import subprocess
+import time
+
+import psutil
+import pytest
+
+from segcourse.grading.running import watch
+from segcourse.grading.running.watch import Limits, Sandbox
+
+# a child that nobody may look into (PR_SET_DUMPABLE, prctl(2)), in a session of its own
+HIDES = "import ctypes, os, time; os.setsid(); ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); print(1, flush=True); "
+
+
+@pytest.fixture
+def entered():
+    """A sandbox's first program, and a process that has gone in, is no child of that, and has hidden one."""
+    program = Sandbox(["sleep", "60"])
+    command = f"import os\nif os.fork():\n    import time; time.sleep(60)\nelse:\n    {HIDES}time.sleep(60)"
+    inside = subprocess.Popen(["python3", "-c", command], stdout=subprocess.PIPE)
+    inside.stdout.readline()
+    program.entered = inside.pid
+    children = psutil.Process(inside.pid).children()
+    yield program
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+    for process in program, inside:
+        process.kill()
+        process.wait()
+    inside.stdout.close()
+
+
+def test_who_hides_is_seen_counted_and_made_to_go_on(entered):
+    (hidden,) = psutil.Process(entered.entered).children()
+    roots = watch._roots(entered)
+    assert watch._family(roots) == {psutil.Process(entered.entered), hidden}
+    hidden.suspend()
+    assert watch._greedy(roots, Limits()) is None
+    deadline = time.monotonic() + 10
+    while hidden.status() == psutil.STATUS_STOPPED and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert hidden.status() != psutil.STATUS_STOPPED
+    assert watch._greedy(roots, Limits(processes=1)) == "it started more than 1 processes"
+
+
+def test_whoever_takes_too_much_is_ended_but_never_the_keepers():
+    fork = "import os, time\nfor _ in range(2):\n    if not os.fork():\n        break\n    time.sleep(0.1)\n"
+    program = Sandbox(["sleep", "60"])
+    command = fork + "print(1, flush=True)\ntime.sleep(60)"
+    inside = subprocess.Popen(["python3", "-c", command], stdout=subprocess.PIPE)
+    for _ in range(3):
+        inside.stdout.readline()
+    program.entered = inside.pid
+    roots = watch._roots(program)
+    family = watch._family(roots)
+    try:
+        first, second = sorted(set(family) - set(roots), key=lambda process: process.pid)
+        assert watch._keepers(roots) == [roots[1], first]
+        watch._greedy(roots, Limits(memory_gb=0.001))
+        deadline = time.monotonic() + 10
+        while second.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+            time.sleep(0.01)
+        watch._greedy(roots, Limits(memory_gb=0.001))
+        states = [process.status() for process in (*watch._keepers(roots), second)]
+        assert states == [psutil.STATUS_SLEEPING, psutil.STATUS_SLEEPING, psutil.STATUS_ZOMBIE]
+    finally:
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        for process in program, inside:
+            process.kill()
+            process.wait()
+        inside.stdout.close()
+
+
+def test_what_has_ended_has_no_family():
+    program = Sandbox(["true"])
+    program.wait()
+    program.entered = program.pid
+    assert watch._family(watch._roots(program)) == set()

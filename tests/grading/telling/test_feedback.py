@@ -1,0 +1,140 @@
+"""A student's page: what it says of points by group, by hand and of pictures, and that nothing on it runs."""
+
+import re
+
+import pytest
+
+from segcourse import exercises
+from segcourse.grading import Session
+from segcourse.grading.course import Course
+from segcourse.grading.judging.result import OwnTest, Result
+from segcourse.grading.recording.marks import Mark, Marks
+from segcourse.grading.telling import feedback, report
+
+LESSON = "05_losses_metrics"
+MAX = {"confusion_matrix": 8.0, "dice_score": 3.0}
+
+
+@pytest.fixture
+def course(tmp_path):
+    return Course(tmp_path, "Segmentation")
+
+
+def result(**more) -> Result:
+    """A transposed confusion matrix, and a Dice score that is not right either."""
+    verdicts = tuple(
+        exercises.assess(name, exercises.get(name).misconceptions[0].wrong)
+        for name in ("confusion_matrix", "dice_score")
+    )
+    points = {v.name: v.points * MAX[v.name] / v.max_points for v in verdicts}
+    return Result("ada", LESSON, verdicts, points, MAX, **more)
+
+
+def words(page: str) -> str:
+    """A page's text as it is read."""
+    body = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
+
+
+def test_each_group_says_what_it_asks_and_its_share_of_the_lessons_points(course):
+    said = words(feedback.page(course, result()))
+    # four groups of one point each, worth 8 points in this lesson
+    assert re.search(r"✗ (&nbsp;)? ?small masks: 0 of 2", said)
+    assert "absent classes: 0 of 2 (such as: classes 2 and 3 are absent;" in said
+    assert "your matrix is transposed" in said
+
+
+def test_the_smallest_case_is_drawn_without_a_picture_file(course):
+    page = feedback.page(course, result())
+    assert 'aria-label="expected, row by row: 1 2; 0 1"' in page
+    assert "yours, row by row: 1 0; 2 1; not as expected: row 0 column 1, row 1 column 0" in page
+    assert not re.search(r"<(img|svg|script)", page)
+
+
+def test_the_score_is_the_gradebooks(course):
+    made = result()
+    automatic = made.score
+    assert f"{automatic:.3g} of 11 points automatic score" in words(feedback.page(course, made))
+    cells = (
+        Mark("check_confusion_matrix", 8.0, 0.0, 4.0, "You understood it: half the points."),
+        Mark("check_dice_score", 3.0, made.points["dice_score"]),
+        Mark("essay", 5.0, None, 3.0, "<b>Well</b> argued."),
+    )
+    made = result(tests=(OwnTest("essay", None, 5.0, "a person gives the points", "answer"),))
+    page = feedback.page(course, made, Marks(cells, penalty=1.5))
+    said = words(page)
+    by_dice = made.points["dice_score"]
+    assert f"{by_dice + 7 - 1.5:.3g} of 16 points" in said
+    assert f"{by_dice:.3g} given automatically, 7 by hand, 1.5 off for handing in late." in said
+    assert "4 of 8 wrong; points by hand (0 automatically)" in said
+    assert "essay 3 of 5 your answer" in said
+    assert "You understood it: half the points." in said
+    assert "&lt;b&gt;Well&lt;/b&gt; argued." in page
+
+
+def test_grading_again_and_the_report_write_what_was_given_by_hand(lessons, tmp_path):
+    with Session(LESSON, tmp_path, lessons=lessons, trust=True) as session:
+        verdict = exercises.assess("mean_iou", exercises.get("mean_iou").misconceptions[0].wrong)
+        points = {"dice_score": 0.0, "iou_per_class": 0.0, "mean_iou": 1.0}
+        made = Result("ada", LESSON, (verdict,), points, session.lesson.points)
+        page = session.course.feedback("ada", LESSON)
+        session.record(made)
+        assert "1 of 7 points automatic score" in words(page.read_text())
+        session.book.book.find_grade("check_mean_iou", LESSON, LESSON, "ada").manual_score = 2.0
+        session.book.book.db.commit()
+        session.record(made)
+        assert "2 of 7 points 0 given automatically, 2 by hand" in words(page.read_text())
+        session.book.book.find_grade("check_mean_iou", LESSON, LESSON, "ada").manual_score = 1.5
+        session.book.book.db.commit()
+    assert report.rewrite_pages(LESSON, tmp_path) == 1
+    assert "1.5 of 7 points 0 given automatically, 1.5 by hand" in words(page.read_text())
+
+
+def test_a_score_that_waits_for_a_person_says_so(course):
+    cells = (Mark("check_confusion_matrix", 8.0, 0.0), Mark("check_dice_score", 3.0, 2.0))
+    essay = (Mark("essay", 5.0, review=True),)
+    made = result(tests=(OwnTest("essay", None, 5.0, "a person gives the points", "answer"),))
+    said = words(feedback.page(course, made, Marks(cells + essay)))
+    assert "2 of 16 points so far" in said
+    assert "Up to 5 more wait for your instructor" in said
+    assert "essay – of 5 your answer, waits for your instructor" in said
+
+
+def test_a_refusal_is_no_zero_unless_a_person_gave_points(course):
+    refused = Result("ada", LESSON, max_points=MAX, refusal="the file is empty; hand it in again.")
+    waiting = tuple(Mark(f"check_{name}", most, review=True) for name, most in MAX.items())
+    status = f"could not be graded: {refused.refusal}"
+    for marks in (None, Marks(waiting, status=status)):
+        said = words(feedback.page(course, refused, marks))
+        assert "no score yet" in said
+        assert "The file is empty; hand it in again." in said
+        assert not re.search(r"\d of \d", said)
+    by_hand = tuple(Mark(f"check_{name}", most, None, 1.0) for name, most in MAX.items())
+    said = words(feedback.page(course, refused, Marks(by_hand, status="graded")))
+    assert "2 of 11 points" in said
+    assert "2 by hand" in said
+
+
+def test_an_instructors_own_tests_are_marked_as_such(course):
+    own = (OwnTest("adds_up", 1.0, 2.0, "partial credit"), OwnTest("late", None, 1.0, "the run ended before"))
+    said = words(feedback.page(course, result(tests=own)))
+    assert "Your instructor's own tests Run inside your notebook" in said.replace("&#39;", "'")
+    assert "adds_up: 1 of 2 points Partial credit" in said
+    assert "late: no points yet, of 1 points The run ended before" in said
+
+
+def test_nothing_on_the_page_runs(course):
+    hostile = "<script>alert(1)</script><img src=x onerror=alert(2)>\u202e"
+
+    def raising(prediction, target):
+        raise ValueError(hostile)
+
+    made = Result(
+        hostile * 100, LESSON, (exercises.assess("dice_score", raising),), {"dice_score": 0.0}, MAX,
+        (OwnTest(hostile, 0.0, 1.0, hostile),), (hostile,), (hostile,),
+    )  # fmt: skip
+    page = feedback.page(course, made, Marks((Mark(hostile, 1.0, 0.0, comment=hostile),)))
+    assert "default-src 'none'" in page
+    assert not re.search(r"<(script|img|svg|iframe|a href=\"[^#])", page)
+    assert page.count("&lt;script&gt;") >= 6
+    assert len(page) < 40_000
