@@ -88,7 +88,10 @@ def main() -> None:
     for statement in sys.argv[1:]:
         with contextlib.suppress(Exception):
             exec(statement, {})
-    requests.send(b"ready")
+    try:
+        requests.send(b"ready")
+    except BrokenPipeError:
+        return  # whoever asked is gone: everything was graded already
     while True:
         message, descriptors, _, _ = socket.recv_fds(requests, MESSAGE, 3)
         if not message:

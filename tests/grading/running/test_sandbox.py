@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from grading_class import RIGHT
 from segcourse import exercises
 from segcourse.exercises import engine
 from segcourse.grading.running import bubblewrap, isolation, sandbox, system_calls
+from segcourse.grading.running.surroundings import environment
 from segcourse.grading.running.warm import Warm
 from segcourse.grading.running.watch import Limits
 
@@ -264,6 +267,15 @@ def programs(monkeypatch, tmp_path, walls_unknown):
         monkeypatch.setattr(bubblewrap.shutil, "which", where.get)
 
     return found
+
+
+def test_a_warm_process_that_nobody_waits_for_ends_in_silence():
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.close()  # a grader that found everything graded has ended long before PyTorch is imported
+    with theirs:
+        command = [sys.executable, "-m", Warm.__module__]
+        done = subprocess.run(command, stdin=theirs, env=environment(), capture_output=True, cwd="/")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_without_any_isolation_it_refuses_in_a_sentence(programs):
