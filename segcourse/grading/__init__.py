@@ -10,61 +10,27 @@ process.
 5. `telling`: each student, and the teacher.
 
 What all of them know is a `course`, and a `lesson` as the grader reads it (`notebooks`; `releasing` cuts out
-what students must not see). Around them: many at a time (`pool`), the command line (`commands`), nbgrader
-itself (`nbgrader_plugins`, `zip_collect`), and whether this machine is fit for it (`walls`).
+what students must not see). Around them: many at a time (`pool`), what they all got (`class_result`), the
+command line (`commands`), nbgrader itself (`nbgrader_plugins`, `zip_collect`), and whether this machine is
+fit for it (`walls`).
 """
 
 import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from segcourse.grading.class_result import ClassResult
 
 if TYPE_CHECKING:
     from segcourse.grading.judging.result import Result
     from segcourse.grading.judging.verdict import Task
 
 __all__ = ["ClassResult", "Session", "grade_lesson"]
-
-
-@dataclass(frozen=True)
-class ClassResult:
-    """What a whole class got for one lesson."""
-
-    lesson: str
-    results: tuple["Result", ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything but the notebooks, which lie in autograded/."""
-        bulky = ("cells", "printed")
-        told = [{k: v for k, v in result.to_json().items() if k not in bulky} for result in self.results]
-        return {"lesson": self.lesson, "students": told}
-
-    def json(self) -> str:
-        return json.dumps(self.to_json(), indent=1)
-
-    def table(self) -> str:
-        """One line a student, then how many there are of each kind."""
-        from segcourse.exercises.observations import clip  # a terminal obeys what it is shown
-
-        width = max((len(clip(result.student, 60)) for result in self.results), default=7)
-        lines = [f"{'student':<{width}}  {'points':>13}  status"]
-        for result in self.results:
-            points = "no score" if result.score is None else f"{result.score:.3g} of {result.max_score:.3g}"
-            lines.append(f"{clip(result.student, 60):<{width}}  {points:>13}  {clip(result.status, 500)}")
-        kinds = [result.status.split(":")[0] for result in self.results]
-        counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(sorted(kinds)))
-        return "\n".join(
-            [
-                *lines,
-                f"{len(kinds)} submissions of {self.lesson}: {counts}"
-                if kinds
-                else f"No one handed in {self.lesson}.",
-            ]
-        )
 
 
 class Session:

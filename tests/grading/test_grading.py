@@ -324,7 +324,7 @@ def test_the_command_prints_a_table_or_json_alone(lessons, tmp_path, capsys, mon
         "ada      no score  could not be graded: the file is empty" in " ".join(out.split(" "))
         or "ada" in out
     )
-    assert "1 submissions of 05_losses_metrics: 1 could not be graded" in out
+    assert "1 submission of 05_losses_metrics: 1 could not be graded" in out
 
 
 @pytest.mark.slow

@@ -116,9 +116,8 @@ def limit_resources(limits: dict) -> None:
         resource.RLIMIT_CPU: int(limits["total_seconds"]) + 10,
         resource.RLIMIT_CORE: 0,
     }
-    if limits[
-        "own_users"
-    ]:  # the kernel counts by user: without, others' programs on this machine would count
+    # the kernel counts by user: without, others' programs on this machine would count
+    if limits["own_users"]:
         wanted[resource.RLIMIT_NPROC] = limits["processes"]
     for kind, value in wanted.items():
         hard = resource.getrlimit(kind)[1]

@@ -11,13 +11,12 @@ not fit is passed over.
 import contextlib
 import io
 import json
-import math
 import os
 import select
 import signal
 import time
-from pathlib import Path
 
+from segcourse.grading.running import clocks
 from segcourse.grading.running.watch import PATIENCE
 
 STRIKES = 2  # cases of one exercise that may hang or crash before its other cases are given up
@@ -152,8 +151,8 @@ class Supervisor:
         Once its time is up by the clock, all that computes in the sandbox counts, as so many cores would do
         it: waiting for processes of one's own is nobody else's fault.
         """
-        alone = self.allowed - (_computed(self.timed) - self.computed)
-        total = _computed_by_all() / (os.cpu_count() or 1) if self.limits["own_processes"] else 0.0
+        alone = self.allowed - (clocks.computed(self.timed) - self.computed)
+        total = clocks.computed_by_all() / (os.cpu_count() or 1) if self.limits["own_processes"] else 0.0
         if self.overtime is None:
             self.overtime = alone, total
         return min(alone, self.overtime[0] - (total - self.overtime[1]))
@@ -162,12 +161,12 @@ class Supervisor:
         """Let the process compute for so long from now on."""
         self.forgive()
         self.timed, self.allowed, self.since, self.overtime = pid, seconds, time.monotonic(), None
-        self.computed, self.waited = _computed(pid), _waited(pid)
+        self.computed, self.waited = clocks.computed(pid), clocks.waited(pid)
         self.deadline = min(self.end, self.since + seconds)
 
     def forgive(self) -> None:
         """Add the time that the process waited for a core to what it may take by the clock."""
-        late = max(0.0, _waited(self.timed) - self.waited)
+        late = max(0.0, clocks.waited(self.timed) - self.waited)
         self.since, self.end, self.waited = self.since + late, self.end + late, self.waited + late
 
     def give_grace(self) -> None:
@@ -222,28 +221,6 @@ class Supervisor:
         for case in range(self.case, last):
             self.tell({"step": self.current, "case": case, "saw": {"error": error, "message": message}})
         self.case = last
-
-
-def _computed(pid: int) -> float:
-    """Seconds that a process has computed so far; infinite where nobody can tell: then the clock decides."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError, IndexError):
-        return math.inf
-
-
-def _computed_by_all() -> float:
-    every = (_computed(int(path.name)) for path in Path("/proc").glob("[0-9]*"))
-    return sum(seconds for seconds in every if seconds < math.inf)
-
-
-def _waited(pid: int) -> float:
-    """Seconds that a process was ready to compute and had no core to do it on, as far as Linux tells."""
-    try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
-    except (OSError, ValueError, IndexError):
-        return 0.0
 
 
 def _kill(pid: int) -> None:

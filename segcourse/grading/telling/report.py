@@ -22,9 +22,8 @@ from segcourse.grading.telling.records import ClassRecords, anonymous, pseudonym
 
 @dataclass(frozen=True)
 class Report:
-    """A class's records with what they add up to; `same` holds groups of students by exercise,
-    `library` whose answer is segcourse's own text, `unusual` what odd
-    words a student's notebook holds."""
+    """A class's records with what they add up to; `same` holds groups of students by exercise, `library`
+    whose answer is segcourse's own text, `unusual` what odd words a student's notebook holds."""
 
     records: ClassRecords
     questions: list[Question]
