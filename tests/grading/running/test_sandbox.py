@@ -269,6 +269,7 @@ def programs(monkeypatch, tmp_path, walls_unknown):
     return found
 
 
+@pytest.mark.sandbox
 def test_a_warm_process_that_nobody_waits_for_ends_in_silence():
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.close()  # a grader that found everything graded has ended long before PyTorch is imported

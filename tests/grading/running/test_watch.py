@@ -5,7 +5,6 @@ import subprocess
 import time
 
 import psutil
-import pytest
 
 from segcourse.grading.running import watch
 from segcourse.grading.running.watch import Limits, Sandbox
@@ -14,66 +13,59 @@ from segcourse.grading.running.watch import Limits, Sandbox
 HIDES = "import ctypes, os, time; os.setsid(); ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); print(1, flush=True); "
 
 
-@pytest.fixture
-def entered():
-    """A sandbox's first program, and a process that has gone in, is no child of that, and has hidden one."""
+@contextlib.contextmanager
+def gone_in(code: str, lines: int):
+    """A sandbox's first program, and a process that has gone in, is no child of that, and has printed so many
+    lines.
+    """
     program = Sandbox(["sleep", "60"])
-    command = f"import os\nif os.fork():\n    import time; time.sleep(60)\nelse:\n    {HIDES}time.sleep(60)"
-    inside = subprocess.Popen(["python3", "-c", command], stdout=subprocess.PIPE)
-    inside.stdout.readline()
+    inside = subprocess.Popen(["python3", "-c", code], stdout=subprocess.PIPE)
+    for _ in range(lines):
+        inside.stdout.readline()
     program.entered = inside.pid
-    children = psutil.Process(inside.pid).children()
-    yield program
-    for child in children:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
-    for process in program, inside:
-        process.kill()
-        process.wait()
-    inside.stdout.close()
+    children = psutil.Process(inside.pid).children(recursive=True)
+    try:
+        yield program
+    finally:
+        for process in (*children, program, inside):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        program.wait(), inside.wait()
+        inside.stdout.close()
 
 
-def test_who_hides_is_seen_counted_and_made_to_go_on(entered):
-    (hidden,) = psutil.Process(entered.entered).children()
-    roots = watch._roots(entered)
-    assert watch._family(roots) == {psutil.Process(entered.entered), hidden}
-    hidden.suspend()
-    assert watch._greedy(roots, Limits()) is None
+def until(done) -> None:
+    """Wait for the kernel to come to it; what follows tells whether it has."""
     deadline = time.monotonic() + 10
-    while hidden.status() == psutil.STATUS_STOPPED and time.monotonic() < deadline:
+    while not done() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert hidden.status() != psutil.STATUS_STOPPED
-    assert watch._greedy(roots, Limits(processes=1)) == "it started more than 1 processes"
+
+
+def test_who_hides_is_seen_counted_and_made_to_go_on():
+    code = f"import os\nif os.fork():\n    import time; time.sleep(60)\nelse:\n    {HIDES}time.sleep(60)"
+    with gone_in(code, lines=1) as entered:
+        (hidden,) = psutil.Process(entered.entered).children()
+        roots = watch._roots(entered)
+        assert watch._family(roots) == {psutil.Process(entered.entered), hidden}
+        hidden.suspend()
+        assert watch._greedy(roots, Limits()) is None
+        until(lambda: hidden.status() != psutil.STATUS_STOPPED)
+        assert hidden.status() != psutil.STATUS_STOPPED
+        assert watch._greedy(roots, Limits(processes=1)) == "it started more than 1 processes"
 
 
 def test_whoever_takes_too_much_is_ended_but_never_the_keepers():
     fork = "import os, time\nfor _ in range(2):\n    if not os.fork():\n        break\n    time.sleep(0.1)\n"
-    program = Sandbox(["sleep", "60"])
-    command = fork + "print(1, flush=True)\ntime.sleep(60)"
-    inside = subprocess.Popen(["python3", "-c", command], stdout=subprocess.PIPE)
-    for _ in range(3):
-        inside.stdout.readline()
-    program.entered = inside.pid
-    roots = watch._roots(program)
-    family = watch._family(roots)
-    try:
-        first, second = sorted(set(family) - set(roots), key=lambda process: process.pid)
+    with gone_in(fork + "print(1, flush=True)\ntime.sleep(60)", lines=3) as entered:
+        roots = watch._roots(entered)
+        family = watch._family(roots)
+        first, second = sorted(family - set(roots), key=lambda process: process.pid)
         assert watch._keepers(roots) == [roots[1], first]
         watch._greedy(roots, Limits(memory_gb=0.001))
-        deadline = time.monotonic() + 10
-        while second.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: second.status() == psutil.STATUS_ZOMBIE)
         watch._greedy(roots, Limits(memory_gb=0.001))
         states = [process.status() for process in (*watch._keepers(roots), second)]
         assert states == [psutil.STATUS_SLEEPING, psutil.STATUS_SLEEPING, psutil.STATUS_ZOMBIE]
-    finally:
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        for process in program, inside:
-            process.kill()
-            process.wait()
-        inside.stdout.close()
 
 
 def test_what_has_ended_has_no_family():
