@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -37,17 +38,18 @@ def jupyter(tmp_path, monkeypatch) -> Callable[[Path], contextlib.AbstractContex
             yield _address(tmp_path / "RUNTIME_DIR", server, tmp_path / "log")
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait(60)
 
     return started
 
 
 def _address(runtime: Path, server: subprocess.Popen, log: Path) -> Callable[[str], str]:
-    """Where the server is, once it says so."""
-    deadline = time.monotonic() + 60
+    """Where the server is, once it listens: it writes its address down before that."""
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline and server.poll() is None:
-        if found := list(runtime.glob("jpserver-*.json")):
-            about = json.loads(found[0].read_text())
+        with contextlib.suppress(StopIteration, json.JSONDecodeError, OSError):
+            about = json.loads(next(runtime.glob("jpserver-*.json")).read_text())
+            socket.create_connection((about["hostname"], about["port"]), timeout=10).close()
             return lambda path: f"{about['url']}{path}?token={about['token']}&reset"
         time.sleep(0.1)
     raise AssertionError(f"JupyterLab did not start: {log.read_text()}")
@@ -61,6 +63,6 @@ def page(chromium):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 1100})
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(180_000)
         yield page
         browser.close()
