@@ -41,6 +41,10 @@ def until(done) -> None:
         time.sleep(0.01)
 
 
+def states(*processes: psutil.Process) -> list[str]:
+    return [process.status() for process in processes]
+
+
 def test_who_hides_is_seen_counted_and_made_to_go_on():
     code = f"import os\nif os.fork():\n    import time; time.sleep(60)\nelse:\n    {HIDES}time.sleep(60)"
     with gone_in(code, lines=1) as entered:
@@ -48,6 +52,7 @@ def test_who_hides_is_seen_counted_and_made_to_go_on():
         roots = watch._roots(entered)
         assert watch._family(roots) == {psutil.Process(entered.entered), hidden}
         hidden.suspend()
+        until(lambda: hidden.status() == psutil.STATUS_STOPPED)
         assert watch._greedy(roots, Limits()) is None
         until(lambda: hidden.status() != psutil.STATUS_STOPPED)
         assert hidden.status() != psutil.STATUS_STOPPED
@@ -64,8 +69,9 @@ def test_whoever_takes_too_much_is_ended_but_never_the_keepers():
         watch._greedy(roots, Limits(memory_gb=0.001))
         until(lambda: second.status() == psutil.STATUS_ZOMBIE)
         watch._greedy(roots, Limits(memory_gb=0.001))
-        states = [process.status() for process in (*watch._keepers(roots), second)]
-        assert states == [psutil.STATUS_SLEEPING, psutil.STATUS_SLEEPING, psutil.STATUS_ZOMBIE]
+        kept = [psutil.STATUS_SLEEPING, psutil.STATUS_SLEEPING, psutil.STATUS_ZOMBIE]
+        until(lambda: states(*watch._keepers(roots), second) == kept)
+        assert states(*watch._keepers(roots), second) == kept
 
 
 def test_what_has_ended_has_no_family():
