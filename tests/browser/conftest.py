@@ -32,15 +32,25 @@ def jupyter(tmp_path, monkeypatch) -> Callable[[Path], contextlib.AbstractContex
     @contextlib.contextmanager
     def started(folder: Path) -> Iterator[Callable[[str], str]]:
         command = [*lessons.lab_command(folder, browser=False), "--LabApp.expose_app_in_browser=True"]
+        command.append("--ServerApp.port=0")  # any free one: another worker may be starting one as well
         with (tmp_path / "log").open("wb") as log:
             server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
         try:
             yield _address(tmp_path / "RUNTIME_DIR", server, tmp_path / "log")
         finally:
-            server.terminate()
-            server.wait(60)
+            _stop(server)
 
     return started
+
+
+def _stop(server: subprocess.Popen) -> None:
+    """Let it end its kernels; when it has, a thread of AnyIO's that nobody told may hold the process."""
+    server.terminate()
+    try:
+        server.wait(30)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def _address(runtime: Path, server: subprocess.Popen, log: Path) -> Callable[[str], str]:
