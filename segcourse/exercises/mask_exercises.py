@@ -152,6 +152,22 @@ def agreement(prediction, target):
 
 
 @misconception(
+    "you counted the pixels that agree, background included, and divided by nothing: a score lies between 0 "
+    "and 1. Count the pixels that are 1 in both masks, twice, and divide by the sum of the two areas."
+)
+def agreeing_pixels(prediction, target):
+    return (prediction == target).double().sum(dim=(-2, -1))
+
+
+@misconception(
+    "you counted the pixels that are 1 in both masks and divided by nothing, so that a large lesion scores "
+    "more than a small one. Take the count twice and divide it by the sum of the two areas."
+)
+def common_pixels(prediction, target):
+    return _areas(prediction, target)[0]
+
+
+@misconception(
     "you averaged the Dice of the lesion with the Dice of the background. The background is large and "
     "easy, and hides the lesion: score the foreground alone."
 )
@@ -188,6 +204,8 @@ DICE_SCORE = Exercise(
         bool_addition,
         uint8_subtraction,
         agreement,
+        agreeing_pixels,
+        common_pixels,
         with_background,
         nan_without_target,
     ),
