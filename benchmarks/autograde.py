@@ -29,7 +29,8 @@ import nbformat
 import psutil
 from nbgrader.api import Gradebook, MissingEntry
 
-from segcourse import exercises, lessons
+from segcourse import exercises
+from segcourse.course import lessons
 from segcourse.grading import grade_lesson
 
 PLAIN = """c = get_config()

@@ -16,7 +16,7 @@ from segcourse import recipes
 from segcourse.data import load_dataset
 from segcourse.data.lesions import APPEARANCE
 from segcourse.errors import DataError
-from segcourse.inference import Segmenter, evaluate
+from segcourse.inference.segmenter import Segmenter, evaluate
 from segcourse.metrics import Scores
 
 

@@ -78,7 +78,7 @@ def start(
     browser: Annotated[bool, typer.Option(help="Let JupyterLab open a browser window.")] = True,
 ) -> None:
     """Copy the lessons to FOLDER and open JupyterLab there; existing work is kept."""
-    from segcourse import lessons
+    from segcourse.course import lessons
 
     added = lessons.start(folder)
     typer.echo(f"{folder}: {len(added)} new file(s), everything else left as it was.")
@@ -97,7 +97,7 @@ def doctor(
     teach: Annotated[bool, typer.Option("--teach", help="Try also the sandbox that grading needs.")] = False,
 ) -> None:
     """Is this machine ready? Is NOTEBOOK ready to hand in?"""
-    from segcourse import doctor
+    from segcourse.course import doctor
 
     for sentence in doctor.fix() if fix else []:
         typer.echo(sentence)
@@ -110,9 +110,9 @@ def doctor(
         else:
             findings.append(doctor.sandbox())
     else:
-        from segcourse import handin
+        from segcourse.grading.admitting import preview
 
-        findings = handin.inspect(notebook)
+        findings = preview.findings(notebook)
     typer.echo(doctor.table(findings))
     raise typer.Exit(0 if doctor.ready(findings) else 1)
 
@@ -124,7 +124,7 @@ def solve(
     force: Annotated[bool, typer.Option("--force", help="Replace OUT where it exists.")] = False,
 ) -> None:
     """Write the solved notebook of LESSON."""
-    from segcourse import lessons
+    from segcourse.course import lessons
 
     typer.echo(lessons.write_solved(lesson, out, force))
 
@@ -186,7 +186,7 @@ def evaluate(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, … [default: a GPU if there is one].")] = None,
 ) -> None:
     """Score a model on images with masks, per image and per data set, each image at its own size."""
-    from segcourse import evaluation
+    from segcourse.inference import evaluation
 
     dataset = evaluation.dataset(images, masks, data, split)
     figures = evaluation.report(model, dataset, out, device=device, progress=not json, flips=flips, tile=tile)
@@ -212,8 +212,8 @@ def predict(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, … [default: a GPU if there is one].")] = None,
 ) -> None:
     """Find the classes in pictures: masks and overlays (unless you choose), and a table of shares."""
-    from segcourse import predictions
-    from segcourse.inference import Segmenter
+    from segcourse.inference import predictions
+    from segcourse.inference.segmenter import Segmenter
 
     chosen = [kind for kind, wanted in zip(predictions.KINDS, (mask, overlay, cutout), strict=True) if wanted]
     done, unreadable = predictions.write_predictions(

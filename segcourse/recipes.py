@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Subset
 
-from segcourse.charts import plot_history
 from segcourse.data import FolderDataset, check_folder, load_dataset, train_transform
 from segcourse.errors import DataError
-from segcourse.evaluation import save_figure, show_cases
-from segcourse.inference import Segmenter, evaluate
+from segcourse.inference.evaluation import save_figure, show_cases
+from segcourse.inference.segmenter import Segmenter, evaluate
 from segcourse.models import create_model
-from segcourse.runs import History, describe
-from segcourse.training import fit
+from segcourse.plotting.charts import plot_history
+from segcourse.training.loop import fit
+from segcourse.training.runs import History, describe
 
 
 @dataclass(frozen=True)

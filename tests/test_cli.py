@@ -81,7 +81,7 @@ def test_help_names_every_command_and_imports_no_room():
 
 
 def test_start_copies_and_says_how_much(tmp_path, capsys, monkeypatch):
-    from segcourse import lessons
+    from segcourse.course import lessons
 
     monkeypatch.setattr(lessons, "start", lambda folder: [folder / "a", folder / "b"])
     code, said, _ = run(capsys, "start", str(tmp_path), "--no-lab")
@@ -90,7 +90,7 @@ def test_start_copies_and_says_how_much(tmp_path, capsys, monkeypatch):
 
 
 def test_a_console_without_the_tick_prints_a_question_mark(tmp_path):
-    code = "from segcourse import cli, doctor\n"
+    code = "from segcourse import cli\nfrom segcourse.course import doctor\n"
     code += "doctor.machine = lambda: [doctor.Finding('Python', 'ok', '3.11')]\n"
     code += "doctor.sandbox = lambda: doctor.Finding('Box', 'ok', 'on')\n"
     code += "cli.main(['doctor'])"

@@ -7,7 +7,7 @@ from PIL import Image
 
 from segcourse import cli
 from segcourse.errors import DataError
-from segcourse.inference import Segmenter
+from segcourse.inference.segmenter import Segmenter
 from segcourse.recipes import Recipe, datasets, recipe
 
 QUICK = ["--epochs", "2", "--width", "4", "--size", "16", "--batch", "4", "--device", "cpu"]

@@ -40,8 +40,10 @@ import numpy as np
 import torch
 
 import segcourse
-from segcourse import check, doctor, exercises, handin, lessons, load_dataset, show_results
+from segcourse import check, exercises, load_dataset, show_results
+from segcourse.course import doctor, lessons
 from segcourse.exercises.display import Reply
+from segcourse.grading.admitting import preview
 from segcourse.widgets import predict, reveal, threshold_explorer
 
 # %% [markdown]
@@ -227,7 +229,7 @@ reveal(next(band for band, least in bands.items() if middle >= least))
 # This is what the doctor says of a lesson that nobody has touched:
 
 # %%
-print(doctor.table(handin.inspect(lessons.find("05") / "05_losses_metrics.ipynb")))
+print(doctor.table(preview.findings(lessons.find("05") / "05_losses_metrics.ipynb")))
 
 # %% [markdown]
 # What is graded is the exercise cells and whatever they need from the rest of the notebook. You may add

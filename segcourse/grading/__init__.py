@@ -60,7 +60,7 @@ class Session:
         from segcourse.grading.running import isolation, sandbox
 
         if lessons is None:
-            from segcourse.lessons import find
+            from segcourse.course.lessons import find
 
             folder = find(lesson)
         else:

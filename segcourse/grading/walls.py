@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from segcourse.doctor import Finding
+from segcourse.course.doctor import Finding
 from segcourse.grading.pool import workers_here
 from segcourse.grading.running import cgroup, isolation, sandbox, system_calls
 from segcourse.grading.running.bubblewrap import RAM_DISKS

@@ -3,8 +3,8 @@
 import ipywidgets
 from matplotlib.figure import Figure
 
-from segcourse.display import show
-from segcourse.plotting import describe, prepare, results_figure
+from segcourse.plotting.display import show
+from segcourse.plotting.results import describe, prepare, results_figure
 from segcourse.widgets.widget import WIDE, Widget, legend_html, panels_html
 
 

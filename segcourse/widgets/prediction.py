@@ -6,8 +6,8 @@ import textwrap
 import ipywidgets
 from matplotlib.figure import Figure
 
-from segcourse.display import show, show_once
 from segcourse.errors import DataError
+from segcourse.plotting.display import show, show_once
 from segcourse.widgets.widget import Widget
 
 _asked: dict[str, "Prediction"] = {}  # by question, the latest last; it lives as long as the kernel

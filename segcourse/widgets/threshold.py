@@ -6,11 +6,11 @@ import ipywidgets
 import numpy as np
 from matplotlib.figure import Figure
 
-from segcourse.display import show
 from segcourse.errors import DataError
 from segcourse.palette import Palette
-from segcourse.pictures import as_images, as_masks, to_array
-from segcourse.plotting import Case, results_figure, score
+from segcourse.plotting.arrays import as_images, as_masks, to_array
+from segcourse.plotting.display import show
+from segcourse.plotting.results import Case, results_figure, score
 from segcourse.widgets.widget import WIDE, Widget, legend_html, panels_html, row
 
 
@@ -97,7 +97,7 @@ def threshold_explorer(
     """Show a slider over the threshold, and live the mask, its errors, Dice and IoU.
 
     Args:
-        image: the image under the overlay, in any format that `segcourse.pictures` accepts.
+        image: the image under the overlay, in any format that `segcourse.plotting.arrays` accepts.
         values: what is compared with the threshold, H×W: probabilities in [0, 1] or grey values in 0 … 255.
         true_mask: 0/1 or 0/255, H×W; without it there are no scores.
         threshold: where the slider starts; by default 0.5, or 128 for grey values.

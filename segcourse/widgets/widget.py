@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import ipywidgets
 import numpy as np
 
-from segcourse.display import show_once
 from segcourse.palette import Palette
-from segcourse.pictures import img_tag, png
-from segcourse.plotting import Case, legend_entries
+from segcourse.plotting.arrays import img_tag, png
+from segcourse.plotting.display import show_once
+from segcourse.plotting.results import Case, legend_entries
 
 WIDE = {"description_width": "initial"}  # labels are never cut off
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from segcourse import lessons
+from segcourse.course import lessons
 
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 CHROMIUM_FLAGS += ["--disable-background-networking", "--disable-component-update"]

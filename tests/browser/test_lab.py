@@ -5,7 +5,8 @@ import os
 import nbformat
 import pytest
 
-from segcourse import exercises, lessons
+from segcourse import exercises
+from segcourse.course import lessons
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import nn
 
 import segcourse
-from segcourse import exercises, losses, metrics, models, solutions
+from segcourse import exercises, losses, metrics, models
+from segcourse.course import solutions
 from segcourse.exercises import engine
 from segcourse.exercises.own_work import OwnWork, functions_of
 from segcourse.models import blocks

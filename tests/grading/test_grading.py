@@ -306,7 +306,7 @@ def test_a_missing_course_is_said(tmp_path):
 
 def test_the_command_prints_a_table_or_json_alone(lessons, tmp_path, capsys, monkeypatch):
     from segcourse import cli
-    from segcourse import lessons as shelf
+    from segcourse.course import lessons as shelf
 
     monkeypatch.setattr(shelf, "root", lambda: lessons)
     hand_in(tmp_path, "ada", b"")
@@ -330,7 +330,7 @@ def test_the_command_prints_a_table_or_json_alone(lessons, tmp_path, capsys, mon
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["03_unet", "05_losses_metrics"])
 def test_the_solved_lesson_gets_every_point(name, tmp_path):
-    from segcourse import lessons as shelf
+    from segcourse.course import lessons as shelf
 
     solved = shelf.solve(name)
     folder = tmp_path / "submitted" / "ada" / name

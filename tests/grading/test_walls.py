@@ -9,7 +9,8 @@ import pytest
 from grading_class import LESSON, hand_in
 from typer.testing import CliRunner
 
-from segcourse import cli, doctor
+from segcourse import cli
+from segcourse.course import doctor
 from segcourse.grading import walls
 from segcourse.grading.running import cgroup, isolation, sandbox
 from segcourse.grading.running.watch import Limits

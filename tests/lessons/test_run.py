@@ -7,7 +7,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from segcourse import exercises, lessons
+from segcourse import exercises
+from segcourse.course import lessons
 
 NAMES = [folder.name for folder in lessons.folders()]
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("name", NAMES)]

@@ -5,7 +5,7 @@ import pytest
 
 from segcourse.errors import DataError
 from segcourse.palette import Palette
-from segcourse.pictures import overlay
+from segcourse.plotting.arrays import overlay
 from segcourse.widgets import mask_explorer
 
 IMAGES = [np.full((2, 3, 3), value, dtype=np.uint8) for value in (60, 200)]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from segcourse.errors import DataError
-from segcourse.pictures import error_map
+from segcourse.plotting.arrays import error_map
 from segcourse.widgets import threshold_explorer
 
 PROBABILITY = np.array([[0.1, 0.4, 0.6, 0.9]])

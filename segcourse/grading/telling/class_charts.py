@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from segcourse.charts import BLUE, GREEN, ORANGE, show_bars
-from segcourse.display import figure_html, show
 from segcourse.grading.telling.class_figures import Question
 from segcourse.grading.telling.item_analysis import quartiles
+from segcourse.plotting.charts import BLUE, GREEN, ORANGE, show_bars
+from segcourse.plotting.display import figure_html, show
 
 
 def scores_chart(scores: Sequence[float], most: float) -> str:

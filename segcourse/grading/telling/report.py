@@ -146,7 +146,7 @@ def find(course: Course, lesson: str) -> str:
     Raises:
         LessonError: there is none.
     """
-    from segcourse.lessons import find as find_lesson
+    from segcourse.course.lessons import find as find_lesson
 
     handed_in = {
         path.name for kind in ("submitted", "autograded") for path in course.root.glob(f"{kind}/*/*")

@@ -232,7 +232,7 @@ def test_links_and_pipes_are_refused(tmp_path):
 
 
 def test_stubs_in_the_real_lessons_are_recognised_untouched():
-    from segcourse import lessons
+    from segcourse.course import lessons
 
     paths = [path for path in lessons.notebooks() if path.stem in ("03_unet", "05_losses_metrics")]
     if not paths:

@@ -15,7 +15,8 @@ import pytest
 from nbgrader.api import Gradebook
 from typer.testing import CliRunner
 
-from segcourse import cli, dice_score, exercises, lessons, solutions
+from segcourse import cli, dice_score, exercises
+from segcourse.course import lessons, solutions
 from segcourse.errors import SegcourseError
 from segcourse.exercises.smallest import Smallest
 from segcourse.exercises.verdicts import GroupResult, Verdict

@@ -1,10 +1,4 @@
-"""The course's pictures: images and masks beside the truth, with scores and a map of the errors; and its
-charts.
-
-Each function returns a matplotlib Figure that carries its description in `.alt`; in a notebook it also shows
-it, once, as an <img> with that text. Figures are made without pyplot, so none stays open. Formats of images
-and masks: `pictures`.
-"""
+"""Images with masks, predictions and where they differ, as one figure with scores."""
 
 import math
 from collections.abc import Sequence
@@ -14,23 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from segcourse.charts import ladder_chart, plot_history, show_bars
-from segcourse.display import show
 from segcourse.errors import DataError
 from segcourse.metrics import Scores
 from segcourse.palette import IGNORE, Palette
-from segcourse.pictures import ERROR_COLOURS, as_images, as_masks, background_class, error_map, overlay
-
-__all__ = [
-    "error_map",
-    "ladder_chart",
-    "overlay",
-    "plot_history",
-    "show",
-    "show_bars",
-    "show_image",
-    "show_results",
-]
+from segcourse.plotting.arrays import ERROR_COLOURS, as_images, as_masks, background_class, error_map, overlay
+from segcourse.plotting.display import show
 
 
 class Case(NamedTuple):
@@ -122,7 +104,7 @@ def show_results(
     """Show images, their true masks, their predicted masks, and where the two differ, with Dice and IoU.
 
     Args:
-        image, true_mask, pred_mask: one, a batch or a list, in any format that `segcourse.pictures` accepts.
+        image, true_mask, pred_mask: one, a batch or a list; `segcourse.plotting.arrays` lists the formats.
         names: the classes' names, for the legend; the colours are then the default palette's.
         palette: class names and colours; by default two classes, or as many as the masks hold.
         titles: one line an image, such as its file's name.

@@ -10,8 +10,8 @@ from PIL import Image
 
 from segcourse import cli
 from segcourse.errors import DataError
-from segcourse.evaluation import as_json, as_table, dataset, ranked, summary
-from segcourse.inference import Segmenter
+from segcourse.inference.evaluation import as_json, as_table, dataset, ranked, summary
+from segcourse.inference.segmenter import Segmenter
 from segcourse.metrics import Scores
 from segcourse.models import create_model
 from segcourse.palette import Palette

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from segcourse.errors import DataError
 from segcourse.palette import Palette
-from segcourse.pictures import ERROR_COLOURS, as_images, as_masks, error_map, img_tag, overlay, png
+from segcourse.plotting.arrays import ERROR_COLOURS, as_images, as_masks, error_map, img_tag, overlay, png
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 GREY = RGB[..., 0]

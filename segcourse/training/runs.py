@@ -12,9 +12,10 @@ from pathlib import Path
 from accelerate.utils import broadcast_object_list
 from tqdm.auto import tqdm
 
-from segcourse import checkpoints
 from segcourse.devices import Speed
 from segcourse.errors import ModelFileError
+from segcourse.models.weights import load_weights, read_weights, save_weights, weights_of
+from segcourse.training.state import read_state, save_state
 
 
 @dataclass
@@ -94,10 +95,8 @@ class Run:
         self.epoch, self.step, self.loss_sum, self.images = self.epoch + 1, 0, 0.0, 0
         if self.history.best is None or _score(row) > _score(self.history.best):
             self.history.best = row
-            self.best_weights = checkpoints.weights(self.model)
-            self._write(
-                lambda folder: checkpoints.save_weights(folder / "best.safetensors", self.best_weights)
-            )
+            self.best_weights = weights_of(self.model)
+            self._write(lambda folder: save_weights(folder / "best.safetensors", self.best_weights))
         self.save()
         self._write(lambda folder: self._plot(folder, row))
         if not self.bar.disable:
@@ -108,7 +107,7 @@ class Run:
     def save(self) -> None:
         """Write last.pt."""
         state = {
-            "model": checkpoints.weights(self.model),
+            "model": weights_of(self.model),
             "optimizer": self.optimizer.state_dict(),
             "settings": self.settings,
             "place": (self.epoch, self.step, self.loss_sum, self.images, self.elapsed()),
@@ -116,7 +115,7 @@ class Run:
             "best": self.history.best,
             "speed": tuple(self.history.speed),
         }
-        self._write(lambda folder: checkpoints.save_state(folder / "last.pt", state))
+        self._write(lambda folder: save_state(folder / "last.pt", state))
 
     def load(self) -> None:
         """Continue from last.pt.
@@ -125,20 +124,20 @@ class Run:
             ModelFileError: there is none, or it is another run's.
         """
         path = self.history.folder / "last.pt"
-        state = checkpoints.read_state(path)
+        state = read_state(path)
         for name, now in self.settings.items():
             if state["settings"].get(name) != now:
                 raise ModelFileError(
                     f"{path} was made with {name}={state['settings'].get(name)}, now it is {now}: continued, "
                     "the run would be neither. Give the same value, or start in another folder."
                 )
-        checkpoints.load_weights(self.model, state["model"], path)
+        load_weights(self.model, state["model"], path)
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step, self.loss_sum, self.images, self.seconds = state["place"]
         self.history.rows, self.history.best = state["rows"], state["best"]
         self.history.speed = Speed(*state["speed"])
         if self.history.best is not None:
-            self.best_weights = checkpoints.read_weights(self.history.folder / "best.safetensors")[0]
+            self.best_weights = read_weights(self.history.folder / "best.safetensors")[0]
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:

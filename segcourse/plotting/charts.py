@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from segcourse.display import show
 from segcourse.errors import DataError
-from segcourse.pictures import to_array
+from segcourse.plotting.arrays import to_array
+from segcourse.plotting.display import show
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # Okabe-Ito
 # Pairwise Dice of people who outlined the same lesion: 2,394 lesions, 2 to 5 annotators each.

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from segcourse.charts import ladder_chart, plot_history, show_bars
 from segcourse.errors import DataError
+from segcourse.plotting.charts import ladder_chart, plot_history, show_bars
 
 NAN = float("nan")
 ROWS = [

@@ -16,15 +16,15 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import nn
 
-from segcourse import checkpoints
-from segcourse.batches import Batches, mix
 from segcourse.devices import Speed
 from segcourse.errors import DataError, DeviceError, ModelFileError, SaveError, TrainingError
-from segcourse.forward import IMAGENET, Forward
 from segcourse.losses import combined_loss, cross_entropy
 from segcourse.models import create_model
-from segcourse.runs import Run
-from segcourse.training import backward, cosine_schedule, fit, make_accelerator, make_optimizer
+from segcourse.models.forward import IMAGENET, Forward
+from segcourse.training.batches import Batches, mix
+from segcourse.training.loop import backward, cosine_schedule, fit, make_accelerator, make_optimizer
+from segcourse.training.runs import Run
+from segcourse.training.state import read_state
 
 CPU = torch.device("cpu")
 PLAIN = Speed(bf16=False, channels_last=False)
@@ -222,7 +222,7 @@ def test_ctrl_c_within_an_epoch_saves_the_place(straight, tmp_path, at, capsys):
         f"saved in {tmp_path}. To go on, call again with that folder and resume=True."
         in capsys.readouterr().out
     )
-    state = checkpoints.read_state(tmp_path / "last.pt")
+    state = read_state(tmp_path / "last.pt")
     assert state["place"][1] in (1, 2)  # in the middle of an epoch of three steps
     assert numbers(run(folder=tmp_path, resume=True)) == numbers(straight[0])
 
@@ -263,7 +263,7 @@ def test_a_training_state_cannot_run_code(tmp_path):
 
     torch.save({"format": 1, "model": Evil()}, tmp_path / "last.pt")
     with pytest.raises(ModelFileError, match="not a training state"):
-        checkpoints.read_state(tmp_path / "last.pt")
+        read_state(tmp_path / "last.pt")
 
 
 def test_the_last_smaller_batch_counts_by_its_size():
@@ -388,7 +388,7 @@ def test_two_processes_equal_one_with_batches_twice_as_large(tmp_path):
     script = textwrap.dedent(f"""
         import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]
         import torch; torch.set_num_threads(1)
-        from test_training import Squares, tiny_net, run, cross_entropy
+        from test_loop import Squares, tiny_net, run, cross_entropy
         options = {{"loss": cross_entropy, "epochs": 2, "folder": {str(tmp_path)!r}}}
         run(tiny_net(), Squares(16), Squares(5), **options)
     """)
@@ -402,12 +402,12 @@ def test_two_processes_equal_one_with_batches_twice_as_large(tmp_path):
         "script.py",
     ]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=300)
-    two = checkpoints.read_state(tmp_path / "last.pt")
+    two = read_state(tmp_path / "last.pt")
     model = tiny_net()
     one = run(
         model, Squares(16), Squares(5), loss=cross_entropy, epochs=2, batch_size=8, folder=tmp_path / "one"
     )
-    one_state = checkpoints.read_state(tmp_path / "one" / "last.pt")
+    one_state = read_state(tmp_path / "one" / "last.pt")
     for name, tensor in one_state["model"].items():
         torch.testing.assert_close(two["model"][name], tensor, atol=1e-5, rtol=1e-4)
     assert two["rows"][-1]["dice_per_image"] == pytest.approx(one.rows[-1]["dice_per_image"], abs=1e-4)

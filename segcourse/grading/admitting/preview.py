@@ -8,8 +8,8 @@ from pathlib import Path
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-from segcourse import lessons
-from segcourse.doctor import Finding
+from segcourse.course import lessons
+from segcourse.course.doctor import Finding
 from segcourse.errors import SegcourseError
 from segcourse.grading.admitting.admit import Admitted, admit
 from segcourse.grading.admitting.reading import read_notebook
@@ -19,7 +19,7 @@ from segcourse.grading.notebooks import Cell, Lesson, Refused
 MEGABYTES = 50
 
 
-def inspect(path: Path) -> list[Finding]:
+def findings(path: Path) -> list[Finding]:
     """What a grader would find in the notebook at `path`: which lesson it is, then exercise by exercise.
 
     Raises:
@@ -30,14 +30,12 @@ def inspect(path: Path) -> list[Finding]:
         lesson, admitted = _recognise(data, Path(path).stem)
     except SegcourseError as refusal:
         return [Finding("Notebook", "problem", str(refusal))]
-    findings = [
-        Finding("Notebook", "ok", f"{lesson.name}, {sum(lesson.points.values()):g} points to be had.")
-    ]
-    findings += [_exercise(name, lesson, admitted) for name in lesson.points]
+    found = [Finding("Notebook", "ok", f"{lesson.name}, {sum(lesson.points.values()):g} points to be had.")]
+    found += [_exercise(name, lesson, admitted) for name in lesson.points]
     for cell in admitted.cells:
         if cell.role == "run" and (error := _syntax_error(cell)):
-            findings.append(Finding("Cell", "problem", f"{cell}: {error}; what it defines will be missing."))
-    return findings + [Finding("Repair", "note", f"{repair}.") for repair in admitted.repairs]
+            found.append(Finding("Cell", "problem", f"{cell}: {error}; what it defines will be missing."))
+    return found + [Finding("Repair", "note", f"{repair}.") for repair in admitted.repairs]
 
 
 def _recognise(data: bytes, stem: str) -> tuple[Lesson, Admitted]:

@@ -12,14 +12,14 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
-from segcourse import checkpoints
 from segcourse.data.images import read_image
 from segcourse.errors import DataError, DeviceError, ModelFileError, SaveError
-from segcourse.forward import IMAGENET, image_tensor
-from segcourse.inference import Segmenter, evaluate
+from segcourse.inference.segmenter import Segmenter, evaluate
+from segcourse.inference.tiling import starts, tiled
 from segcourse.models import create_model
+from segcourse.models.forward import IMAGENET, image_tensor
+from segcourse.models.weights import read_weights, save_weights
 from segcourse.palette import Palette
-from segcourse.tiling import starts, tiled
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -162,9 +162,9 @@ def test_a_saved_file_holds_everything(tmp_path, picture):
 
 
 def rewritten(path, change):
-    tensors, metadata = checkpoints.read_weights(path)
+    tensors, metadata = read_weights(path)
     change(tensors, metadata)
-    checkpoints.save_weights(path, tensors, metadata)
+    save_weights(path, tensors, metadata)
 
 
 def describe(metadata, **changes):

@@ -14,13 +14,13 @@ from accelerate.utils import gather_object
 from torch import nn
 from torch.utils.data import Dataset
 
-from segcourse.batches import Batches, mix
 from segcourse.devices import choose_speed, find_device
 from segcourse.errors import ModelFileError, TrainingError
-from segcourse.forward import IMAGENET, Forward
 from segcourse.losses import combined_loss
 from segcourse.metrics import Scores
-from segcourse.runs import History, Run, agreed
+from segcourse.models.forward import IMAGENET, Forward
+from segcourse.training.batches import Batches, mix
+from segcourse.training.runs import History, Run, agreed
 
 
 def fit(

@@ -5,7 +5,8 @@ import types
 
 import pytest
 
-from segcourse import exercises, solutions
+from segcourse import exercises
+from segcourse.course import solutions
 
 MODULE = '''"""A module as answers live in."""
 

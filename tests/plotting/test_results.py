@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from segcourse.display import figure_html
 from segcourse.errors import DataError
 from segcourse.metrics import dice_score, iou_score
 from segcourse.palette import Palette
-from segcourse.pictures import error_map, overlay
-from segcourse.plotting import show_image, show_results
+from segcourse.plotting.arrays import error_map, overlay
+from segcourse.plotting.display import figure_html
+from segcourse.plotting.results import show_image, show_results
 
 IMAGE = np.random.default_rng(1).integers(0, 256, (4, 6, 3), dtype=np.uint8)
 TRUE = np.array(

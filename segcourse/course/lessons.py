@@ -11,7 +11,7 @@ import nbformat
 from segcourse.errors import LessonError
 from segcourse.files import replacing
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def root() -> Path:
@@ -68,7 +68,7 @@ def solve(lesson: str) -> nbformat.NotebookNode:
     Raises:
         LessonError: there is no such lesson.
     """
-    from segcourse.solutions import source_of  # it imports every exercise, and so PyTorch
+    from segcourse.course.solutions import source_of  # it imports every exercise, and so PyTorch
 
     solved = notebook(lesson)
     defined: set[str] = set()

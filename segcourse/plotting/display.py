@@ -7,7 +7,7 @@ from collections.abc import Callable
 from matplotlib.figure import Figure
 
 from segcourse.errors import DataError
-from segcourse.pictures import img_tag
+from segcourse.plotting.arrays import img_tag
 
 PIXELS_PER_INCH = 100  # of a notebook's page; the PNG holds half as many again, for sharp text
 

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from segcourse import lessons
+from segcourse.course import lessons
 from segcourse.errors import LessonError
 
 STUB = 'def dice_score(prediction, target):\n    raise NotImplementedError("Exercise 5.4")'

@@ -12,8 +12,8 @@ from segcourse.data.images import read_image
 from segcourse.data.pairing import image_files
 from segcourse.errors import DataError
 from segcourse.files import replacing
-from segcourse.inference import Segmenter
-from segcourse.pictures import background_class, overlay
+from segcourse.inference.segmenter import Segmenter
+from segcourse.plotting.arrays import background_class, overlay
 
 KINDS = ("mask", "overlay", "cutout")
 

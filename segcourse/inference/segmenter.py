@@ -12,15 +12,15 @@ from torch import nn
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
-from segcourse import checkpoints
 from segcourse.data.images import height_width, read_image
 from segcourse.devices import Speed, choose_speed, find_device
 from segcourse.errors import DataError, ModelFileError
-from segcourse.forward import IMAGENET, Forward, image_tensor
+from segcourse.inference.tiling import tiled
 from segcourse.metrics import Scores
 from segcourse.models import create_model
+from segcourse.models.forward import IMAGENET, Forward, image_tensor
+from segcourse.models.weights import load_weights, read_weights, save_weights, weights_of
 from segcourse.palette import Palette
-from segcourse.tiling import tiled
 
 FORMAT = 1
 FLIPS = {False: ((),), True: ((), (-1,)), "all": ((), (-1,), (-2,), (-2, -1))}
@@ -174,7 +174,7 @@ class Segmenter:
             "size": self.size,
         }
         metadata = {"segcourse": json.dumps(description)}
-        checkpoints.save_weights(path, checkpoints.weights(self.model), metadata)
+        save_weights(path, weights_of(self.model), metadata)
 
     @classmethod
     def load(cls, path: str | Path, device=None, precision: str = "fp32") -> "Segmenter":
@@ -185,7 +185,7 @@ class Segmenter:
                 weights that do not fit the model it describes.
         """
         device = find_device(device)
-        tensors, metadata = checkpoints.read_weights(path)
+        tensors, metadata = read_weights(path)
         if "segcourse" not in metadata:
             raise ModelFileError(
                 f"{path} holds weights alone, without the description that segcourse saves beside them "
@@ -207,7 +207,7 @@ class Segmenter:
             raise ModelFileError(
                 f"{path} describes a model that cannot be built here ({error}); was the file changed by hand?"
             ) from error
-        checkpoints.load_weights(model, tensors, path)
+        load_weights(model, tensors, path)
         return cls(model, palette.names, palette, device=device, precision=precision, **rest)
 
     def _resize(self, image: torch.Tensor) -> torch.Tensor:

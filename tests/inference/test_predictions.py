@@ -11,10 +11,10 @@ from torch import nn
 from segcourse import cli
 from segcourse.data.images import read_mask
 from segcourse.errors import DataError
-from segcourse.inference import Segmenter
+from segcourse.inference.predictions import write_predictions
+from segcourse.inference.segmenter import Segmenter
 from segcourse.models import create_model
 from segcourse.palette import Palette
-from segcourse.predictions import write_predictions
 
 
 class Thirds(nn.Module):

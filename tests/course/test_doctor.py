@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segcourse import doctor
+from segcourse.course import doctor
 from segcourse.errors import SegcourseError
 
 NO_LIBGL = 'raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")\n'

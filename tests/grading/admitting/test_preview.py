@@ -3,7 +3,9 @@
 import nbformat
 import pytest
 
-from segcourse import exercises, handin, lessons
+from segcourse import exercises
+from segcourse.course import lessons
+from segcourse.grading.admitting import preview
 
 LESSON = "05_losses_metrics"
 STUB = '{signature}\n    """What is wanted."""\n    raise NotImplementedError("Exercise 5.{number}")'
@@ -54,7 +56,7 @@ def says(findings, what):
 
 
 def test_an_untouched_lesson_is_allowed_and_said(student):
-    findings = handin.inspect(student(lambda cells: None))
+    findings = preview.findings(student(lambda cells: None))
     assert states(findings) == {"Notebook": "ok", "dice_score": "note", "mean_iou": "note"}
     assert says(findings, "dice_score") == f"not started, {exercises.get('dice_score').points} points."
 
@@ -64,7 +66,7 @@ def test_written_answers_are_ready(student):
         cells[1].source = "def dice_score(prediction, target):\n    return 1.0"
         cells[3].source = "%time 1\nmean_iou = lambda matrix: 1.0"
 
-    findings = handin.inspect(student(answer))
+    findings = preview.findings(student(answer))
     assert states(findings) == {"Notebook": "ok", "dice_score": "ok", "mean_iou": "ok"}
 
 
@@ -73,7 +75,7 @@ def test_a_syntax_error_is_a_problem_with_its_line(student):
         cells[1].source = "def dice_score(prediction, target):\n    return (1.0"
         cells[0].source += "\nhelper = = 2"
 
-    findings = handin.inspect(student(answer))
+    findings = preview.findings(student(answer))
     assert states(findings)["dice_score"] == "problem"
     assert says(findings, "dice_score").startswith("line 2: '(' was never closed")
     assert "line 2" in says(findings, "Cell")
@@ -84,14 +86,14 @@ def test_an_answer_that_still_raises_is_noted(student):
     def answer(cells):
         cells[1].source = "def dice_score(prediction, target):\n    x = 1\n    raise NotImplementedError"
 
-    assert states(handin.inspect(student(answer)))["dice_score"] == "note"
+    assert states(preview.findings(student(answer)))["dice_score"] == "note"
 
 
 def test_a_stubs_line_above_the_answer_is_named(student):
     def forget(cells):
         cells[1].source = "def dice_score(prediction, target):\n    raise NotImplementedError\n    return 1.0"
 
-    said = says(handin.inspect(student(forget)), "dice_score")
+    said = says(preview.findings(student(forget)), "dice_score")
     assert "(line 2) is still there above your code" in said
 
 
@@ -99,13 +101,13 @@ def test_another_name_is_a_problem_with_both_names(student):
     def rename(cells):
         cells[1].source = "def dice_coefficient(prediction, target):\n    return 1.0"
 
-    findings = handin.inspect(student(rename))
+    findings = preview.findings(student(rename))
     assert states(findings)["dice_score"] == "problem"
     assert "you defined dice_coefficient; the exercise is called dice_score" in says(findings, "dice_score")
 
 
 def test_a_deleted_exercise_is_a_problem(student):
-    findings = handin.inspect(student(lambda cells: cells.pop(3)))
+    findings = preview.findings(student(lambda cells: cells.pop(3)))
     assert states(findings)["mean_iou"] == "problem"
 
 
@@ -113,7 +115,7 @@ def test_an_edited_check_is_said(student):
     def cheat(cells):
         cells[2].source = "print('all right')"
 
-    findings = handin.inspect(student(cheat))
+    findings = preview.findings(student(cheat))
     assert "the check of dice_score had been changed" in says(findings, "Repair")
 
 
@@ -124,12 +126,14 @@ def test_labels_that_an_editor_dropped_are_found_again(student):
             cell.id = f"new-{number}"
         cells[1].source = "def dice_score(prediction, target):\n    return 1.0"
 
-    findings = handin.inspect(student(strip, "Untitled7.ipynb"))
+    findings = preview.findings(student(strip, "Untitled7.ipynb"))
     assert states(findings)["dice_score"] == "ok"
 
 
 def test_a_notebook_under_another_name_is_recognised(student):
-    assert says(handin.inspect(student(lambda cells: None, "final_v2.ipynb")), "Notebook").startswith(LESSON)
+    assert says(preview.findings(student(lambda cells: None, "final_v2.ipynb")), "Notebook").startswith(
+        LESSON
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,12 +143,12 @@ def test_a_notebook_under_another_name_is_recognised(student):
 def test_what_is_no_notebook_of_the_course_is_one_problem(course, tmp_path, data, sentence):
     path = tmp_path / "x.ipynb"
     path.write_bytes(data)
-    [finding] = handin.inspect(path)
+    [finding] = preview.findings(path)
     assert finding.state == "problem"
     assert sentence in finding.says
 
 
 def test_nothing_is_executed(student, tmp_path):
     trace = tmp_path / "trace"
-    handin.inspect(student(lambda cells: cells[0].update(source=f"open({str(trace)!r}, 'w')")))
+    preview.findings(student(lambda cells: cells[0].update(source=f"open({str(trace)!r}, 'w')")))
     assert not trace.exists()

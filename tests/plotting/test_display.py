@@ -8,8 +8,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from matplotlib.figure import Figure
 
-from segcourse.display import figure_html, show, show_once
 from segcourse.errors import DataError
+from segcourse.plotting.display import figure_html, show, show_once
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def notebook():
 SETUP = """
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
-from segcourse.display import show
+from segcourse.plotting.display import show
 """
 
 

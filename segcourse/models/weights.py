@@ -1,7 +1,5 @@
-"""Weights and training states on disk: written whole or not at all, read without running anybody's code."""
+"""A network's weights on disk, as safetensors: written completely or not at all, read without code."""
 
-import io
-import pickle
 from pathlib import Path
 
 import safetensors
@@ -12,10 +10,8 @@ from torch import nn
 from segcourse.errors import ModelFileError
 from segcourse.files import replacing
 
-FORMAT = 1
 
-
-def weights(model: nn.Module) -> dict[str, torch.Tensor]:
+def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
     """A copy of the model's parameters and buffers, on the CPU, in the usual memory order."""
     return {
         name: torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor)
@@ -80,35 +76,3 @@ def load_weights(model: nn.Module, tensors: dict[str, torch.Tensor], path: str |
             f"tensors {', '.join(differences)}. Make the model with the options that it was trained with."
         )
     model.load_state_dict(tensors)
-
-
-def save_state(path: str | Path, state: dict) -> None:
-    """Write a training state: tensors, numbers, strings, and lists and dicts of them."""
-    buffer = io.BytesIO()
-    torch.save({"format": FORMAT, **state}, buffer)
-    with replacing(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
-
-
-def read_state(path: str | Path) -> dict:
-    """A training state, on the CPU; only tensors and plain values are accepted, never code.
-
-    Raises:
-        ModelFileError: there is no such file, or it is not a training state.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ModelFileError(
-            f"there is nothing to resume: {path} does not exist. Start without resume first."
-        )
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise ModelFileError(
-            f"{path} is damaged or is not a training state; start again without resume."
-        ) from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise ModelFileError(
-            f"{path} is not a training state of this version of segcourse; start again without resume."
-        )
-    return state

@@ -10,9 +10,9 @@ from torch.utils.data import Dataset
 from segcourse.data import FolderDataset, load_dataset
 from segcourse.errors import DataError
 from segcourse.files import replacing
-from segcourse.inference import Segmenter, evaluate
+from segcourse.inference.segmenter import Segmenter, evaluate
 from segcourse.metrics import Scores
-from segcourse.plotting import show_results
+from segcourse.plotting.results import show_results
 
 
 def dataset(images: Path | None, masks: Path | None, data: str | None, split: str = "val") -> Dataset:

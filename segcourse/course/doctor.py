@@ -200,7 +200,7 @@ def _jupyter() -> Finding:
 
 
 def _lessons() -> Finding:
-    from segcourse import lessons
+    from segcourse.course import lessons
 
     found = [folder.name for folder in lessons.folders()]
     if not found:

@@ -1,0 +1,1 @@
+"""Using a trained network: `segmenter`, large images in tiles, scores, and pictures for files."""

@@ -1,0 +1,21 @@
+"""Pictures and charts: images beside masks, predictions and errors; learning curves, bars, the ladder.
+
+Each function returns a matplotlib Figure with a description in `.alt`. In a notebook the function also shows
+the figure, once, as an <img> with that alt text. `arrays` lists the accepted formats of images and masks.
+"""
+
+from segcourse.plotting.arrays import error_map, overlay
+from segcourse.plotting.charts import ladder_chart, plot_history, show_bars
+from segcourse.plotting.display import show
+from segcourse.plotting.results import show_image, show_results
+
+__all__ = [
+    "error_map",
+    "ladder_chart",
+    "overlay",
+    "plot_history",
+    "show",
+    "show_bars",
+    "show_image",
+    "show_results",
+]
