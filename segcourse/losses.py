@@ -1,4 +1,4 @@
-"""Losses of semantic segmentation: each a pure function, and a thin Module beside it.
+"""Losses of semantic segmentation, each a pure function.
 
 All take `logits`, float N×C×H×W (no softmax applied), and `target`, integer N×H×W with class ids 0..C-1, and
 return a scalar. Three promises hold for each:
@@ -8,12 +8,11 @@ return a scalar. Three promises hold for each:
 - a batch in which every pixel is ignored gives 0 with a gradient of zeros, not NaN.
 """
 
-import inspect
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from segcourse.errors import DataError
 
@@ -117,53 +116,6 @@ def combined_loss(
     """
     dice = soft_dice_loss(logits, target, ignore_index)
     return cross_entropy(logits, target, ignore_index) + dice_weight * dice
-
-
-class _Loss(nn.Module):
-    function: staticmethod
-
-    def __init__(self, **options):
-        super().__init__()
-        inspect.signature(self.function).bind(
-            None, None, **options
-        )  # a misspelt option fails here, not in training
-        self.options = options
-
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        return self.function(logits, target, **self.options)
-
-    def extra_repr(self) -> str:
-        return ", ".join(f"{name}={value}" for name, value in self.options.items())
-
-
-class CrossEntropyLoss(_Loss):
-    """`cross_entropy` as a Module; the options are the function's."""
-
-    function = staticmethod(cross_entropy)
-
-
-class SoftDiceLoss(_Loss):
-    """`soft_dice_loss` as a Module; the options are the function's."""
-
-    function = staticmethod(soft_dice_loss)
-
-
-class FocalLoss(_Loss):
-    """`focal_loss` as a Module; the options are the function's."""
-
-    function = staticmethod(focal_loss)
-
-
-class TverskyLoss(_Loss):
-    """`tversky_loss` as a Module; the options are the function's."""
-
-    function = staticmethod(tversky_loss)
-
-
-class CombinedLoss(_Loss):
-    """`combined_loss` as a Module; the options are the function's."""
-
-    function = staticmethod(combined_loss)
 
 
 def check_pair(logits: Tensor, target: Tensor, ignore_index: int = 255) -> tuple[Tensor, Tensor]:

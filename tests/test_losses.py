@@ -8,9 +8,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
-from segcourse import losses
 from segcourse.errors import DataError
 from segcourse.losses import (
     combined_loss,
@@ -282,23 +280,6 @@ def test_narrow_targets_count_as_int64(loss, dtype):
 def test_mistaken_inputs_are_a_sentence(loss, logits, target, says):
     with pytest.raises(DataError, match=says):
         loss(logits, target)
-
-
-@pytest.mark.parametrize(("module", "function", "options"), [
-    (losses.CrossEntropyLoss, cross_entropy, {"weight": [0.2, 0.3, 0.5]}),
-    (losses.SoftDiceLoss, soft_dice_loss, {"ignore_index": 1}),
-    (losses.FocalLoss, focal_loss, {"gamma": 1.5}),
-    (losses.TverskyLoss, tversky_loss, {"alpha": 0.6, "beta": 0.4}),
-    (losses.CombinedLoss, combined_loss, {"dice_weight": 0.5}),
-])  # fmt: skip
-def test_modules_are_their_functions(module, function, options):
-    logits, target = torch.randn(1, 3, 2, 2), torch.tensor([[[0, 1], [2, 1]]])
-    criterion = module(**options)
-    assert isinstance(criterion, nn.Module)
-    assert criterion(logits, target) == function(logits, target, **options)
-    assert next(iter(options)) in repr(criterion)
-    with pytest.raises(TypeError, match="gama"):
-        module(gama=2)
 
 
 def test_every_function_takes_ignore_index_255_by_default():

@@ -197,6 +197,7 @@ CONFUSION_MATRIX = Exercise(
         one_an_image,
     ),
     finished=(
+        "segcourse.counting:count_pairs",
         "sklearn.metrics:confusion_matrix",
         "sklearn.metrics.cluster:contingency_matrix",
         "skimage.metrics._contingency_table:contingency_table",

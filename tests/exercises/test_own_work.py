@@ -365,10 +365,6 @@ def focal_without_focus(logits, target, ignore_index=255):
     return losses.focal_loss(logits, target, gamma=0, ignore_index=ignore_index)
 
 
-def focal_module(logits, target, gamma=2.0):
-    return losses.FocalLoss(gamma=gamma)(logits, target)
-
-
 ELSEWHERE = [
     ("UNet", by_create_model, "segcourse.models.create_model"),
     ("AttentionGate", gate_of_a_finished_network, "segcourse.models.blocks.AttentionGate"),
@@ -377,7 +373,6 @@ ELSEWHERE = [
     ("threshold_jaccard", jaccard_of_scores, "segcourse.metrics.Scores.compute"),
     ("soft_dice_loss", tversky, "segcourse.losses.tversky_loss"),
     ("cross_entropy", focal_without_focus, "segcourse.losses.focal_loss"),
-    ("focal_loss", focal_module, "segcourse.losses.focal_loss"),
 ]
 
 
