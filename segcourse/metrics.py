@@ -134,7 +134,8 @@ class Scores:
     row an image: `name`, `dice`, `iou`.
 
     >>> scores = Scores(num_classes=2)
-    >>> scores.update(torch.tensor([[[1, 1]], [[1, 0]]]), torch.tensor([[[1, 1]], [[0, 1]]]), names=["hit", "miss"])
+    >>> guesses, truths = torch.tensor([[[1, 1]], [[1, 0]]]), torch.tensor([[[1, 1]], [[0, 1]]])
+    >>> scores.update(guesses, truths, names=["hit", "miss"])
     >>> [(row["name"], row["dice"]) for row in scores.per_image]
     [('hit', 1.0), ('miss', 0.0)]
     >>> summary = scores.compute()

@@ -67,7 +67,7 @@ def test_confusion_matrix_counts_each_labelled_pixel_once_in_its_place(pair):
 def test_counting_in_blocks_changes_nothing(pair, block):
     whole = confusion_matrix(*pair, 4)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(metrics, "BLOCK", block)
+        patch.setattr(counting, "BLOCK", block)
         assert torch.equal(confusion_matrix(*pair, 4), whole)
 
 

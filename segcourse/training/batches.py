@@ -4,7 +4,8 @@ continued exactly."""
 import contextlib
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -96,6 +97,17 @@ def fixed_randomness(seed: int) -> Iterator[None]:
         random.setstate(before[0])
         np.random.set_state(before[1])  # noqa: NPY002
         torch.set_rng_state(before[2])
+
+
+def groups(batches: Iterable, size: int) -> Iterator[list]:
+    """Consecutive batches in lists of `size`; the last list may be shorter.
+
+    >>> list(groups("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    batches = iter(batches)
+    while group := list(islice(batches, size)):
+        yield group
 
 
 def mix(*numbers: int) -> int:

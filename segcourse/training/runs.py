@@ -7,12 +7,17 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list
+from torch import nn
 from tqdm.auto import tqdm
 
-from segcourse.devices import Speed
+from segcourse.devices import Speed, find_device
 from segcourse.errors import ModelFileError
 from segcourse.models.weights import load_weights, read_weights, save_weights, weights_of
 from segcourse.training.state import read_state, save_state
@@ -192,6 +197,26 @@ class Run:
         self.curves.flush()
 
 
+def make_accelerator(device: str | torch.device | None) -> Accelerator:
+    """Accelerate's view of `device`, or of all devices when started by `accelerate launch`."""
+    device = find_device(device)
+    state = AcceleratorState._shared_state
+    if state and state["num_processes"] == 1:  # an earlier run in this process may have used another device
+        AcceleratorState._reset_state(reset_partial_state=True)
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
+    return Accelerator(cpu=device.type == "cpu", mixed_precision="no")
+
+
+def run_folder(folder: str | Path | bool | None, model: nn.Module, resume: bool) -> Path | None:
+    """Where a run keeps its files; None for nowhere."""
+    if resume and not folder:
+        raise ModelFileError("resume needs the folder of the run to continue: pass folder=….")
+    if folder is None:
+        folder = f"runs/{type(model).__name__.lower()}-{datetime.now():%Y%m%d-%H%M%S}"
+    return Path(folder) if folder else None
+
+
 def agreed(value):
     """The main process's value: several processes that measure must not decide differently."""
     return broadcast_object_list([value])[0]
@@ -213,3 +238,19 @@ def _score(row: dict) -> float:
     """What makes an epoch better: its score; without validation, being later."""
     score = row.get("score", row["epoch"])
     return -math.inf if math.isnan(score) else score
+
+
+def explain_divergence(value: float, images: tuple, names: tuple) -> str:
+    """A sentence on a loss that is NaN or infinite, with the files of its batch, or those of them that are to
+    blame."""
+    files = [(name, image) for batch, batch_names in zip(images, names, strict=True)
+             for image, name in zip(batch, batch_names, strict=True)]  # fmt: skip
+    broken = [name for name, image in files if not image.isfinite().all()]
+    if broken:
+        return (
+            f"the loss became {value}, because these images hold NaN or infinite values: {', '.join(broken)}."
+        )
+    return (
+        f"the loss became {value} in the batch of {', '.join(name for name, _ in files)}. Look at these "
+        "images and masks; if they are fine, lower the learning rate or use precision='fp32'."
+    )

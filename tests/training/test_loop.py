@@ -22,7 +22,8 @@ from segcourse.losses import combined_loss, cross_entropy
 from segcourse.models import create_model
 from segcourse.models.forward import IMAGENET, Forward
 from segcourse.training.batches import Batches, mix
-from segcourse.training.loop import backward, cosine_schedule, fit, make_accelerator, make_optimizer
+from segcourse.training.loop import backward, fit, make_accelerator
+from segcourse.training.optimizer import cosine_schedule, make_optimizer
 from segcourse.training.runs import Run
 from segcourse.training.state import read_state
 
