@@ -2,6 +2,7 @@
 
 import nbformat
 import pytest
+import torch
 
 from segcourse.course import lessons
 from segcourse.errors import LessonError
@@ -103,7 +104,7 @@ def test_solve_fills_the_exercise_and_leaves_every_other_cell(course):
     assert [solved.cells[0], solved.cells[2]] == [original.cells[0], original.cells[2]]
     names = {}
     exec(solved.cells[1].source, names)
-    assert names["dice_score"]([[1, 1]], [[1, 0]]) == pytest.approx(2 / 3)
+    assert names["dice_score"](torch.tensor([[1, 1]]), torch.tensor([[1, 0]])) == pytest.approx(2 / 3)
 
 
 def test_a_solved_notebook_never_replaces_a_file_unasked(course, tmp_path):
