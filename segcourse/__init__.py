@@ -1,7 +1,7 @@
 """segcourse: semantic image segmentation, from the first mask to a deployed network.
 
-The names below are the learner's desk. Each is imported when it is first used (PEP 562), so that `import
-segcourse` costs milliseconds although PyTorch costs seconds.
+The names below are the public interface. Each is imported on first use (PEP 562), so that `import segcourse`
+takes milliseconds although importing PyTorch takes seconds.
 """
 
 import importlib
@@ -43,7 +43,7 @@ def __getattr__(name: str):
         known = ", ".join(sorted(_HOME))
         raise AttributeError(f"module 'segcourse' has no attribute {name!r}; it has {known}")
     value = getattr(importlib.import_module(f"segcourse.{_HOME[name]}"), name)
-    globals()[name] = value  # the next access does not come here again
+    globals()[name] = value  # later accesses skip this function
     return value
 
 

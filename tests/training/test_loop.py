@@ -365,9 +365,9 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
 def test_missing_devices_are_sentences():
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU; the test is about one without.")
-    with pytest.raises(DeviceError, match="'cuda' was asked for, but PyTorch finds no GPUs"):
+    with pytest.raises(DeviceError, match="'cuda' was requested, but PyTorch finds no GPUs"):
         run(device="cuda", folder=False)
-    with pytest.raises(DeviceError, match="no kind of device called 'gpux'"):
+    with pytest.raises(DeviceError, match="no device called 'gpux'"):
         run(device="gpux", folder=False)
 
 
