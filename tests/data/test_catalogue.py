@@ -153,7 +153,7 @@ def test_missing_set_says_how_to_get_it(tmp_path):
     with pytest.raises(DataError) as error:
         load_dataset("isic2018")
     sentence = str(error.value)
-    assert f"isic2018 (train) is not on this machine; looked in {tmp_path / 'data' / 'isic2018'}" in sentence
+    assert f"isic2018 (train) is not on this machine; searched {tmp_path / 'data' / 'isic2018'}" in sentence
     assert "run `segcourse data get isic2018`" in sentence
     assert "1. download https://isic-challenge-data" in sentence
     assert "Licence: " in sentence

@@ -36,7 +36,7 @@ def test_nothing_to_find(folder):
     report = check_folder(folder)
     assert report.ok
     assert report.found == {}
-    assert report.table() == "4 pairs of image and mask: nothing to put right"
+    assert report.table() == "4 pairs of image and mask: no problems"
 
 
 def no_mask(folder):
@@ -87,7 +87,7 @@ def phone_picture(folder):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.open(folder / "images" / "3.png").save(folder / "images" / "3.png", exif=exif)
-    return {"mask not turned": ["3.png"]}
+    return {"mask not rotated": ["3.png"]}
 
 
 def colours(folder):

@@ -163,7 +163,7 @@ def test_folder_instead_of_file(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"hello, this is text", bytes(100)])
 def test_text_renamed_to_png(tmp_path, content):
     (tmp_path / "fake.png").write_bytes(content)
-    with pytest.raises(DataError, match="is not an image, whatever its name says"):
+    with pytest.raises(DataError, match="is not an image file"):
         read_image(tmp_path / "fake.png")
 
 
@@ -184,7 +184,7 @@ def test_small_file_that_unpacks_to_gigabytes(tmp_path):
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     path = tmp_path / "bomb.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")))
-    with pytest.raises(DataError, match="unpacks to more than 89 million pixels"):
+    with pytest.raises(DataError, match="has more than 89 million pixels"):
         read_image(path)
 
 
@@ -209,14 +209,14 @@ def test_values_become_class_ids(values, mask_values, expected):
     assert class_ids(np.uint8([values]), mask_values).tolist() == [expected]
 
 
-def test_unexpected_values_are_named_with_the_cure():
+def test_unexpected_values_are_named_with_advice():
     with pytest.raises(DataError) as error:
         class_ids(np.uint8([[0, 128]]), (0, 1), where="mask.png")
     assert str(error.value) == (
-        "mask.png: mask values are {0, 128}; class ids 0..1 were expected. "
-        "If these are the values of the classes, pass mask_values=(0, 128)"
+        "mask.png: mask values are {0, 128}; expected class ids 0..1. "
+        "If these are the values of the classes, pass mask_values=(0, 128)."
     )
-    with pytest.raises(DataError, match=r"\{0, 255\}; class ids 0\.\.1 were expected\. For a binary"):
+    with pytest.raises(DataError, match=r"\{0, 255\}; expected class ids 0\.\.1\. For a binary"):
         class_ids(np.uint8([[0, 255]]), (0, 1))
     assert class_ids(np.uint8([[0, 255]]), (0, 1), void_values=(255,)).tolist() == [[0, 255]]
 

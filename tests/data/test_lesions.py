@@ -134,9 +134,9 @@ def test_the_names_are_those_that_can_be_switched():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"count": 0}, "at least one"),
-        ({"count": 5, "size": 8}, "no shape in fewer"),
-        ({"count": 5, "difficulties": ["hair"]}, r"\['hair'\] are no difficulties"),
+        ({"count": 0}, "a count of at least 1"),
+        ({"count": 5, "size": 8}, "at least 16 × 16 pixels"),
+        ({"count": 5, "difficulties": ["hair"]}, r"\['hair'\] are not difficulties"),
         ({"count": 5, "difficulties": "hair"}, "choose from hairs"),
     ],
 )

@@ -107,10 +107,10 @@ def test_what_stays_alone_is_told(tmp_path):
 
 def test_two_files_for_one_name(tmp_path):
     touch(tmp_path, "images/a.jpg", "images/a.png", "masks/a.png")
-    with pytest.raises(DataError, match="several files fit the same name"):
+    with pytest.raises(DataError, match="several files match the same name"):
         pair_files(tmp_path)
     touch(tmp_path / "other", "images/a.jpg", "masks/a_mask.png", "masks/a_mask.gif")
-    with pytest.raises(DataError, match="several files fit the same name"):
+    with pytest.raises(DataError, match="several files match the same name"):
         pair_files(tmp_path / "other")
 
 
@@ -122,7 +122,7 @@ def test_only_these_names_in_this_order(tmp_path):
 
 
 def test_missing_and_empty_folders(tmp_path):
-    with pytest.raises(DataError, match="does not exist; a folder with images was expected"):
+    with pytest.raises(DataError, match="does not exist; expected a folder with images"):
         pair_files(tmp_path / "nowhere")
     with pytest.raises(DataError, match="holds no images"):
         pair_files(tmp_path)
@@ -146,8 +146,8 @@ def test_csv(tmp_path):
 @pytest.mark.parametrize(
     ("content", "split", "sentence"),
     [
-        ("picture,mask\na,b\n", None, "has the columns picture, mask; image, mask were expected"),
-        ("image,mask\na.jpg,b.png\n", "val", "image, mask, split were expected"),
+        ("picture,mask\na,b\n", None, "has the columns picture, mask; expected image, mask"),
+        ("image,mask\na.jpg,b.png\n", "val", "expected image, mask, split"),
         ("image,mask\na.jpg,\n", None, "line 2: image or mask is empty"),
         ("image,mask,split\na,b,train\n", "val", "lists no pairs of the split 'val'"),
         ("", None, "has the columns none"),

@@ -178,7 +178,7 @@ def test_a_transform_cannot_change_what_the_data_set_keeps():
 
 
 def test_sizes_that_part_ways_are_refused():
-    with pytest.raises(DataError, match="both must stay the same size"):
+    with pytest.raises(DataError, match="both must have the same size"):
         apply(lambda picture, labels: (picture[..., :4], labels), *a_blob())
 
 
