@@ -15,8 +15,8 @@ from segcourse.inference.evaluation import save_figure, show_cases
 from segcourse.inference.segmenter import Segmenter, evaluate
 from segcourse.models import create_model
 from segcourse.plotting.charts import plot_history
+from segcourse.training.history import History, describe
 from segcourse.training.loop import fit
-from segcourse.training.runs import History, describe
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,7 @@ def test_the_command_ends_in_a_sentence(wrong, pictures, tmp_path, capsys):
         picture, sentence = tmp_path / "empty", "holds no images"
         picture.mkdir()
     elif wrong == "other model":
-        model, sentence = tmp_path / "other.safetensors", "not a whole safetensors file"
+        model, sentence = tmp_path / "other.safetensors", "damaged or not a safetensors file"
         torch.save({"weight": torch.zeros(1)}, model)
     else:
         if torch.cuda.is_available():

@@ -25,7 +25,7 @@ def test_the_two_names_are_two_networks():
 
 
 @pytest.mark.parametrize(("arguments", "options", "says"), [
-    (("unett", 2), {}, "no model 'unett'; choose one of attention_unet, .*unet"),
+    (("unett", 2), {}, "no model 'unett'; use one of attention_unet, .*unet"),
     (("unet", 0), {}, "num_classes"),
     (("unet", 2), {"width": 0}, "width"),
     (("unet", 2), {"dpeth": 4}, "dpeth"),
