@@ -16,7 +16,8 @@ from segcourse import recipes
 from segcourse.data import load_dataset
 from segcourse.data.lesions import APPEARANCE
 from segcourse.errors import DataError
-from segcourse.inference.segmenter import Segmenter, evaluate
+from segcourse.inference.evaluation import evaluate
+from segcourse.inference.segmenter import Segmenter
 from segcourse.metrics import Scores
 
 

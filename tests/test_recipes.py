@@ -45,7 +45,7 @@ def test_a_run_leaves_a_model_and_pictures(folder, tmp_path, capsys):
     code, out, errors = command(capsys, "fit", "--data", folder, "--out", run, *QUICK)
     assert code == 0, errors
     assert "on 2 validation images: dice_per_image 0." in out
-    assert out.endswith(f"everything is in {run}\n")
+    assert out.endswith(f"all files are in {run}\n")
     assert {"model.safetensors", "best.safetensors", "last.pt", "results.png", "curves.png"} <= {
         path.name for path in run.iterdir()
     }

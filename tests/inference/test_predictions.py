@@ -76,13 +76,13 @@ def test_keep_makes_one_class_count(segmenter, pictures, tmp_path):
             [[177, 84, 4]],
             [[255, 0, 0]],
         ]  # the mean with cat's colour
-    with pytest.raises(DataError, match="no class 'cow'; this model knows background, cat, dog"):
+    with pytest.raises(DataError, match="no class 'cow'; the classes of this model are background, cat, dog"):
         write_predictions(segmenter, [pictures], tmp_path / "cow", keep="cow", progress=False)
 
 
 def test_a_cutout_wants_to_know_what_to_keep(pictures, tmp_path):
     segmenter = Segmenter(Thirds(), palette=Palette.default(["sky", "cat", "dog"]), device="cpu")
-    with pytest.raises(DataError, match="one of sky, cat, dog: say --keep"):
+    with pytest.raises(DataError, match="pass --keep with one of sky, cat, dog"):
         write_predictions(segmenter, [pictures], tmp_path / "out", ("cutout",), progress=False)
 
 
@@ -99,13 +99,13 @@ def test_nothing_is_written_over(segmenter, pictures, tmp_path):
     """A ground truth beside the pictures has the very name of a result: it must survive."""
     truth = pictures / "a_mask.png"
     truth.write_bytes(b"hours of somebody's work")
-    with pytest.raises(DataError, match=r"a_mask\.png is there already"):
+    with pytest.raises(DataError, match=r"a_mask\.png exists already"):
         write_predictions(segmenter, [pictures / "a.png"], pictures, progress=False)
     assert truth.read_bytes() == b"hours of somebody's work"
     assert {path.name for path in pictures.iterdir()} == {"a.png", "a_mask.png", "b.png"}
 
     Image.new("RGB", (2, 2)).save(pictures / "b_mask.png")
-    with pytest.raises(DataError, match=r"b_mask\.png is one of the pictures to predict"):
+    with pytest.raises(DataError, match=r"b_mask\.png is one of the images to predict"):
         write_predictions(
             segmenter, [pictures / "b.png", pictures / "b_mask.png"], pictures, force=True, progress=False
         )

@@ -14,7 +14,8 @@ from torch import nn
 
 from segcourse.data.images import read_image
 from segcourse.errors import DataError, DeviceError, ModelFileError, SaveError
-from segcourse.inference.segmenter import Segmenter, evaluate
+from segcourse.inference.evaluation import evaluate
+from segcourse.inference.segmenter import Segmenter
 from segcourse.inference.tiling import starts, tiled
 from segcourse.models import create_model
 from segcourse.models.forward import IMAGENET, image_tensor
@@ -122,7 +123,7 @@ def test_flips_average_probabilities(segmenter, picture):
     turned = segmenter.probabilities(image, flips="all")
     torch.testing.assert_close(turned, segmenter.probabilities(image.flip(-2), flips="all").flip(-2))
     assert not torch.allclose(got, segmenter.probabilities(image.flip(-2), flips=True).flip(-2))
-    with pytest.raises(DataError, match="flips='both'"):
+    with pytest.raises(DataError, match="flips is 'both'"):
         segmenter.predict(picture, flips="both")
 
 
@@ -172,11 +173,11 @@ def describe(metadata, **changes):
 
 
 WRONG_FILES = {
-    "another program's": (lambda t, m: m.clear(), "without the description"),
-    "newer": (lambda t, m: describe(m, format=99), r"newer segcourse \(file format 99"),
+    "another program's": (lambda t, m: m.clear(), "without the settings"),
+    "newer": (lambda t, m: describe(m, format=99), r"newer version of segcourse \(file format 99"),
     "unknown architecture": (lambda t, m: describe(m, model={"name": "vit", "num_classes": 2}), "vit"),
     "unknown option": (lambda t, m: describe(m, model={"name": "unet", "num_classes": 2, "wide": 1}), "wide"),
-    "not JSON": (lambda t, m: m.update(segcourse="{"), "cannot be built"),
+    "not JSON": (lambda t, m: m.update(segcourse="{"), "can't build"),
     "missing tensor": (lambda t, m: t.pop(sorted(t)[0]), "different model.*1 tensor.* missing"),
     "unexpected tensor": (
         lambda t, m: t.update(extra=torch.zeros(1)),
@@ -235,7 +236,7 @@ def test_a_full_disk_leaves_the_old_file(segmenter, tmp_path, monkeypatch):
 
 
 def test_other_mistakes_are_sentences(segmenter, tmp_path):
-    with pytest.raises(ModelFileError, match="Bright does not say how it is built"):
+    with pytest.raises(ModelFileError, match="Bright has no `config`"):
         Segmenter(Bright(), device="cpu").save(tmp_path / "model.safetensors")
     with pytest.raises(DataError, match="3 class names but a palette of 2"):
         Segmenter(tiny_unet(), ["a", "b", "c"], Palette.lesion(), device="cpu")
@@ -278,7 +279,7 @@ def test_evaluate_scores_each_image_at_its_own_size():
     assert [row["name"] for row in scores.per_image] == ["image 0", "image 1"]
     assert [float(row["dice"]) for row in scores.per_image] == pytest.approx([4 / 5, 2 / 3])
     assert scores.compute()["dice_per_image"] == pytest.approx((4 / 5 + 2 / 3) / 2)
-    with pytest.raises(DataError, match="the image image 0 is 2×2, its mask is 1×2"):
+    with pytest.raises(DataError, match="the image image 0 is 2×2, but its mask is 1×2"):
         evaluate(Segmenter(Bright(), device="cpu"), [(data[0][0], masks[1], "image 0")], progress=False)
     with pytest.raises(DataError, match="empty"):
         evaluate(Segmenter(Bright(), device="cpu"), [], progress=False)
