@@ -65,7 +65,7 @@ def test_pyplot_lets_go_of_a_shown_figure():
 
 
 def test_a_picture_without_words_is_refused():
-    with pytest.raises(DataError, match="description"):
+    with pytest.raises(DataError, match="alt is empty"):
         show(Figure(), "  ")
 
 
