@@ -1,4 +1,4 @@
-"""The doctor: finds what is broken on a machine (simulated here), says what to do, and repairs OpenCV."""
+"""The doctor finds what is broken on a machine (simulated here), gives advice, and repairs OpenCV."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segcourse.course import doctor
+from segcourse.course import doctor, findings, opencv
 from segcourse.errors import SegcourseError
 
 NO_LIBGL = 'raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")\n'
@@ -26,14 +26,14 @@ def broken(tmp_path, monkeypatch):
 
 
 def test_opencv_that_works_is_reported_with_its_version():
-    finding = doctor._opencv()
+    finding = opencv.check()
     assert finding.state == "ok"
     assert finding.says.startswith(subprocess_output("import cv2; print(cv2.__version__)"))
 
 
 def test_opencv_without_libgl_is_a_problem_with_a_way_out(broken):
     broken(cv2=NO_LIBGL)
-    finding = doctor._opencv()
+    finding = opencv.check()
     assert finding.state == "problem"
     assert "libGL.so.1" in finding.says
     assert "segcourse doctor --fix" in finding.says
@@ -41,7 +41,7 @@ def test_opencv_without_libgl_is_a_problem_with_a_way_out(broken):
 
 def test_opencv_that_is_broken_otherwise_is_not_called_headless(broken):
     broken(cv2='raise AttributeError("module cv2 has no attribute resize")\n')
-    finding = doctor._opencv()
+    finding = opencv.check()
     assert finding.state == "problem"
     assert "--fix" not in finding.says
     assert "--force-reinstall" in finding.says
@@ -57,13 +57,13 @@ def test_a_pair_of_torch_and_torchvision_that_does_not_fit_is_a_problem(broken):
 
 def test_an_import_that_kills_the_interpreter_is_a_problem_too(broken):
     broken(cv2="import os; os.abort()\n")
-    assert doctor._opencv().state == "problem"
+    assert opencv.check().state == "problem"
 
 
 def test_an_import_that_never_ends_is_a_problem_and_not_a_wait(broken, monkeypatch):
     broken(cv2="import time; time.sleep(60)\n")
-    monkeypatch.setattr(doctor, "PATIENCE", 1)
-    finding = doctor._opencv()
+    monkeypatch.setattr(findings, "TIMEOUT", 1)
+    finding = opencv.check()
     assert finding.state == "problem"
     assert "no answer within 1 seconds" in finding.says
 
@@ -96,16 +96,16 @@ def test_a_long_sentence_is_wrapped_under_its_column(monkeypatch):
 
 
 def test_fix_leaves_a_working_opencv_alone(monkeypatch):
-    monkeypatch.setattr(doctor, "_pip", lambda *arguments: pytest.fail(f"pip was called with {arguments}"))
-    assert doctor.fix() == []
+    monkeypatch.setattr(opencv, "_pip", lambda *arguments: pytest.fail(f"pip was called with {arguments}"))
+    assert opencv.fix() == []
 
 
 def test_fix_fetches_the_same_version_before_it_removes_anything(broken, monkeypatch):
     broken(cv2=NO_LIBGL)
     calls = []
-    monkeypatch.setattr(doctor, "_pip", lambda *arguments: calls.append(arguments))
-    monkeypatch.setattr(doctor, "_installed", {"opencv-python": "4.10.0.84"}.get)
-    [sentence] = doctor.fix()
+    monkeypatch.setattr(opencv, "_pip", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(opencv, "installed_version", {"opencv-python": "4.10.0.84"}.get)
+    [sentence] = opencv.fix()
     assert [call[0] for call in calls] == ["download", "uninstall", "install"]
     assert calls[0][-1] == calls[2][-1] == "opencv-python-headless==4.10.0.84"
     assert "opencv-python" in calls[1]
@@ -120,15 +120,15 @@ def test_a_fix_that_cannot_download_removes_nothing(broken, monkeypatch):
         calls.append(arguments[0])
         raise SegcourseError("`pip download` failed: no network")
 
-    monkeypatch.setattr(doctor, "_pip", offline)
+    monkeypatch.setattr(opencv, "_pip", offline)
     with pytest.raises(SegcourseError, match="no network"):
-        doctor.fix()
+        opencv.fix()
     assert calls == ["download"]
 
 
 def test_pips_last_line_is_the_reason():
     with pytest.raises(SegcourseError, match=r"`pip nonsense` failed: .*nonsense"):
-        doctor._pip("nonsense")
+        opencv._pip("nonsense")
 
 
 def test_bubblewrap_that_may_not_run_is_only_noted(tmp_path, monkeypatch):
