@@ -37,9 +37,9 @@ def failing(error):
     [
         (DataError("Masks have 3 classes, 2 were wanted."), 2, "Masks have 3 classes, 2 were wanted.\n"),
         (FileNotFoundError(2, "No such file", "cat.jpg"), 2, "cat.jpg does not exist; check the path.\n"),
-        (PermissionError(13, "Permission denied", "/etc/x"), 2, "/etc/x may not be read or written by "
+        (PermissionError(13, "Permission denied", "/etc/x"), 2, "/etc/x can't be read or written by "
          "you; choose another folder or change its permissions.\n"),
-        (IsADirectoryError(21, "Is a directory", "photos"), 2, "photos is a folder; a file was expected.\n"),
+        (IsADirectoryError(21, "Is a directory", "photos"), 2, "photos is a folder; give a file.\n"),
         (OSError(28, "No space left", "a.png"), 2, "a.png cannot be used: No space left.\n"),
         (KeyboardInterrupt(), 130, ""),
     ],
@@ -86,7 +86,7 @@ def test_start_copies_and_says_how_much(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(lessons, "start", lambda folder: [folder / "a", folder / "b"])
     code, said, _ = run(capsys, "start", str(tmp_path), "--no-lab")
     assert code == 0
-    assert said == f"{tmp_path}: 2 new file(s), everything else left as it was.\n"
+    assert said == f"{tmp_path}: 2 new file(s); existing files are unchanged.\n"
 
 
 def test_a_console_without_the_tick_prints_a_question_mark(tmp_path):

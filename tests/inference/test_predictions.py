@@ -148,7 +148,7 @@ def test_the_command_skips_what_it_cannot_read_and_says_so(pictures, tmp_path, c
     code, said, errors = command(["predict", pictures, "--model", saved(tmp_path), "--out", out], capsys)
     assert code == 2
     assert "text.png" in errors
-    assert said == f"2 picture(s) done, 1 could not be read; the results are in {out}.\n"
+    assert said == f"2 image(s) predicted, 1 unreadable; the results are in {out}.\n"
     assert {path.name for path in out.iterdir()} == {
         *("a_mask.png", "a_overlay.png", "b_mask.png", "b_overlay.png", "shares.csv")
     }
