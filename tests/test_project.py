@@ -14,6 +14,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import segcourse
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 CONDA_NAMES = {"torch": "pytorch", "opencv-python": "opencv"}
@@ -39,6 +41,12 @@ def test_every_dependency_has_a_tested_version_within_its_bounds():
     for text in [*PROJECT["dependencies"], *(text for extra in extras for text in extra)]:
         requirement = Requirement(text)
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), text
+
+
+def test_one_version_everywhere():
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
+    assert segcourse.__version__ == PROJECT["version"] == citation["version"]
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()  # what the format requires
 
 
 def test_torch_and_torchvision_are_a_pair():
