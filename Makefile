@@ -26,6 +26,7 @@ test: .venv/.all
 lint: .venv/.all
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
+	$(bin)/mypy
 	$(bin)/python -m pytest tests/lessons/test_sync.py
 
 lessons: .venv/.all
@@ -41,7 +42,7 @@ constraints: .venv/.all
 	  grep -v -E '^(nvidia|cuda|triton)'; } > .venv/constraints.txt && mv .venv/constraints.txt constraints.txt
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis dist
 
 .venv/bin/python:
 	@PYTHON="$(PYTHON)" sh tools/make-venv .venv

@@ -4,6 +4,7 @@ Subpackages are imported inside the commands, so `segcourse --help` does not imp
 prints one sentence to stderr and exits with code 2. Only a bug shows a traceback.
 """
 
+import io
 import os
 import subprocess
 import sys
@@ -17,15 +18,18 @@ from segcourse.errors import SegcourseError
 from segcourse.grading import commands
 
 # Plain text: rich's boxes slow down the start, break when copied into a question, and confuse screen readers.
-PLAIN = {"no_args_is_help": True, "rich_markup_mode": None}
-
 app = typer.Typer(
     help="A course on semantic image segmentation, and its library.",
     add_completion=False,
     pretty_exceptions_enable=False,
-    **PLAIN,
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
-data = typer.Typer(help="List and download data sets, and check your own folders.", **PLAIN)
+data = typer.Typer(
+    help="List and download data sets, and check your own folders.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 app.add_typer(data, name="data")
 
 
@@ -35,7 +39,8 @@ def main(arguments: list[str] | None = None) -> None:
     The exit code is 0 for success, 1 if a check found problems, 2 for a user's mistake, and 130 for Ctrl-C.
     """
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a console without ✓ prints ?
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console without ✓ prints ?
     try:
         app(arguments)
     except SegcourseError as error:
@@ -67,7 +72,7 @@ def _sentence(error: OSError) -> str:
 def _integers(text: str | None) -> list[int] | None:
     """Parse an option such as "0,255" into a list of integers."""
     try:
-        return text and [int(value) for value in text.split(",")]
+        return [int(value) for value in text.split(",")] if text else None
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a list of integers such as 0,255") from None
 

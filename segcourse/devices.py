@@ -77,7 +77,7 @@ def choose_speed(device: torch.device, precision: str = "auto") -> Speed:
     seconds = dict(measure_speeds(device))
     allowed = [speed for speed in seconds if precision == "auto" or speed.bf16 == (precision == "bf16")]
     plain = min(allowed)  # False sorts before True: float32 if allowed, in contiguous memory format
-    fastest = min(allowed, key=seconds.get)
+    fastest = min(allowed, key=seconds.__getitem__)
     return fastest if seconds[fastest] < 0.9 * seconds[plain] else plain
 
 
@@ -105,7 +105,7 @@ def measure_speeds(device: torch.device, rounds: int = 4) -> tuple[tuple[Speed, 
 
 
 def _small_unet() -> nn.Module:
-    def convolution(inputs, outputs):
+    def convolution(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
         return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
 
     # pooling and the transposed convolution decide which memory format is faster

@@ -39,11 +39,10 @@ def cross_entropy(
     0.6931
     """
     logits, target = check_pair(logits, target, ignore_index)
-    if weight is not None:
-        weight = torch.as_tensor(weight, dtype=logits.dtype, device=logits.device)
-    total = F.cross_entropy(logits, target, weight, ignore_index=ignore_index, reduction="sum")
+    weights = None if weight is None else torch.as_tensor(weight, dtype=logits.dtype, device=logits.device)
+    total = F.cross_entropy(logits, target, weights, ignore_index=ignore_index, reduction="sum")
     kept = target[target != ignore_index]
-    count = torch.as_tensor(kept.numel()).to(total) if weight is None else weight[kept].sum()
+    count = torch.as_tensor(kept.numel()).to(total) if weights is None else weights[kept].sum()
     return total / count.clamp(min=torch.finfo(count.dtype).tiny)
 
 

@@ -67,7 +67,7 @@ def fit(
     sets = recipes.datasets(data, images, masks, plan, seed)
     running = {"device": device, "precision": precision, "seed": seed, "workers": workers}
     running |= {"accumulate": accumulate, "resume": resume is not None}
-    name = Path(data or images).name
+    name = Path(data or images or "").name
     history, scores = recipes.train(plan, sets, resume or out, name, **running)
     typer.echo(recipes.report(history, scores))
     raise typer.Exit(130 if history.interrupted else 0)

@@ -3,8 +3,10 @@
 import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from segcourse.errors import DataError
 
@@ -44,7 +46,7 @@ class Palette:
     names: tuple[str, ...]
     colours: tuple[tuple[int, int, int], ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         # Callers and JSON pass lists; tuples keep a palette hashable and comparable.
         object.__setattr__(self, "names", tuple(str(name) for name in self.names))
         object.__setattr__(self, "colours", tuple(tuple(int(v) for v in colour) for colour in self.colours))
@@ -82,7 +84,8 @@ class Palette:
             # The golden ratio never repeats a hue. Three brightness levels keep neighbouring hues distinct
             # for colour-blind readers.
             hue, value = (step * 0.618034) % 1, (0.95, 0.45, 0.7)[step % 3]
-            colour = tuple(round(255 * v) for v in colorsys.hsv_to_rgb(hue, 0.75, value))
+            red, green, blue = (round(255 * v) for v in colorsys.hsv_to_rgb(hue, 0.75, value))
+            colour = (red, green, blue)
             if colour not in colours and colour != IGNORE_COLOUR:
                 colours.append(colour)
             step += 1
@@ -93,7 +96,7 @@ class Palette:
         """Return the palette of skin and lesion, as in ISIC 2018 Task 1."""
         return cls.default(["skin", "lesion"])
 
-    def colourise(self, mask) -> np.ndarray:
+    def colourise(self, mask: ArrayLike) -> np.ndarray:
         """Convert class ids (H×W, any integer type) to colours (uint8 H×W×3); 255 becomes grey.
 
         Raises:
@@ -116,7 +119,7 @@ class Palette:
         table[IGNORE] = IGNORE_COLOUR
         return table[mask.astype(np.uint8)]  # safe: every id is in 0..255 by now
 
-    def labels(self, rgb) -> np.ndarray:
+    def labels(self, rgb: ArrayLike) -> np.ndarray:
         """Convert colours (uint8 H×W×3) to class ids (uint8 H×W); the exact inverse of `colourise`.
 
         Raises:
@@ -144,7 +147,7 @@ class Palette:
         return np.append(np.arange(len(self), dtype=np.uint8), np.uint8(IGNORE))[found]
 
 
-def _array(values) -> np.ndarray:
+def _array(values: Any) -> np.ndarray:
     """Convert a tensor (on any device) or an array-like to a NumPy array."""
     return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
 

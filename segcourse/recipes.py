@@ -1,15 +1,20 @@
 """Default training settings per data set, and a whole training run: data, model file, pictures."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Subset
 
-from segcourse.data import FolderDataset, check_folder, load_dataset, train_transform
+from segcourse.data import SampleDataset, load_dataset
+from segcourse.data.checks import check_folder
+from segcourse.data.folders import FolderDataset
+from segcourse.data.transforms import train_transform
 from segcourse.errors import DataError
 from segcourse.inference.evaluation import evaluate, save_figure, show_cases
 from segcourse.inference.segmenter import Segmenter
@@ -52,7 +57,7 @@ RECIPES = {
 }
 
 
-def recipe(data: str, **changes) -> Recipe:
+def recipe(data: str, **changes: Any) -> Recipe:
     """Return the recipe of a data set (for a folder: the general recipe) with some settings changed.
 
     Args:
@@ -76,7 +81,7 @@ def recipe(data: str, **changes) -> Recipe:
 
 def datasets(
     data: str | None, images: Path | None, masks: Path | None, plan: Recipe, seed: int = 0
-) -> tuple[Dataset, Dataset]:
+) -> tuple[SampleDataset, SampleDataset]:
     """Return the training set and the validation set.
 
     A folder without the subfolders `train` and `val` is checked and split at random, a fifth for validation.
@@ -90,13 +95,14 @@ def datasets(
     Raises:
         DataError: the data set or the folder does not exist, or the check found problems.
     """
-    if (data is None) == (images is None):
+    source = images if data is None else data
+    if source is None or (data is not None and images is not None):
         raise DataError("give either --data, or --images and --masks.")
     transform = train_transform(strength=plan.strength)
     if data is not None and not Path(data).is_dir():
         train = load_dataset(data, "train", size=plan.size, transform=transform, **plan.data_options)
         return train, load_dataset(data, "val", size=plan.size)
-    folder = Path(data if data is not None else images)
+    folder = Path(source)
     if images is None and (folder / "train").is_dir() and (folder / "val").is_dir():
         train = _checked(folder / "train", None, plan, transform)
         return train, _checked(folder / "val", None, plan, None, train)
@@ -111,13 +117,19 @@ def datasets(
     return Subset(whole, order[held_out:].tolist()), Subset(plain, order[:held_out].tolist())
 
 
-def _checked(folder: Path, masks: Path | None, plan: Recipe, transform, like: FolderDataset | None = None):
+def _checked(
+    folder: Path,
+    masks: Path | None,
+    plan: Recipe,
+    transform: Callable | None,
+    like: FolderDataset | None = None,
+) -> FolderDataset:
     if like is None:
         report = check_folder(folder, masks)
         if not report.ok:
             raise DataError(f"{report.table()}\nFix the problems in {folder} listed above before training.")
         return FolderDataset(folder, masks, size=plan.size, transform=transform)
-    meaning = {
+    meaning: dict[str, Any] = {
         "mask_values": like.mask_values,
         "void_values": like.void_values,
         "class_names": like.class_names,
@@ -126,7 +138,11 @@ def _checked(folder: Path, masks: Path | None, plan: Recipe, transform, like: Fo
 
 
 def train(
-    plan: Recipe, sets: tuple[Dataset, Dataset], folder: Path | None = None, name: str = "run", **options
+    plan: Recipe,
+    sets: tuple[SampleDataset, SampleDataset],
+    folder: Path | None = None,
+    name: str = "run",
+    **options: Any,
 ) -> tuple[History, dict]:
     """Train with a recipe; write model.safetensors, results.png and curves.png to the run's folder.
 
@@ -141,7 +157,7 @@ def train(
         The history, and the scores of `Scores.compute()` on the validation set (empty after Ctrl-C).
     """
     train_set, val_set = sets
-    source = getattr(train_set, "dataset", train_set)  # the data set behind a Subset
+    source: Any = getattr(train_set, "dataset", train_set)  # the data set behind a Subset
     folder = folder or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     torch.manual_seed(options.get("seed", 0))
     model = create_model(plan.model, len(source.class_names), **plan.model_options)

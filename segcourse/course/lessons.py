@@ -76,9 +76,10 @@ def solve(lesson: str) -> nbformat.NotebookNode:
     solved = notebook(lesson)
     defined: set[str] = set()
     for cell in solved.cells:
-        if cell.metadata.get("nbgrader", {}).get("solution"):
-            cell.source = source_of(grade_id(cell), defined)
-            defined.add(grade_id(cell))
+        name = grade_id(cell)
+        if name and cell.metadata["nbgrader"].get("solution"):
+            cell.source = source_of(name, defined)
+            defined.add(name)
     return solved
 
 

@@ -3,14 +3,22 @@
 import importlib
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from segcourse.errors import DataError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # for type checkers and editors: these imports take seconds
     import torch
 
+    from segcourse.data.checks import check_folder as check_folder
     from segcourse.data.decode import Size
+    from segcourse.data.folders import FolderDataset as FolderDataset
+    from segcourse.data.images import read_image as read_image
+    from segcourse.data.images import read_mask as read_mask
+    from segcourse.data.lesions import Lesions as Lesions
+    from segcourse.data.pairing import pair_files as pair_files
+    from segcourse.data.transforms import eval_transform as eval_transform
+    from segcourse.data.transforms import train_transform as train_transform
 
 
 class Sample(NamedTuple):
@@ -21,14 +29,22 @@ class Sample(NamedTuple):
     name: str
 
 
+class SampleDataset(Protocol):
+    """What training and evaluation need of a data set: its length, and samples (image, mask, name)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> "tuple[torch.Tensor, torch.Tensor, str]": ...
+
+
 def load_dataset(
     name: str,
     split: str = "train",
     size: "Size | None" = None,
     root: str | os.PathLike | None = None,
     transform: Callable | None = None,
-    **options,
-):
+    **options: Any,
+) -> "FolderDataset | Lesions":
     """Return a data set of `Sample`s by its name; "lesions" is generated, the others are read from files.
 
     Args:
@@ -57,7 +73,7 @@ def load_dataset(
         )
     entry = catalogue.entry(name)
     layout = catalogue.locate(name, split, root)
-    meaning = {
+    meaning: dict[str, Any] = {
         "names": layout.ids and catalogue.read_ids(layout.ids),
         "mask_values": entry.mask_values,
         "void_values": entry.void_values,
@@ -68,7 +84,9 @@ def load_dataset(
     )
 
 
-def _lesions(split: str, size: "Size | None", transform: Callable | None, seed: int = 0, **options):
+def _lesions(
+    split: str, size: "Size | None", transform: Callable | None, seed: int = 0, **options: Any
+) -> "Lesions":
     from segcourse.data.lesions import Lesions
 
     splits = ("train", "val", "test")
@@ -90,13 +108,15 @@ _HOME = {
     "Lesions": "lesions",
 }
 
-__all__ = ["Sample", "load_dataset", *_HOME]
+__all__ = ["Sample", "SampleDataset", "load_dataset", *_HOME]
 
 
-def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module 'segcourse.data' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"segcourse.data.{_HOME[name]}"), name)
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module 'segcourse.data' has no attribute {name!r}")
+        return getattr(importlib.import_module(f"segcourse.data.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

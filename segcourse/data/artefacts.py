@@ -31,11 +31,8 @@ def _ruler(canvas: Canvas) -> None:
     tilt, offset, side = rng.normal(0, 0.12), rng.uniform(0.6, 0.95), rng.integers(0, 4)
     along, inward = np.array([math.cos(tilt), math.sin(tilt)]), np.array([math.sin(tilt), -math.cos(tilt)])
     quarter = np.linalg.matrix_power(np.array([[0, -1], [1, 0]]), int(side if rng.random() < 0.4 else 0))
-    origin, reach, step = (
-        np.array([rng.uniform(-0.3, 0.3), offset]),
-        rng.uniform(0.4, 1.2),
-        rng.uniform(0.04, 0.12),
-    )
+    origin = np.array([rng.uniform(-0.3, 0.3), offset])
+    reach, step = rng.uniform(0.4, 1.2), rng.uniform(0.04, 0.12)
     canvas.stroke(cover, np.stack([origin - reach * along, origin + reach * along]) @ quarter.T, 0.01)
     for k in range(int(2 * reach / step)):
         foot = origin + (k * step - reach) * along
@@ -56,8 +53,8 @@ def _ink(canvas: Canvas) -> None:
         )
     else:
         for _ in range(rng.integers(1, 6)):
-            angle, reach = rng.uniform(0, 2 * math.pi), rng.uniform(0.55, 1.0)
-            centre = reach * np.array([math.cos(angle), math.sin(angle)])
+            angle, distance = rng.uniform(0, 2 * math.pi), rng.uniform(0.55, 1.0)
+            centre = distance * np.array([math.cos(angle), math.sin(angle)])
             canvas.stroke(
                 cover, centre + rng.normal(0, rng.uniform(0.03, 0.1), (14, 2)), rng.uniform(0.01, 0.03)
             )

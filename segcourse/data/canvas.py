@@ -5,6 +5,7 @@ import math
 import cv2
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import ArrayLike
 
 
 def noise(rng: Generator, shape: tuple[int, int], cells: float, octaves: int = 1) -> np.ndarray:
@@ -30,7 +31,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(np.clip(-x, -30, 30)))
 
 
-def blend(image: np.ndarray, cover: np.ndarray, colour) -> None:
+def blend(image: np.ndarray, cover: np.ndarray, colour: ArrayLike) -> None:
     """Blend `colour` into `image` (H×W×3) in place, with `cover` (H×W, 0..1) as opacity."""
     image += cover[..., None] * (np.asarray(colour, np.float32) - image)
 
@@ -53,13 +54,13 @@ class Canvas:
         )
         self.image = np.empty((height, width, 3), np.float32)
 
-    def pixels(self, points) -> np.ndarray:
+    def pixels(self, points: ArrayLike) -> np.ndarray:
         """Convert points (x, y) in half-widths to OpenCV's fixed-point pixels (3 fractional bits)."""
         height, width = self.shape
         scaled = np.asarray(points, np.float32) * self.unit + np.array([width / 2, height / 2], np.float32)
         return np.round(scaled * 8).astype(np.int32)
 
-    def stroke(self, cover: np.ndarray, points, thickness: float) -> None:
+    def stroke(self, cover: np.ndarray, points: ArrayLike, thickness: float) -> None:
         """Draw an antialiased line, `thickness` half-widths wide, into `cover` (uint8 H×W)."""
         width = max(1, round(thickness * self.unit))
         cv2.polylines(cover, [self.pixels(points)], False, 255, width, cv2.LINE_AA, shift=3)

@@ -153,9 +153,9 @@ def find_layout(one: Entry, folder: Path, split: str) -> Layout | None:
     tries = [(folder, layout) for layout in [*by_hand, *packed]]
     tries += [(base, layout) for base in deeper for layout in packed]
     for base, layout in tries:
-        places = Layout(*(part and str(base / part) for part in layout))
-        if all(os.path.exists(place) for place in places if place):
-            return places
+        found = layout._replace(**{k: str(base / part) for k, part in layout._asdict().items() if part})
+        if all(os.path.exists(place) for place in found if place):
+            return found
     return None
 
 
@@ -178,8 +178,8 @@ def locate(name: str, split: str, root: str | os.PathLike | None = None) -> Layo
     """
     one = entry(name)
     folder = find_folder(name, root, split)
-    if folder is not None:
-        return find_layout(one, folder, split)
+    if folder is not None and (layout := find_layout(one, folder, split)) is not None:
+        return layout
     if split not in one.splits:
         raise DataError(f"{name} has no split {split!r}; it has {', '.join(one.splits)}.")
     home = Path(root) if root is not None else data_root() / name

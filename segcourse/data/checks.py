@@ -126,7 +126,11 @@ def _compare(one: _Inspection) -> list[tuple[str, Path]]:
 
 
 def _check_values(
-    report: Report, inspections: list[_Inspection], mask_values, void: set[int], class_names
+    report: Report,
+    inspections: list[_Inspection],
+    mask_values: Sequence[int] | None,
+    void: set[int],
+    class_names: Sequence[str] | None,
 ) -> None:
     """Compare each mask's values with the values of the classes in the whole data set."""
     inspections = [one._replace(values=one.values - void) for one in inspections if one.values]
@@ -146,7 +150,9 @@ def _check_values(
                 report.add("0/1 and 0/255 mixed", one.pair.mask)
 
 
-def _class_values(stored: list[set[int]], mask_values, class_names) -> tuple[int, ...]:
+def _class_values(
+    stored: list[set[int]], mask_values: Sequence[int] | None, class_names: Sequence[str] | None
+) -> tuple[int, ...]:
     """Infer the values of the classes from the masks that are valid by themselves; () if none is."""
 
     def is_valid(values: set[int]) -> bool:

@@ -60,7 +60,7 @@ def image_facts(path: str | os.PathLike) -> ImageFacts:
         orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
         swapped = orientation in _SIDES_SWAPPED
         shape = (image.width, image.height) if swapped else (image.height, image.width)
-        return ImageFacts(shape, orientation != 1, image.format)
+        return ImageFacts(shape, orientation != 1, image.format or "")
 
 
 def open_image(path: str | os.PathLike, size: Size | None = None) -> Image.Image:
@@ -68,7 +68,8 @@ def open_image(path: str | os.PathLike, size: Size | None = None) -> Image.Image
     with _readable(path), Image.open(path) as image:
         _refuse_bomb(image)
         if size is not None:  # decode at twice the size, so that the later resize still antialiases
-            image.draft(None, tuple(2 * side for side in height_width(size)[::-1]))
+            height, width = height_width(size)
+            image.draft(None, (2 * width, 2 * height))
         image.load()
         return image
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -72,7 +73,7 @@ class FolderDataset(Dataset):
         scheme = mask_value_scheme(stored_values(self.pairs, palette), mask_values, void_values, names_given)
         self.mask_values, self.class_names, self.void_values = scheme
         self.palette = palette or Palette.default(self.class_names)
-        self._meaning = {
+        self._meaning: dict[str, Any] = {
             "mask_values": self.mask_values,
             "void_values": self.void_values,
             "palette": palette,

@@ -10,6 +10,7 @@ epoch and the index, so a resumed training continues with the same augmentation.
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ class Resize(v2.Transform):
         super().__init__()
         self.size = height_width(size)
 
-    def transform(self, inpt, params):
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         if tuple(inpt.shape[-2:]) == self.size:
             return inpt
         if isinstance(inpt, tv_tensors.Mask):
@@ -48,12 +49,12 @@ class Resize(v2.Transform):
 class RandomQuarterTurn(v2.Transform):
     """Rotate image and mask by 0, 90, 180 or 270 degrees; images that are not square by 0 or 180."""
 
-    def make_params(self, flat_inputs):
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         height, width = flat_inputs[0].shape[-2:]
         step = 1 if height == width else 2
         return {"turns": step * int(torch.randint(4 // step, ()))}
 
-    def transform(self, inpt, params):
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         turned = torch.rot90(inpt.as_subclass(torch.Tensor), params["turns"], (-2, -1))
         return tv_tensors.wrap(turned, like=inpt)
 
@@ -65,10 +66,10 @@ class RandomColourCast(v2.Transform):
         super().__init__()
         self.strength = strength
 
-    def make_params(self, flat_inputs):
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         return {"gain": 1 + self.strength * (2 * torch.rand(3, 1, 1) - 1)}
 
-    def transform(self, inpt, params):
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         if not isinstance(inpt, tv_tensors.Image):
             return inpt
         cast = (inpt.as_subclass(torch.Tensor) * params["gain"]).clamp(0, 1)
@@ -156,23 +157,23 @@ def apply(
     (0.2, [[1, 0], [0, 1]])
     """
     wants_arrays = transform is not None and _takes_keywords(transform)
-    if wants_arrays:
+    if transform is not None and wants_arrays:
         result = transform(image=image.copy(), mask=mask.copy())
         image, mask = (result["image"], result["mask"]) if isinstance(result, dict) else result
-    image, mask = _image_tensor(image), torch.as_tensor(np.array(mask))
+    pixels, labels = _image_tensor(image), torch.as_tensor(np.array(mask))
     if transform is not None and not wants_arrays:
-        image, mask = transform(tv_tensors.Image(image), tv_tensors.Mask(mask))
-    image, mask = image.as_subclass(torch.Tensor), mask.as_subclass(torch.Tensor)
-    if image.shape[-2:] != mask.shape[-2:]:
+        pixels, labels = transform(tv_tensors.Image(pixels), tv_tensors.Mask(labels))
+    pixels, labels = pixels.as_subclass(torch.Tensor), labels.as_subclass(torch.Tensor)
+    if pixels.shape[-2:] != labels.shape[-2:]:
         raise DataError(
-            f"the transform returned an image of {tuple(image.shape[-2:])} and a mask of "
-            f"{tuple(mask.shape[-2:])} pixels; both must have the same size."
+            f"the transform returned an image of {tuple(pixels.shape[-2:])} and a mask of "
+            f"{tuple(labels.shape[-2:])} pixels; both must have the same size."
         )
-    image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
-    return image.contiguous(), mask.long().reshape(image.shape[-2:])
+    pixels = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
+    return pixels.contiguous(), labels.long().reshape(pixels.shape[-2:])
 
 
-def _image_tensor(image) -> torch.Tensor:
+def _image_tensor(image: Any) -> torch.Tensor:
     if isinstance(image, torch.Tensor):
         return image
     return torch.from_numpy(np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1)))

@@ -3,21 +3,24 @@
 import csv
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
-from segcourse.data import FolderDataset, load_dataset
+from segcourse.data import SampleDataset, load_dataset
+from segcourse.data.folders import FolderDataset
 from segcourse.errors import DataError
 from segcourse.files import replacing
 from segcourse.inference.segmenter import Segmenter
 from segcourse.metrics import Scores
+from segcourse.plotting.display import FigureWithAlt
 from segcourse.plotting.results import show_results
 
 
-def dataset(images: Path | None, masks: Path | None, data: str | None, split: str = "val") -> Dataset:
+def dataset(images: Path | None, masks: Path | None, data: str | None, split: str = "val") -> SampleDataset:
     """Return the data set to evaluate on: folders of images and masks, or a data set by name.
 
     Raises:
@@ -29,7 +32,12 @@ def dataset(images: Path | None, masks: Path | None, data: str | None, split: st
 
 
 def evaluate(
-    segmenter: Segmenter, dataset: Dataset, batch_size: int = 8, *, progress: bool = True, **options
+    segmenter: Segmenter,
+    dataset: SampleDataset,
+    batch_size: int = 8,
+    *,
+    progress: bool = True,
+    **options: Any,
 ) -> Scores:
     """Score a segmenter on a data set, each image at the size of its mask.
 
@@ -64,7 +72,13 @@ def evaluate(
 
 
 def report(
-    model: Path, dataset: Dataset, out: Path | None = None, *, device=None, progress=True, **options
+    model: Path,
+    dataset: SampleDataset,
+    out: Path | None = None,
+    *,
+    device: str | None = None,
+    progress: bool = True,
+    **options: Any,
 ) -> dict:
     """Evaluate a model file and return all scores as plain data, see `summary`.
 
@@ -90,9 +104,9 @@ def report(
     return summary(scores, segmenter.class_names)
 
 
-def summary(scores: Scores, class_names, worst: int = 5) -> dict:
+def summary(scores: Scores, class_names: Sequence[str], worst: int = 5) -> dict:
     """Return `Scores.compute()` with the IoU by class name, and the `worst` images, as plain data."""
-    results = scores.compute()
+    results: dict[str, Any] = scores.compute()
     results["iou_per_class"] = dict(zip(class_names, results["iou_per_class"], strict=True))
     rows = ranked(scores)[:worst]
     return results | {"worst": [{key: row[key] for key in ("name", "dice", "iou")} for row in rows]}
@@ -119,7 +133,7 @@ def as_json(results: dict) -> str:
     '{"dice": null, "images": 2}'
     """
 
-    def clean(value):
+    def clean(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: clean(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
@@ -144,7 +158,13 @@ def _number(value: float) -> str:
     return "– (no foreground in ground truth and prediction)" if math.isnan(value) else f"{value:.4f}"
 
 
-def show_cases(segmenter: Segmenter, dataset: Dataset, scores: Scores, worst_only: bool = False, **options):
+def show_cases(
+    segmenter: Segmenter,
+    dataset: SampleDataset,
+    scores: Scores,
+    worst_only: bool = False,
+    **options: Any,
+) -> FigureWithAlt:
     """Return a figure of the two worst cases, the median case and the best case.
 
     Args:
@@ -167,7 +187,7 @@ def show_cases(segmenter: Segmenter, dataset: Dataset, scores: Scores, worst_onl
     )
 
 
-def save_figure(figure, path: Path) -> Path:
+def save_figure(figure: FigureWithAlt, path: Path) -> Path:
     """Write a figure as PNG, with its alt text as the PNG's description."""
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120, metadata={"Description": figure.alt})

@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -25,7 +26,7 @@ def write_predictions(
     kinds: Collection[str] = ("mask", "overlay"),
     keep: str | None = None,
     force: bool = False,
-    **options,
+    **options: Any,
 ) -> tuple[list[Path], list[Path]]:
     """Predict image files and write the results to a folder, with a table of class shares (shares.csv).
 

@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,8 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm.auto import tqdm
 
-from segcourse.data.images import height_width, read_image
+from segcourse.data.decode import Size, height_width
+from segcourse.data.images import read_image
 from segcourse.devices import Speed, choose_speed, find_device
 from segcourse.errors import DataError, ModelFileError
 from segcourse.inference.tiling import tiled
@@ -45,11 +47,11 @@ class Segmenter:
     def __init__(
         self,
         model: nn.Module,
-        class_names=None,
+        class_names: Sequence[str] | None = None,
         palette: Palette | None = None,
-        mean=IMAGENET[0],
-        std=IMAGENET[1],
-        size=None,
+        mean: Sequence[float] = IMAGENET[0],
+        std: Sequence[float] = IMAGENET[1],
+        size: Size | None = None,
         device: str | torch.device | None = None,
         precision: str = "fp32",
     ):
@@ -66,11 +68,11 @@ class Segmenter:
         self.size = None if size is None else height_width(size)
         self.device = find_device(device)
         speed = Speed(False, False) if precision == "fp32" else choose_speed(self.device, precision)
-        self.model = model.to(self.device, memory_format=speed.memory_format).eval()
+        self.model = model.to(self.device).to(memory_format=speed.memory_format).eval()
         self._forward = Forward(self.model, self.device, speed, self.mean, self.std)
 
     @torch.inference_mode()
-    def logits(self, image, tile: int | None = None, overlap: int | None = None) -> torch.Tensor:
+    def logits(self, image: Any, tile: int | None = None, overlap: int | None = None) -> torch.Tensor:
         """Return the logits of an image, float32 C×H×W at the size of the image.
 
         The image is resized to the working size and the logits are resized back. (Resizing class ids instead
@@ -93,7 +95,9 @@ class Segmenter:
         return self._resize_back(self._forward(self._resize(image)[None]), image)
 
     @torch.inference_mode()
-    def probabilities(self, image, flips: bool | str = False, tile=None, overlap=None) -> torch.Tensor:
+    def probabilities(
+        self, image: Any, flips: bool | str = False, tile: int | None = None, overlap: int | None = None
+    ) -> torch.Tensor:
         """Return the class probabilities of an image, float32 C×H×W at the size of the image.
 
         Args:
@@ -108,9 +112,11 @@ class Segmenter:
             raise DataError(f"flips is {flips!r}; expected False, True or 'all'.")
         image = image_tensor(image)
         views = [self.logits(image.flip(axes), tile, overlap).softmax(0).flip(axes) for axes in FLIPS[flips]]
-        return sum(views) / len(views)
+        return torch.stack(views).mean(0)
 
-    def predict(self, image, flips: bool | str = False, tile=None, overlap=None) -> np.ndarray:
+    def predict(
+        self, image: Any, flips: bool | str = False, tile: int | None = None, overlap: int | None = None
+    ) -> np.ndarray:
         """Return the class ids of an image, uint8 H×W at its size; arguments as in `probabilities`."""
         scores = (
             self.probabilities(image, flips, tile, overlap) if flips else self.logits(image, tile, overlap)
@@ -119,7 +125,11 @@ class Segmenter:
 
     @torch.inference_mode()
     def predict_batch(
-        self, images: list, flips: bool | str = False, tile=None, overlap=None
+        self,
+        images: list[Any],
+        flips: bool | str = False,
+        tile: int | None = None,
+        overlap: int | None = None,
     ) -> list[np.ndarray]:
         """Return the class ids of several images, which can differ in size; arguments as in `predict`."""
         if flips or tile is not None or self.size is None:
@@ -132,12 +142,12 @@ class Segmenter:
 
     def predict_files(
         self,
-        paths: Iterable,
+        paths: Iterable[str | Path],
         batch_size: int = 8,
         *,
         on_error: str = "raise",
         progress: bool = True,
-        **options,
+        **options: Any,
     ) -> Iterator[tuple[Path, np.ndarray]]:
         """Yield (path, class ids) for each image file.
 
@@ -151,11 +161,11 @@ class Segmenter:
         Raises:
             DataError: a file can't be read, and `on_error` is "raise".
         """
-        paths = [Path(path) for path in paths]
-        with tqdm(total=len(paths), unit="image", disable=not progress) as bar:
-            for start in range(0, len(paths), batch_size):
+        files = [Path(path) for path in paths]
+        with tqdm(total=len(files), unit="image", disable=not progress) as bar:
+            for start in range(0, len(files), batch_size):
                 batch = []
-                for path in paths[start : start + batch_size]:
+                for path in files[start : start + batch_size]:
                     try:
                         batch.append((path, read_image(path)))
                     except DataError as error:
@@ -195,7 +205,9 @@ class Segmenter:
         save_weights(path, weights_of(self.model), metadata)
 
     @classmethod
-    def load(cls, path: str | Path, device=None, precision: str = "fp32") -> "Segmenter":
+    def load(
+        cls, path: str | Path, device: str | torch.device | None = None, precision: str = "fp32"
+    ) -> "Segmenter":
         """Load a segmenter from a file that `save` wrote.
 
         Args:

@@ -7,7 +7,9 @@ import torch
 from segcourse.errors import DataError
 
 
-def tiled(function: Callable, image: torch.Tensor, tile: int, overlap: int) -> torch.Tensor:
+def tiled(
+    function: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, tile: int, overlap: int
+) -> torch.Tensor:
     """Apply `function` to tiles of an image and blend the results.
 
     Near a tile's border, the network sees padding instead of the image. Therefore the outer quarter of each
@@ -31,7 +33,7 @@ def tiled(function: Callable, image: torch.Tensor, tile: int, overlap: int) -> t
             f"tile is {tile} and overlap is {overlap} pixels; expected an overlap of 0 to half a tile."
         )
     height, width = image.shape[-2:]
-    total, weights = 0.0, 0.0
+    total = weights = torch.zeros(0)  # the first tile determines the number of classes
     for top in starts(height, tile, overlap):
         for left in starts(width, tile, overlap):
             window = (..., slice(top, min(top + tile, height)), slice(left, min(left + tile, width)))
@@ -40,7 +42,7 @@ def tiled(function: Callable, image: torch.Tensor, tile: int, overlap: int) -> t
                 _blend_weight(top, tile, height, overlap), _blend_weight(left, tile, width, overlap)
             )
             weight = weight.to(result.device)
-            if isinstance(total, float):
+            if not total.numel():
                 total = result.new_zeros(len(result), height, width)
                 weights = result.new_zeros(height, width)
             total[window] += weight * result

@@ -1,6 +1,8 @@
 """Networks by name. Each returns logits (float N×C×H×W) at the size of its input, for any H and W."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -8,7 +10,11 @@ from segcourse.errors import DataError
 from segcourse.models.light import HalfUNet
 from segcourse.models.unet import UNet
 
-_MODELS = {"unet": UNet, "attention_unet": partial(UNet, attention=True), "half_unet": HalfUNet}
+_MODELS: dict[str, Callable[..., nn.Module]] = {
+    "unet": UNet,
+    "attention_unet": partial(UNet, attention=True),
+    "half_unet": HalfUNet,
+}
 
 
 def names() -> list[str]:
@@ -20,7 +26,7 @@ def names() -> list[str]:
     return sorted(_MODELS)
 
 
-def create_model(name: str, num_classes: int, in_channels: int = 3, **options) -> nn.Module:
+def create_model(name: str, num_classes: int, in_channels: int = 3, **options: Any) -> nn.Module:
     """Return a new network; `create_model(**model.config)` builds the same architecture again.
 
     Args:

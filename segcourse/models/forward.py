@@ -1,6 +1,8 @@
 """From images to logits: normalisation, number format and network in one call, for training and inference."""
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +19,14 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and standard d
 class Forward:
     """Map images (N×3×H×W in [0, 1], any device) to float32 logits, including normalisation and autocast."""
 
-    def __init__(self, network: nn.Module, device: torch.device, speed: Speed, mean, std):
+    def __init__(
+        self,
+        network: nn.Module,
+        device: torch.device,
+        speed: Speed,
+        mean: Sequence[float],
+        std: Sequence[float],
+    ):
         self.network, self.device, self.speed = network, device, speed
         self.mean = torch.tensor(mean, device=device).view(-1, 1, 1)
         self.std = torch.tensor(std, device=device).view(-1, 1, 1)
@@ -28,7 +37,7 @@ class Forward:
             return self.network((images - self.mean) / self.std).float()
 
 
-def image_tensor(image) -> torch.Tensor:
+def image_tensor(image: Any) -> torch.Tensor:
     """Convert an image to float32 3×H×W in [0, 1] on the CPU.
 
     Args:

@@ -2,6 +2,7 @@
 
 import base64
 import html
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,7 +30,7 @@ def background_class(palette: Palette) -> int | None:
 
 
 def overlay(
-    image, mask, palette: Palette | None = None, alpha: float = 0.5, background: int | None = 0
+    image: Any, mask: Any, palette: Palette | None = None, alpha: float = 0.5, background: int | None = 0
 ) -> np.ndarray:
     """Tint an image with the class colours of its mask, and return uint8 H×W×3.
 
@@ -53,7 +54,7 @@ def overlay(
     return tinted if background is None else np.where((labels == background)[..., None], pixels, tinted)
 
 
-def error_map(true, pred, background: int | None = 0) -> np.ndarray:
+def error_map(true: Any, pred: Any, background: int | None = 0) -> np.ndarray:
     """Colour each pixel by its outcome, in `ERROR_COLOURS`, and return uint8 H×W×3.
 
     White: true positive. Vermillion: false positive. Sky blue: false negative. Black: true negative.

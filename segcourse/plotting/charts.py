@@ -6,13 +6,14 @@ Every axis has a label with its unit, every spread has its number of images, and
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from segcourse.errors import DataError
-from segcourse.plotting.display import show
+from segcourse.plotting.display import FigureWithAlt, show
 from segcourse.plotting.formats import to_array
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"  # Okabe-Ito
@@ -21,7 +22,7 @@ PEOPLE = {"mean": 0.79, "median": 0.86, "low": 0.75, "high": 0.92}
 PEOPLE_SOURCE = "IMA++, arXiv 2512.21472"
 
 
-def plot_history(history, *, alt: str | None = None) -> Figure:
+def plot_history(history: Any, *, alt: str | None = None) -> FigureWithAlt:
     """Draw the learning curves of `fit`: losses on the left, validation scores (0 to 1) on the right.
 
     Args:
@@ -66,7 +67,12 @@ def plot_history(history, *, alt: str | None = None) -> Figure:
             )
             if key in ("val_loss", "dice_per_image"):
                 axes.plot(epochs[best], values[best], "o", color=colour, markersize=9, fillstyle="none")
-                where = {"textcoords": "offset points", "ha": "center", "fontsize": 8, "color": colour}
+                where: dict[str, Any] = {
+                    "textcoords": "offset points",
+                    "ha": "center",
+                    "fontsize": 8,
+                    "color": colour,
+                }
                 axes.annotate(f"best {values[best]:.3f}", (epochs[best], values[best]), (0, 9), **where)
         axes.set(xlabel="epoch", ylabel=label, title=name)
         if name != "loss":
@@ -84,7 +90,7 @@ def plot_history(history, *, alt: str | None = None) -> Figure:
     return show(figure, alt or f"Learning curves over {len(rows)} epoch(s): {'; '.join(sentences)}.")
 
 
-def ladder_chart(rows, *, people: bool = True, alt: str | None = None) -> Figure:
+def ladder_chart(rows: Any, *, people: bool = True, alt: str | None = None) -> FigureWithAlt:
     """Draw the per-image Dice of several methods with its spread, and the agreement between people.
 
     Args:
@@ -114,7 +120,7 @@ def ladder_chart(rows, *, people: bool = True, alt: str | None = None) -> Figure
         axes.axvspan(PEOPLE["low"], PEOPLE["high"], color=GREEN, alpha=0.18, linewidth=0)
         axes.axvline(PEOPLE["median"], color=GREEN, linestyle="--", linewidth=1.4)
         agree = "two people: median {median}, middle half {low} to {high}  ".format(**PEOPLE)
-        where = {"ha": "right", "va": "center", "fontsize": 8.5, "color": "#00664b"}
+        where: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 8.5, "color": "#00664b"}
         axes.text(PEOPLE["low"], len(methods) - 0.25, agree, **where)
     sentences = []
     for y, (_, scores) in enumerate(methods):
@@ -149,7 +155,9 @@ def ladder_chart(rows, *, people: bool = True, alt: str | None = None) -> Figure
     return show(figure, alt or f"Dice per image by method. {'; '.join(sentences)}.{agreement}")
 
 
-def show_bars(values, labels: Sequence[str] | None = None, *, xlabel: str = "value", alt: str) -> Figure:
+def show_bars(
+    values: Any, labels: Sequence[str] | None = None, *, xlabel: str = "value", alt: str
+) -> FigureWithAlt:
     """Draw one bar per value, with the value next to the bar.
 
     Args:

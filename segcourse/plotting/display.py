@@ -3,6 +3,7 @@
 import io
 import sys
 from collections.abc import Callable
+from typing import Any, cast
 
 from matplotlib.figure import Figure
 
@@ -12,7 +13,13 @@ from segcourse.plotting.arrays import img_tag
 PIXELS_PER_INCH = 100  # CSS pixels; the PNG has 1.5 times as many, for sharp text
 
 
-def show_once(thing, bundle: Callable[[], dict]) -> None:
+class FigureWithAlt(Figure):
+    """A matplotlib Figure with alt text; `show` gives any Figure this attribute."""
+
+    alt: str
+
+
+def show_once(thing: Any, bundle: Callable[[], dict[str, str]]) -> None:
     """Display `bundle()` now, and not again if `thing` is the last value of the same cell.
 
     A function can therefore show a figure inside a loop and also return it. A later cell that ends with
@@ -37,7 +44,7 @@ def show_once(thing, bundle: Callable[[], dict]) -> None:
     display()
 
 
-def show(figure: Figure, alt: str) -> Figure:
+def show(figure: Figure, alt: str) -> FigureWithAlt:
     """Set a figure's alt text, show the figure once in a notebook, and return it.
 
     Raises:
@@ -45,15 +52,16 @@ def show(figure: Figure, alt: str) -> Figure:
     """
     if not alt.strip():
         raise DataError("alt is empty; describe the figure for people who can't see it.")
-    figure.alt = alt
+    described = cast(FigureWithAlt, figure)
+    described.alt = alt
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None and hasattr(figure, "number"):
         pyplot.close(figure)  # otherwise the notebook shows the figure again, without alt text
-    show_once(figure, lambda: {"text/html": figure_html(figure), "text/plain": figure.alt})
-    return figure
+    show_once(described, lambda: {"text/html": figure_html(described), "text/plain": described.alt})
+    return described
 
 
-def figure_html(figure: Figure) -> str:
+def figure_html(figure: FigureWithAlt) -> str:
     """Return a figure with `.alt` as an <img> tag with embedded PNG data."""
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=1.5 * PIXELS_PER_INCH, pil_kwargs={"compress_level": 1})

@@ -12,6 +12,7 @@ Accepted formats, everywhere in the course:
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from segcourse.errors import DataError
 from segcourse.palette import IGNORE
 
 
-def to_array(values) -> np.ndarray:
+def to_array(values: Any) -> np.ndarray:
     """Convert a tensor (any device and precision), an image or a nested list to a NumPy array."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
@@ -38,14 +39,14 @@ def to_array(values) -> np.ndarray:
     return array
 
 
-def _is_list(values) -> bool:
+def _is_list(values: Any) -> bool:
     """Return True for a list of images, False for one image (also as nested lists of numbers)."""
     return isinstance(values, list | tuple) and any(
         hasattr(v, "shape") or hasattr(v, "__array_interface__") or isinstance(v, str) for v in values
     )
 
 
-def as_images(images) -> list[np.ndarray]:
+def as_images(images: Any) -> list[np.ndarray]:
     """Convert one image, a batch or a list to a list of uint8 H×W×3 RGB arrays; see the module's formats.
 
     Raises:
@@ -96,8 +97,8 @@ def _image(array: np.ndarray, channels_first: bool) -> np.ndarray:
 
 
 def as_masks(
-    masks,
-    sizes: Sequence[tuple[int, int]],
+    masks: Any,
+    sizes: Sequence[tuple[int, ...]],
     what: str = "mask",
     mask_values: Sequence[int] | None = None,
     num_classes: int = 2,
@@ -145,7 +146,7 @@ def as_masks(
     return [table[mask] for mask in labels]
 
 
-def _labels(array: np.ndarray, size: tuple[int, int], what: str, scores: bool) -> np.ndarray:
+def _labels(array: np.ndarray, size: tuple[int, ...], what: str, scores: bool) -> np.ndarray:
     shape = "×".join(map(str, array.shape))
     if array.ndim == 3 and array.shape[1:] == size:
         array = array[0] if len(array) == 1 else _argmax(array, what, scores)

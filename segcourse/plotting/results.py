@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,7 +12,7 @@ from segcourse.errors import DataError
 from segcourse.metrics import Scores
 from segcourse.palette import IGNORE, Palette
 from segcourse.plotting.arrays import ERROR_COLOURS, background_class, error_map, overlay
-from segcourse.plotting.display import show
+from segcourse.plotting.display import FigureWithAlt, show
 from segcourse.plotting.formats import as_images, as_masks
 
 
@@ -39,6 +39,7 @@ class Case(NamedTuple):
 
     def score_line(self, palette: Palette) -> str:
         """Return the scores as text: of the foreground for two classes, else the mean over classes."""
+        assert self.scores is not None  # only cases with both masks have scores
         mean = "" if len(palette.names) == 2 else "mean "
         return f"{mean}Dice {number(self.scores['dice'])} · {mean}IoU {number(self.scores['iou'])}"
 
@@ -56,7 +57,13 @@ def score(prediction: np.ndarray, truth: np.ndarray, num_classes: int) -> dict:
 
 
 def prepare(
-    image, true_mask=None, pred_mask=None, names=None, palette=None, titles=None, mask_values=None
+    image: Any,
+    true_mask: Any = None,
+    pred_mask: Any = None,
+    names: Sequence[str] | None = None,
+    palette: Palette | None = None,
+    titles: Sequence[str] | None = None,
+    mask_values: Sequence[int] | None = None,
 ) -> tuple[list[Case], Palette]:
     """Convert images, masks and predictions to scored cases; arguments as in `show_results`."""
     images = as_images(image)
@@ -89,19 +96,19 @@ def prepare(
 
 
 def show_results(
-    image,
-    true_mask=None,
-    pred_mask=None,
+    image: Any,
+    true_mask: Any = None,
+    pred_mask: Any = None,
     *,
-    names=None,
-    palette=None,
-    titles=None,
-    mask_values=None,
-    alpha=0.5,
-    max_images=8,
-    figsize=None,
-    alt=None,
-) -> Figure:
+    names: Sequence[str] | None = None,
+    palette: Palette | None = None,
+    titles: Sequence[str] | None = None,
+    mask_values: Sequence[int] | None = None,
+    alpha: float = 0.5,
+    max_images: int = 8,
+    figsize: tuple[float, float] | None = None,
+    alt: str | None = None,
+) -> FigureWithAlt:
     """Show images, ground truth, predictions and error maps, with Dice and IoU per image.
 
     The scores are those of the foreground for two classes, else means over the classes that occur. A dash
@@ -137,7 +144,12 @@ def describe(cases: Sequence[Case], palette: Palette) -> str:
     return f"{', '.join(parts).capitalize()}, for {len(cases)} image(s). {'; '.join(rows)}."
 
 
-def results_figure(cases: Sequence[Case], palette: Palette, alpha: float = 0.5, figsize=None) -> Figure:
+def results_figure(
+    cases: Sequence[Case],
+    palette: Palette,
+    alpha: float = 0.5,
+    figsize: tuple[float, float] | None = None,
+) -> Figure:
     """Lay out one row of panels per case (only images: four per row) above a legend, without showing it."""
     rows = [case.panels(palette, alpha) for case in cases]
     if len(rows[0]) == 1:
@@ -196,7 +208,7 @@ def legend_entries(cases: Sequence[Case], palette: Palette) -> list[tuple[str, t
     if any(case.scores for case in cases):
         names = ["true positive", "false positive", "false negative"] if background == 0 else ["right"]
         names += ["wrong class"] if len(palette.names) > 2 else []
-        names += ["ignored"] if any((case.truth == IGNORE).any() for case in cases) else []
+        names += ["ignored"] if any(np.any(case.truth == IGNORE) for case in cases) else []
         colours = ERROR_COLOURS | {"right": ERROR_COLOURS["true negative"]}
         entries += [(name, colours[name]) for name in names]
     return entries
@@ -210,7 +222,7 @@ def _legend(cases: Sequence[Case], palette: Palette, width: float) -> tuple[list
     return patches, -(-len(patches) // max(1, int(width / length)))
 
 
-def show_image(image, title: str = "", *, alt: str) -> Figure:
+def show_image(image: Any, title: str = "", *, alt: str) -> FigureWithAlt:
     """Show one image, a batch or a list of images.
 
     Args:

@@ -1,11 +1,15 @@
 """Accelerate: one or several devices, and values on which all processes agree."""
 
+from typing import TypeVar
+
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list
 
 from segcourse.devices import find_device
+
+Value = TypeVar("Value")
 
 
 def make_accelerator(device: str | torch.device | None) -> Accelerator:
@@ -23,6 +27,6 @@ def make_accelerator(device: str | torch.device | None) -> Accelerator:
     return Accelerator(cpu=device.type == "cpu", mixed_precision="no")
 
 
-def from_main_process(value):
+def from_main_process(value: Value) -> Value:
     """Return the main process's value in every process, so that measurements lead to the same decision."""
     return broadcast_object_list([value])[0]

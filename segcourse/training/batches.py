@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from segcourse.data import SampleDataset
 from segcourse.errors import DataError
 
 
@@ -38,7 +39,15 @@ class Batches:
     """
 
     def __init__(
-        self, dataset: Dataset, batch_size: int, *, seed=0, shuffle=True, workers=0, rank=0, world=1
+        self,
+        dataset: SampleDataset,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        shuffle: bool = True,
+        workers: int = 0,
+        rank: int = 0,
+        world: int = 1,
     ):
         if len(dataset) == 0:
             raise DataError("the data set is empty; give one with at least one sample.")
@@ -71,14 +80,14 @@ class Batches:
 class _Seeded(Dataset):
     """A data set whose samples are drawn with a seed from (seed, epoch, index)."""
 
-    def __init__(self, dataset, seed, epoch):
+    def __init__(self, dataset: SampleDataset, seed: int, epoch: int):
         self.dataset, self.seed, self.epoch = dataset, seed, epoch
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor, str]:
         with fixed_randomness(derive_seed(self.seed, self.epoch, index)), one_thread():
             return self.dataset[index]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.dataset)
 
 

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import nn
-from torch.utils.data import Dataset
 
+from segcourse.data import SampleDataset
 from segcourse.devices import choose_speed
 from segcourse.errors import TrainingError
 from segcourse.losses import combined_loss
@@ -25,8 +26,8 @@ from segcourse.training.runs import Run, run_folder
 
 def fit(
     model: nn.Module,
-    train: Dataset,
-    val: Dataset | None = None,
+    train: SampleDataset,
+    val: SampleDataset | None = None,
     *,
     epochs: int = 10,
     batch_size: int = 16,
@@ -38,7 +39,7 @@ def fit(
     device: str | torch.device | None = None,
     seed: int = 0,
     workers: int = 0,
-    folder: str | Path | bool | None = None,
+    folder: str | Path | Literal[False] | None = None,
     resume: bool = False,
     minutes: float | None = None,
     normalise: tuple = IMAGENET,
@@ -90,12 +91,17 @@ def fit(
 
     model.to(accelerator.device)
     optimizer = make_optimizer(model, weight_decay)
-    settings = {"seed": seed, "batch_size": batch_size, "accumulate": accumulate, "images": len(train)}
+    settings: dict[str, Any] = {
+        "seed": seed,
+        "batch_size": batch_size,
+        "accumulate": accumulate,
+        "images": len(train),
+    }
     settings |= {"learning_rate": learning_rate, "weight_decay": weight_decay, "precision": precision}
-    folder = run_folder(folder, model, resume)
+    files = run_folder(folder, model, resume)
     steps = math.ceil(len(train_batches) / accumulate)
     main = accelerator.is_main_process
-    run = Run(model, optimizer, settings, folder, epochs, steps, minutes, progress, main)
+    run = Run(model, optimizer, settings, files, epochs, steps, minutes, progress, main)
     if resume:
         run.load()
     speed = run.history.speed = from_main_process(

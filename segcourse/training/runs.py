@@ -5,10 +5,12 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from torch import nn
 from tqdm.auto import tqdm
 
@@ -18,6 +20,9 @@ from segcourse.models.weights import load_weights, read_weights, save_weights, w
 from segcourse.training.accelerator import from_main_process
 from segcourse.training.history import History, describe
 from segcourse.training.state import read_state, save_state
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 
 class Run:
@@ -37,15 +42,27 @@ class Run:
         main: True in the main process.
     """
 
-    def __init__(self, model, optimizer, settings: dict, folder, epochs, steps, minutes, progress, main):
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        settings: dict[str, Any],
+        folder: Path | None,
+        epochs: int,
+        steps: int,
+        minutes: float | None,
+        progress: bool,
+        main: bool,
+    ):
         self.model, self.optimizer, self.settings = model, optimizer, settings
         self.epochs, self.steps, self.budget = epochs, steps, 60 * (minutes or math.inf)
         self.epoch, self.step, self.loss_sum, self.images = 0, 0, 0.0, 0
         self.seconds, self.reserved, self.started = 0.0, 0.0, time.monotonic()
-        self.history, self.best_weights = History(folder=folder), None
-        self.main, self.stop = main, False
-        self.show, self.bar = progress and main, None
-        self.curves = None
+        self.history = History(folder=folder)
+        self.best_weights: dict[str, torch.Tensor] | None = None
+        self.main, self.stop, self.show = main, False, progress and main
+        self.bar = tqdm(disable=True)  # `interruptible` replaces it
+        self.curves: SummaryWriter | None = None
 
     def elapsed(self) -> float:
         """Return the seconds of training so far, including the time before a resume."""
@@ -85,8 +102,8 @@ class Run:
         row["seconds"] = round(self.elapsed(), 2)
         self.epoch, self.step, self.loss_sum, self.images = self.epoch + 1, 0, 0.0, 0
         if self.history.add(row):
-            self.best_weights = weights_of(self.model)
-            self._write(lambda folder: save_weights(folder / "best.safetensors", self.best_weights))
+            weights = self.best_weights = weights_of(self.model)
+            self._write(lambda folder: save_weights(folder / "best.safetensors", weights))
         self.save()
         self._write(lambda folder: self._plot(folder, row))
         if not self.bar.disable:
@@ -103,7 +120,7 @@ class Run:
             "place": (self.epoch, self.step, self.loss_sum, self.images, self.elapsed()),
             "rows": self.history.rows,
             "best": self.history.best,
-            "speed": tuple(self.history.speed),
+            "speed": tuple(self.history.speed or ()),
         }
         self._write(lambda folder: save_state(folder / "last.pt", state))
 
@@ -113,7 +130,9 @@ class Run:
         Raises:
             ModelFileError: the file is missing, or it belongs to a run with other settings.
         """
-        path = self.history.folder / "last.pt"
+        folder = self.history.folder
+        assert folder is not None  # run_folder has made sure
+        path = folder / "last.pt"
         state = read_state(path)
         for name, now in self.settings.items():
             if state["settings"].get(name) != now:
@@ -127,7 +146,7 @@ class Run:
         self.history.rows, self.history.best = state["rows"], state["best"]
         self.history.speed = Speed(*state["speed"])
         if self.history.best is not None:
-            self.best_weights = read_weights(self.history.folder / "best.safetensors")[0]
+            self.best_weights = read_weights(folder / "best.safetensors")[0]
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -153,7 +172,7 @@ class Run:
             if self.curves:
                 self.curves.close()
 
-    def _ctrl_c(self, *_):
+    def _ctrl_c(self, *_: Any) -> None:
         if self.stop:
             raise KeyboardInterrupt
         self.stop = True
@@ -164,7 +183,7 @@ class Run:
             return f"{place}; nothing was saved, because folder=False."
         return f"{place}; saved in {self.history.folder}. To continue, pass this folder and resume=True."
 
-    def _write(self, action) -> None:
+    def _write(self, action: Callable[[Path], None]) -> None:
         if self.main and self.history.folder is not None:
             action(self.history.folder)
 
@@ -179,7 +198,7 @@ class Run:
         self.curves.flush()
 
 
-def run_folder(folder: str | Path | bool | None, model: nn.Module, resume: bool) -> Path | None:
+def run_folder(folder: str | Path | Literal[False] | None, model: nn.Module, resume: bool) -> Path | None:
     """Return the folder for a run's files, or None to write nothing."""
     if resume and not folder:
         raise ModelFileError("resume=True needs the folder of the run: pass folder=.")
