@@ -8,6 +8,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors; a test keeps these imports equal to _HOME
+    from segcourse.boundary import hausdorff_distance_95 as hausdorff_distance_95
+    from segcourse.boundary import surface_dice as surface_dice
     from segcourse.data import load_dataset as load_dataset
     from segcourse.data.folders import FolderDataset as FolderDataset
     from segcourse.exercises import check as check
@@ -45,6 +47,8 @@ _HOME = {
     "iou_score": "metrics",
     "threshold_jaccard": "metrics",
     "pixel_accuracy": "metrics",
+    "hausdorff_distance_95": "boundary",
+    "surface_dice": "boundary",
     "Scores": "metrics",
     "cross_entropy": "losses",
     "soft_dice_loss": "losses",

@@ -114,10 +114,11 @@ def _unknown_ids(name: str, ids: Tensor, num_classes: int) -> DataError:
     )
 
 
-def foreground(prediction: Mask, target: Mask, ignore_index: int) -> tuple[Tensor, Tensor]:
-    """Return both masks as bool tensors, False where the target is ignored."""
+def foreground(prediction: Mask, target: Mask, ignore_index: int | None) -> tuple[Tensor, Tensor]:
+    """Return both masks as bool tensors, False where the target is `ignore_index` (None: nowhere)."""
     prediction, target = check_pair(prediction, target)
-    kept = target.int() != ignore_index  # as uint8, -100 would equal 156
+    ids = target.int()  # as uint8, -100 would equal 156
+    kept = torch.ones_like(ids, dtype=torch.bool) if ignore_index is None else ids != ignore_index
     for name, mask in (("prediction", prediction), ("target", target)):
         if ((mask != 0) & (mask != 1) & kept).any():
             raise DataError(
