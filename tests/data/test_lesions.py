@@ -7,6 +7,12 @@ from segcourse.data.lesions import APPEARANCE, DIFFICULTIES, Lesions, make_lesio
 from segcourse.errors import DataError
 
 
+@pytest.fixture(scope="module")
+def bare():
+    """Lesions without any difficulty, each painted once for all tests of this file."""
+    return Lesions(150, size=64, difficulties=[])
+
+
 def areas(lesions: Lesions) -> np.ndarray:
     return np.array([lesions.picture(i)[1].mean() for i in range(len(lesions))])
 
@@ -66,8 +72,8 @@ def test_empty_masks_only_where_they_are_asked_for():
     assert 0.04 < share < 0.14
 
 
-def test_tiny_lesions_only_where_they_are_asked_for():
-    assert (areas(Lesions(150, size=64, difficulties=[])) < 0.012).sum() == 0
+def test_tiny_lesions_only_where_they_are_asked_for(bare):
+    assert (areas(bare) < 0.012).sum() == 0
     assert (areas(Lesions(300, size=64, difficulties=["tiny lesions"])) < 0.02).mean() > 0.03
 
 
@@ -82,9 +88,9 @@ def test_lesions_cut_by_the_frame_touch_it():
     )
 
 
-def test_label_noise_moves_the_outline_of_the_listed_masks_and_of_no_other():
-    clean, noisy = (Lesions(100, size=64, difficulties=d) for d in ([], ["label noise"]))
-    moved = [i for i in range(100) if (clean.picture(i)[1] != noisy.picture(i)[1]).any()]
+def test_label_noise_moves_the_outline_of_the_listed_masks_and_of_no_other(bare):
+    noisy = Lesions(100, size=64, difficulties=["label noise"])
+    moved = [i for i in range(100) if (bare.picture(i)[1] != noisy.picture(i)[1]).any()]
     assert moved == noisy.noisy
     assert 8 <= len(moved) <= 35
 
@@ -107,14 +113,14 @@ def test_pictures_of_one_patient_are_alike():
 
 
 @pytest.mark.parametrize(
-    ("name", "most"),  # how much of a picture it may touch
+    ("name", "most"),  # largest fraction of an image that it may change
     [
         *[("hairs", 0.6), ("rulers", 0.2), ("bubbles", 0.9), ("ink", 0.3), ("stickers", 0.6)],
         *[("dark corners", 1), ("blur", 1), ("uneven light", 1)],
     ],
 )
-def test_what_lies_on_the_skin_changes_its_own_pixels_and_no_mask(name, most):
-    bare, covered = (Lesions(60, size=64, difficulties=d) for d in ([], [name]))
+def test_an_artefact_changes_its_own_pixels_and_no_mask(bare, name, most):
+    covered = Lesions(60, size=64, difficulties=[name])
     touched = []
     for (image, mask), (other, same) in zip(
         map(bare.picture, range(60)), map(covered.picture, range(60)), strict=True
