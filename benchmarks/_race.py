@@ -29,7 +29,7 @@ def race(runners: dict[str, Callable[[], object]], rounds: int, warm_up: int = 1
 
 
 def table(seconds: dict[str, list[float]], ours: str) -> str:
-    """Return one line per runner: median and best time, and the median ratio to our time in the same round.
+    """Return one line per runner: median and best time, and the median ratio to our time per round.
 
     >>> print(table({"ours": [1.0, 2.0, 1.0], "peer": [3.0, 4.0, 3.0]}, ours="ours"))
     runner  median ms   best ms   times ours

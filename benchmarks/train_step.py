@@ -1,4 +1,4 @@
-"""Time a training step of the original U-Net (31.04 M parameters) with `fit`'s settings and in float32.
+"""Time a training step of the original U-Net (31.04 M parameters) with `fit`'s settings.
 
     python benchmarks/train_step.py [--batch 4] [--size 256] [--rounds 7] [--device cpu|cuda]
 

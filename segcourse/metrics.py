@@ -1,4 +1,4 @@
-"""Scores of semantic segmentation: pure functions, and `Scores`, which accumulates them over a data set.
+"""Scores of semantic segmentation: pure functions, and `Scores` for a whole data set.
 
 One convention holds everywhere: a score of 0/0 is NaN, and averages skip NaN. A class that is absent from
 both ground truth and prediction has no IoU. Two empty masks have no Dice score. Other libraries silently

@@ -137,7 +137,7 @@ def test_what_each_library_calls_the_mean_iou_of_the_same_two_images(answer, toy
     close(answer(*FALSE_ALARM), false_alarm)
 
 
-def test_that_makes_seven_answers():
+def test_the_same_images_get_seven_different_mean_ious():
     answers = sorted({round(answer(*TOY), 4) for answer, *_ in ANSWERS.values()})
     assert answers == [0.5, 0.6875, 0.75, 0.7778, 0.7917, 0.8, 0.8333]
 
@@ -189,7 +189,7 @@ def test_foreground_scores_per_image(seed):
     close(dice.mean(), theirs(prediction, target))
 
 
-def test_empty_masks_are_where_defaults_part():
+def test_defaults_differ_for_empty_masks():
     empty = torch.zeros(1, 2, 2, dtype=torch.int64)
     alarm = torch.tensor([[[1, 0], [0, 0]]])
     counts = smp.metrics.get_stats(empty.unsqueeze(1), empty.unsqueeze(1), mode="binary")

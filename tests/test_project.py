@@ -1,4 +1,4 @@
-"""What holds the project together: dependencies that agree, a set-up that says why not, a whole wheel."""
+"""The project: consistent dependencies and versions, a set-up with clear errors, a complete wheel."""
 
 import os
 import shutil
@@ -95,7 +95,7 @@ WITH_PIP = 'case "$2" in *print*) echo 3.12;; *"import ensurepip"*) exit 1;; esa
         ({"python3": BARE}, "Python 3.12 cannot make virtual environments here: on Debian and Ubuntu run"),
     ],
 )
-def test_a_machine_without_a_suitable_python_is_told_in_one_sentence(make_venv, pythons, sentence):
+def test_a_machine_without_a_suitable_python_gets_one_sentence(make_venv, pythons, sentence):
     done = make_venv(**pythons)
     assert done.returncode == 2
     assert sentence in done.stderr
@@ -112,7 +112,7 @@ def test_a_python_without_ensurepip_fills_the_environment_with_its_own_pip(make_
 
 
 def test_a_shim_that_only_complains_is_skipped(make_venv, tmp_path):
-    # pip takes seconds to install, and other tests see to it
+    # installing pip takes seconds, and make-venv does not use it
     real = f'[ "$2" = venv ] && set -- "$@" --without-pip; exec "{sys.executable}" "$@"'
     done = make_venv(**{"python3.13": SHIM, "python3.12": OLD, "python3": real})
     assert done.returncode == 0, done.stderr

@@ -1,7 +1,7 @@
 """Paint one procedural dermoscopy image: skin, a lesion with a known outline, and artefacts.
 
-The image follows the path of light: skin reflects it, pigment absorbs it (colours are multiplied by
-`exp(-density)`), hairs and ink lie on top, the lens darkens the corners, and the sensor adds noise.
+The image follows the path of light. Skin reflects light, and pigment absorbs it: colours are multiplied by
+`exp(-density)`. Hairs and ink lie on top. The lens darkens the corners, and the sensor adds noise.
 """
 
 import math

@@ -49,8 +49,8 @@ def download(entry: Entry, target: Path, progress: bool = True) -> Path:
     Complete archives are kept until the data set is complete, so a second try does not download them again.
 
     Raises:
-        DataError: an archive could not be downloaded, has another checksum, is damaged, would write outside
-            its folder, does not fit on the disk, or holds other files than the catalogue lists.
+        DataError: an archive could not be downloaded, is damaged or has another checksum; or it would write
+            outside its folder, does not fit on the disk, or differs from the catalogue.
     """
     archives = target.parent / ".downloads" / entry.name
     try:

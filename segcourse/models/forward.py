@@ -1,4 +1,4 @@
-"""From images to logits: normalisation, number format and network in one call, for training and inference."""
+"""From images to logits: normalisation, number format and network in one call."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Figures: images with masks, predictions and errors; learning curves, bars, and the ladder of methods.
+"""Figures: images with masks, predictions and errors; learning curves, bars, the ladder of methods.
 
 Each function returns a matplotlib Figure with its alt text in `.alt`. In a notebook the function also shows
 the figure once, as an <img> with that alt text. `plotting.formats` lists the formats of images and masks.

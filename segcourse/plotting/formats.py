@@ -2,10 +2,10 @@
 
 Accepted formats, everywhere in the course:
 
-- Images: tensors or arrays (any device, any float type), H×W, C×H×W or H×W×C with 1 or 3 channels, a batch of
-  these, or a list (sizes can differ). Values are floats in [0, 1], integers in 0 … 255, or booleans. If a
-  shape fits both layouts (3×W×3), a tensor is read as C×H×W and an array as H×W×C. Normalised images are
-  refused, because their values are not colours.
+- Images: tensors or arrays of any device and float type, H×W, C×H×W or H×W×C with 1 or 3 channels. A batch of
+  these works too, and so does a list, in which sizes can differ. Values are floats in [0, 1], integers in
+  0 … 255, or booleans. If a shape fits both layouts (3×W×3), a tensor is read as C×H×W and an array as H×W×C.
+  Normalised images are refused, because their values are not colours.
 - Masks: class ids (255 = ignored), booleans, 0/1 or 0/255, as H×W, 1×H×W, N×H×W, N×1×H×W or a list; or exact
   one-hot C×H×W. Predictions can also be logits or probabilities C×H×W with C ≥ 2. A mask that holds only 0
   and 255 is read as 0/1; if 255 means "ignored", pass `mask_values=(0, 1)`.

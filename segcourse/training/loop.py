@@ -59,7 +59,7 @@ def fit(
         batch_size: images per batch and device.
         loss: (logits, target) to a scalar tensor, the mean over its batch.
         accumulate: batches per step. The step equals that of one large batch, for any loss and with ignored
-            pixels, except that batch normalisation still sees one small batch at a time.
+            pixels. Only batch normalisation still sees one small batch at a time.
         precision: "fp32", "bf16", or "auto", which takes the faster one on this machine.
         device: "cpu", "cuda", "cuda:1" or "mps". Default: a GPU if there is one.
         seed: random seed for shuffling, augmentation and dropout; the same for any number of `workers`.
@@ -142,7 +142,7 @@ def fit(
 def backward(
     accelerator: Accelerator, forward: Forward, loss: Callable, images: tuple, targets: tuple
 ) -> float:
-    """Forward, loss, backward: leave the gradient in the parameters and return the loss."""
+    """Run forward and backward pass, accumulate the gradient in the parameters, and return the loss."""
     if len(images) > 1:
         return backward_accumulated(accelerator, forward, loss, images, targets)
     value = loss(forward(images[0]), targets[0].to(forward.device))

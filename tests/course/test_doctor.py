@@ -25,13 +25,13 @@ def broken(tmp_path, monkeypatch):
     return shadow
 
 
-def test_opencv_that_works_is_reported_with_its_version():
+def test_a_working_opencv_is_reported_with_its_version():
     finding = opencv.check()
     assert finding.state == "ok"
     assert finding.says.startswith(subprocess_output("import cv2; print(cv2.__version__)"))
 
 
-def test_opencv_without_libgl_is_a_problem_with_a_way_out(broken):
+def test_opencv_without_libgl_is_a_problem_with_advice(broken):
     broken(cv2=NO_LIBGL)
     finding = opencv.check()
     assert finding.state == "problem"
@@ -39,7 +39,7 @@ def test_opencv_without_libgl_is_a_problem_with_a_way_out(broken):
     assert "segcourse doctor --fix" in finding.says
 
 
-def test_opencv_that_is_broken_otherwise_is_not_called_headless(broken):
+def test_an_opencv_broken_in_another_way_gets_other_advice(broken):
     broken(cv2='raise AttributeError("module cv2 has no attribute resize")\n')
     finding = opencv.check()
     assert finding.state == "problem"
@@ -47,7 +47,7 @@ def test_opencv_that_is_broken_otherwise_is_not_called_headless(broken):
     assert "--force-reinstall" in finding.says
 
 
-def test_a_pair_of_torch_and_torchvision_that_does_not_fit_is_a_problem(broken):
+def test_mismatched_torch_and_torchvision_are_a_problem(broken):
     broken(torch="", torchvision='raise RuntimeError("operator torchvision::nms does not exist")\n')
     [finding] = doctor._pytorch()
     assert finding.state == "problem"
@@ -60,7 +60,7 @@ def test_an_import_that_kills_the_interpreter_is_a_problem_too(broken):
     assert opencv.check().state == "problem"
 
 
-def test_an_import_that_never_ends_is_a_problem_and_not_a_wait(broken, monkeypatch):
+def test_an_import_that_hangs_is_a_problem_after_the_timeout(broken, monkeypatch):
     broken(cv2="import time; time.sleep(60)\n")
     monkeypatch.setattr(findings, "TIMEOUT", 0.3)
     finding = opencv.check()
@@ -83,7 +83,7 @@ def test_the_kernel_that_notebooks_start_imports_the_library():
 @pytest.mark.parametrize(
     ("states", "ready"), [([], True), (["ok", "note"], True), (["ok", "problem"], False)]
 )
-def test_only_problems_keep_a_machine_from_being_ready(states, ready):
+def test_only_problems_make_a_machine_not_ready(states, ready):
     assert doctor.ready([doctor.Finding("x", state, "") for state in states]) is ready
 
 
@@ -100,7 +100,7 @@ def test_fix_leaves_a_working_opencv_alone(monkeypatch):
     assert opencv.fix() == []
 
 
-def test_fix_fetches_the_same_version_before_it_removes_anything(broken, monkeypatch):
+def test_fix_downloads_the_same_version_before_it_removes_anything(broken, monkeypatch):
     broken(cv2=NO_LIBGL)
     calls = []
     monkeypatch.setattr(opencv, "_pip", lambda *arguments: calls.append(arguments))
@@ -131,7 +131,7 @@ def test_pips_last_line_is_the_reason():
         opencv._pip("nonsense")
 
 
-def test_bubblewrap_that_may_not_run_is_only_noted(tmp_path, monkeypatch):
+def test_a_bubblewrap_without_permission_is_only_a_note(tmp_path, monkeypatch):
     fake = tmp_path / "bwrap"
     fake.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     fake.chmod(0o755)

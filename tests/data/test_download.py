@@ -1,4 +1,4 @@
-"""Downloads from a server on this machine: whole and checked, or not there at all."""
+"""Downloads from a local server: the data set is complete and verified, or absent."""
 
 import contextlib
 import hashlib
@@ -52,7 +52,7 @@ MASKS = tarred({f"Labels/{k}_mask.png": png(k % 2) for k in range(3)})
 
 
 class Server:
-    """Serves `content` by path; a path in `cut` breaks off half-way; `asked` notes every request."""
+    """A server of `content` by path; paths in `cut` break off half-way; `asked` records the requests."""
 
     def __init__(self):
         self.content = {"/images.zip": IMAGES, "/masks.tar.gz": MASKS}

@@ -1,4 +1,4 @@
-"""Masks, overlays, cut-outs and the table of shares; inputs are never written over."""
+"""Masks, overlays, cut-outs and the table of shares; inputs are never overwritten."""
 
 import csv
 
@@ -47,7 +47,7 @@ def pixels(path):
         return picture.mode, np.array(picture).tolist()
 
 
-def test_files_hold_what_the_model_sees(segmenter, pictures, tmp_path):
+def test_files_hold_what_the_model_predicts(segmenter, pictures, tmp_path):
     out = tmp_path / "out"
     done, unreadable = write_predictions(
         segmenter, [pictures], out, kinds=("mask", "overlay", "cutout"), progress=False
@@ -66,7 +66,7 @@ def test_files_hold_what_the_model_sees(segmenter, pictures, tmp_path):
     ]
 
 
-def test_keep_makes_one_class_count(segmenter, pictures, tmp_path):
+def test_keep_shows_only_one_class(segmenter, pictures, tmp_path):
     for keep in ("cat", "1"):
         out = tmp_path / keep
         write_predictions(segmenter, [pictures], out, ("mask", "overlay", "cutout"), keep, progress=False)
@@ -80,7 +80,7 @@ def test_keep_makes_one_class_count(segmenter, pictures, tmp_path):
         write_predictions(segmenter, [pictures], tmp_path / "cow", keep="cow", progress=False)
 
 
-def test_a_cutout_wants_to_know_what_to_keep(pictures, tmp_path):
+def test_a_cutout_of_many_classes_needs_keep(pictures, tmp_path):
     segmenter = Segmenter(Thirds(), palette=Palette.default(["sky", "cat", "dog"]), device="cpu")
     with pytest.raises(DataError, match="pass --keep with one of sky, cat, dog"):
         write_predictions(segmenter, [pictures], tmp_path / "out", ("cutout",), progress=False)
@@ -95,8 +95,8 @@ def test_two_classes_are_black_and_white(pictures, tmp_path):
     assert values == (255 * segmenter.predict(pictures / "a.png")).tolist()
 
 
-def test_nothing_is_written_over(segmenter, pictures, tmp_path):
-    """A ground truth beside the pictures has the very name of a result: it must survive."""
+def test_nothing_is_overwritten(segmenter, pictures, tmp_path):
+    """A ground truth next to the images has the name of a result and must not be overwritten."""
     truth = pictures / "a_mask.png"
     truth.write_bytes(b"hours of somebody's work")
     with pytest.raises(DataError, match=r"a_mask\.png exists already"):
@@ -142,7 +142,7 @@ def command(arguments, capsys):
     return ended.value.code, said.out, said.err
 
 
-def test_the_command_skips_what_it_cannot_read_and_says_so(pictures, tmp_path, capsys):
+def test_the_command_skips_and_reports_unreadable_files(pictures, tmp_path, capsys):
     (pictures / "text.png").write_text("no picture")
     out = tmp_path / "out"
     code, said, errors = command(["predict", pictures, "--model", saved(tmp_path), "--out", out], capsys)
@@ -161,7 +161,7 @@ def test_the_command_skips_what_it_cannot_read_and_says_so(pictures, tmp_path, c
 @pytest.mark.parametrize(
     "wrong", ["missing model", "missing picture", "empty folder", "other model", "no GPU"]
 )
-def test_the_command_ends_in_a_sentence(wrong, pictures, tmp_path, capsys):
+def test_the_command_explains_mistakes(wrong, pictures, tmp_path, capsys):
     model, picture, more = saved(tmp_path), pictures / "a.png", []
     if wrong == "missing model":
         model, sentence = tmp_path / "none.safetensors", "there is no model file"

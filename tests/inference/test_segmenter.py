@@ -1,4 +1,4 @@
-"""`Segmenter`: any picture in, class ids of its own size out; a file that opens or says why not; tiles."""
+"""`Segmenter`: images of any format and size, saved files, and tiles."""
 
 import errno
 import json
@@ -53,7 +53,7 @@ def test_normalisation_is_inside():
     assert Segmenter(Bright(), device="cpu").predict(image).tolist() == [[1, 0]]
 
 
-def test_every_form_of_a_picture_is_the_same_picture(segmenter, picture, tmp_path):
+def test_every_format_of_an_image_is_the_same_image(segmenter, picture, tmp_path):
     Image.fromarray(picture).save(tmp_path / "picture.png")
     chw = torch.from_numpy(picture).permute(2, 0, 1)
     wanted = segmenter.predict(picture)
@@ -93,13 +93,13 @@ def test_any_size_comes_back_at_its_own_size(shape, size):
         (np.zeros((0, 4, 3), np.uint8), "shape"),
     ],
 )
-def test_what_is_no_picture_is_a_sentence(segmenter, image, sentence):
+def test_what_is_not_an_image_is_explained(segmenter, image, sentence):
     with pytest.raises(DataError, match=sentence):
         segmenter.predict(image)
 
 
 def test_logits_are_resized_and_not_labels():
-    """A diagonal edge, seen at 8×8, shown at 64×64: resized labels make steps of 8, resized logits do not."""
+    """A diagonal edge at 8×8, resized to 64×64: resized labels make steps of 8 pixels, logits do not."""
     ramp = np.add.outer(np.arange(64), np.arange(64)) * 2
     image = np.repeat(ramp[..., None], 3, axis=2).astype(np.uint8)
     segmenter = Segmenter(Bright(), size=8, device="cpu")
@@ -128,7 +128,7 @@ def test_flips_average_probabilities(segmenter, picture):
 
 
 def test_tiled_equals_whole_where_tiles_overlap_enough(picture):
-    """Three 3×3 convolutions see 3 pixels far; of an overlap of 12, 3 are thrown away at either end."""
+    """Three 3×3 convolutions see 3 pixels far; of an overlap of 12, 3 are discarded at both ends."""
     torch.manual_seed(0)
     layers = [nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU()]
     segmenter = Segmenter(nn.Sequential(*layers, nn.Conv2d(8, 2, 3, padding=1)), device="cpu")
@@ -149,7 +149,7 @@ def test_tiles_cover_everything_and_weigh_one(length, tile, overlap):
     torch.testing.assert_close(ones, torch.ones(1, length, 3))
 
 
-def test_a_saved_file_holds_everything(tmp_path, picture):
+def test_a_saved_file_is_complete(tmp_path, picture):
     palette = Palette(("sky", "tree", "car"), ((0, 0, 0), (10, 200, 10), (200, 0, 0)))
     segmenter = Segmenter(
         tiny_unet(3), palette=palette, mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.1), size=(24, 32), device="cpu"
@@ -191,7 +191,7 @@ WRONG_FILES = {
 
 
 @pytest.mark.parametrize("name", WRONG_FILES)
-def test_files_that_do_not_fit_say_why(name, segmenter, tmp_path):
+def test_files_that_do_not_fit_are_explained(name, segmenter, tmp_path):
     change, sentence = WRONG_FILES[name]
     segmenter.save(tmp_path / "model.safetensors")
     rewritten(tmp_path / "model.safetensors", change)
@@ -199,7 +199,7 @@ def test_files_that_do_not_fit_say_why(name, segmenter, tmp_path):
         Segmenter.load(tmp_path / "model.safetensors")
 
 
-def test_files_that_are_no_safetensors_say_so_and_run_nothing(segmenter, tmp_path):
+def test_files_that_are_not_safetensors_are_explained_and_run_no_code(segmenter, tmp_path):
     class Evil:
         def __reduce__(self):
             return (Path.touch, (tmp_path / "ran",))
@@ -235,7 +235,7 @@ def test_a_full_disk_leaves_the_old_file(segmenter, tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
 
 
-def test_other_mistakes_are_sentences(segmenter, tmp_path):
+def test_other_mistakes_are_explained(segmenter, tmp_path):
     with pytest.raises(ModelFileError, match="Bright has no `config`"):
         Segmenter(Bright(), device="cpu").save(tmp_path / "model.safetensors")
     with pytest.raises(DataError, match="3 class names but a palette of 2"):
@@ -258,7 +258,7 @@ def files(tmp_path):
     return [*paths[:2], tmp_path / "text.png", paths[2]]
 
 
-def test_batches_of_files_equal_single_pictures(segmenter, files, capsys):
+def test_batches_of_files_equal_single_images(segmenter, files, capsys):
     for options in ({}, {"flips": True}, {"tile": 16}):
         for path, mask in segmenter.predict_files(files, 3, on_error="skip", progress=False, **options):
             np.testing.assert_array_equal(mask, segmenter.predict(path, **options))

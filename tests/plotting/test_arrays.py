@@ -36,7 +36,7 @@ def test_overlay_mixes_image_and_colour(alpha, background, expected):
     assert (image == 100).all(), "the caller's image is untouched"
 
 
-def test_overlay_refuses_a_class_beyond_the_palette():
+def test_overlay_refuses_a_class_outside_the_palette():
     with pytest.raises(DataError, match=r"3.*2 classes"):
         overlay([[0.0, 0.0]], [[0, 3]], TWO)
 
@@ -50,11 +50,11 @@ def test_overlay_refuses_a_class_beyond_the_palette():
         ([[1, 255, 255, 0]], [[1, 1, 0, 0]], [TP, IGNORED, IGNORED, TN]),
     ],
 )
-def test_error_map_colours_what_happened(true, pred, expected):
+def test_error_map_colours_each_outcome(true, pred, expected):
     assert error_map(true, pred)[0].tolist() == [list(colour) for colour in expected]
 
 
-def test_error_map_without_background_knows_right_and_wrong():
+def test_error_map_without_background_shows_correct_and_wrong():
     outcome = error_map([[0, 1, 2, 255, 1]], [[0, 1, 1, 1, 0]], background=None)
     assert outcome[0].tolist() == [list(colour) for colour in (TN, TN, WRONG, IGNORED, WRONG)]
 
@@ -109,12 +109,12 @@ def test_error_colours_differ_on_a_grey_printer():
     assert min(np.diff(lightness)) > 15  # of 100
 
 
-def test_the_usual_red_and_green_would_not_do():
+def test_the_usual_red_and_green_are_too_similar():
     red, green = (cielab(c, COLOUR_BLIND["deuteranopia"]) for c in ((214, 39, 40), (44, 145, 44)))
     assert np.linalg.norm(red - green) < 20
 
 
-def test_png_and_tag_carry_the_pixels_and_the_words():
+def test_png_and_tag_hold_the_pixels_and_the_alt_text():
     data = png(RGB)
     np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(data, np.uint8), 1)[..., ::-1], RGB)
     tag = img_tag(data, 'a "lesion" <1 cm', 100)

@@ -59,7 +59,7 @@ def test_a_three_pixel_wide_image_follows_its_kind():
     np.testing.assert_array_equal(as_images(torch.from_numpy(cube))[0], np.moveaxis(cube, 0, -1))
 
 
-def test_a_list_may_mix_sizes_and_a_batch_is_split():
+def test_a_list_can_mix_sizes_and_a_batch_is_split():
     assert [one.shape for one in as_images([RGB, RGB[:2]])] == [(5, 7, 3), (2, 7, 3)]
     assert len(as_images(np.stack([RGB, RGB]))) == 2
 
@@ -113,7 +113,7 @@ def test_a_mask_is_the_same_in_every_format(mask):
 @pytest.mark.parametrize(
     "scores", [LOGITS, LOGITS[None], [LOGITS], torch.tensor(LOGITS).half().requires_grad_()]
 )
-def test_a_prediction_may_be_scores(scores):
+def test_a_prediction_can_be_scores(scores):
     np.testing.assert_array_equal(as_masks(scores, [SIZE], scores=True)[0], LABELS)
     with pytest.raises(DataError, match="not one-hot"):
         as_masks(scores, [SIZE])

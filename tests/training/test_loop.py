@@ -1,4 +1,4 @@
-"""`fit`: the numbers of a big batch, of an uninterrupted run, of a weighted mean; and what can stop it."""
+"""`fit`: accumulation, exact resume, weighted means, and everything that can stop a run."""
 
 import builtins
 import errno
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Squares(torch.utils.data.Dataset):
-    """A bright square on noise, the light random (augmentation); `ignored[i]` rows of image i are 255."""
+    """Bright squares on noise with random light; in image i, `ignored[i]` rows of the mask are 255."""
 
     def __init__(self, count=10, size=16, ignored=()):
         self.count, self.size, self.ignored = count, size, dict(ignored)
@@ -105,7 +105,7 @@ def test_accumulated_gradients_are_those_of_the_big_batch(loss, sizes):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_the_mean_of_micro_batch_losses_is_another_gradient(loss):
+def test_the_mean_of_micro_batch_losses_has_another_gradient(loss):
     images, masks = batch_with_ignored_pixels()
     model = tiny_net()
     loss(model(images), masks).backward()
@@ -144,7 +144,7 @@ def test_accumulation_counts_running_statistics_once_and_repeats_its_dropout():
     assert not torch.equal(drawn[0], drawn[1])
 
 
-def test_batches_depend_on_seed_and_epoch_alone():
+def test_batches_depend_only_on_seed_and_epoch():
     def contents(workers=0, seed=3, epoch=1, start=0):
         batches = Batches(Squares(7), 3, seed=seed, workers=workers).epoch(epoch, start)
         return [(names, image) for image, _, names in batches]
@@ -217,7 +217,7 @@ class CtrlC(Squares):
 
 
 @pytest.mark.parametrize("at", [1, 16, 25])
-def test_ctrl_c_within_an_epoch_saves_the_place(straight, tmp_path, at, capsys):
+def test_ctrl_c_within_an_epoch_saves_the_position(straight, tmp_path, at, capsys):
     handler = signal.getsignal(signal.SIGINT)
     history = run(train=CtrlC(at), folder=tmp_path, progress=True)
     assert history.interrupted
@@ -243,7 +243,7 @@ def test_an_interrupt_from_inside_the_data_is_resumed_exactly(straight, tmp_path
     assert numbers(run(folder=tmp_path, resume=True)) == numbers(straight[0])
 
 
-def test_resume_refuses_nothing_and_another_run(straight, tmp_path):
+def test_resume_refuses_a_missing_and_a_different_run(straight, tmp_path):
     with pytest.raises(ModelFileError, match="nothing to resume"):
         run(folder=tmp_path, resume=True)
     with pytest.raises(ModelFileError, match="needs the folder"):
@@ -359,11 +359,11 @@ def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
         with pytest.raises(SaveError, match="No space left on device"):
             run(folder=tmp_path, resume=True)
     assert (tmp_path / "last.pt").read_bytes() == before["last.pt"]
-    assert not list(tmp_path.glob(".*"))  # no half file is left lying about
+    assert not list(tmp_path.glob(".*"))  # no temporary file is left
     assert len(run(folder=tmp_path, resume=True).rows) == 4
 
 
-def test_missing_devices_are_sentences():
+def test_missing_devices_are_explained():
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU; the test is about one without.")
     with pytest.raises(DeviceError, match="'cuda' was requested, but PyTorch finds no GPUs"):
@@ -372,7 +372,7 @@ def test_missing_devices_are_sentences():
         run(device="gpux", folder=False)
 
 
-def test_empty_and_ragged_data_are_sentences():
+def test_empty_and_ragged_data_are_explained():
     with pytest.raises(DataError, match="empty"):
         run(train=Squares(0), folder=False)
 
