@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segcourse.errors import DataError
+from segcourse.errors import DataError, first_few
 
 Mask = Tensor | np.ndarray
 BLOCK = 2**15  # pixels per block; see `blocks`
@@ -107,10 +107,9 @@ def check_true_classes(table: Tensor, num_classes: int) -> None:
 
 
 def _unknown_ids(name: str, ids: Tensor, num_classes: int) -> DataError:
-    shown = ", ".join(map(str, ids[:5].tolist())) + (", …" if len(ids) > 5 else "")
     return DataError(
-        f"the {name} holds {shown}; with {num_classes} classes, ids are 0..{num_classes - 1}. "
-        "For a binary mask saved as 0/255 use mask // 255."
+        f"the {name} holds {first_few(ids.tolist())}; with {num_classes} classes, ids are "
+        f"0..{num_classes - 1}. For a binary mask saved as 0/255 use mask // 255."
     )
 
 

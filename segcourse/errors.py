@@ -4,6 +4,8 @@ The command line prints the message on one line and exits with code 2. In a note
 exceptions, and each one also inherits from the built-in exception that a caller would expect.
 """
 
+from collections.abc import Sequence
+
 
 class SegcourseError(Exception):
     """Base class of errors that a person can fix, as opposed to bugs."""
@@ -31,3 +33,12 @@ class TrainingError(SegcourseError, RuntimeError):
 
 class LessonError(SegcourseError, ValueError):
     """A lesson or a notebook is missing or invalid."""
+
+
+def first_few(values: Sequence, most: int = 5) -> str:
+    """List the first values for an error message.
+
+    >>> first_few([3, 7, 9], most=2), first_few([3, 7])
+    ('3, 7, …', '3, 7')
+    """
+    return ", ".join(map(str, values[:most])) + (", …" if len(values) > most else "")

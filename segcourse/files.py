@@ -1,9 +1,10 @@
 """Atomic file writes: a failure leaves the previous file unchanged."""
 
 import contextlib
+import csv
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from segcourse.errors import SaveError
@@ -50,3 +51,13 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def write_csv(path: str | os.PathLike, rows: Iterable[Iterable]) -> None:
+    """Write rows to a CSV file, the column names first.
+
+    Raises:
+        SaveError: see `replacing`.
+    """
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)

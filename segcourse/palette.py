@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from segcourse.errors import DataError
+from segcourse.errors import DataError, first_few
 
 IGNORE = 255  # the label of pixels without a class: void, padding
 IGNORE_COLOUR = (127, 127, 127)
@@ -110,7 +110,7 @@ class Palette:
         unknown = np.unique(mask[(mask != IGNORE) & ((mask < 0) | (mask >= len(self)))])
         if unknown.size:
             raise DataError(
-                f"the mask holds {_list(unknown)}, but the palette has {len(self)} classes, ids "
+                f"the mask holds {first_few(unknown.tolist())}, but the palette has {len(self)} classes, ids "
                 f"0..{len(self) - 1} (and {IGNORE} for ignored pixels). Pass a palette with more classes, or "
                 "map the mask's values to class ids."
             )
@@ -139,10 +139,10 @@ class Palette:
         found = order[np.searchsorted(colours, code, sorter=order).clip(max=len(colours) - 1)]
         unknown = colours[found] != code
         if unknown.any():
+            examples = first_few(np.unique(rgb[unknown], axis=0).tolist())
             raise DataError(
-                f"{int(unknown.sum())} pixels have colours that no class has, for example "
-                f"{_list(np.unique(rgb[unknown], axis=0))}. Save masks in a lossless format (PNG, not JPEG) "
-                "and resize them by nearest neighbour."
+                f"{int(unknown.sum())} pixels have colours that no class has, for example {examples}. Save "
+                "masks in a lossless format (PNG, not JPEG) and resize them by nearest neighbour."
             )
         return np.append(np.arange(len(self), dtype=np.uint8), np.uint8(IGNORE))[found]
 
@@ -150,8 +150,3 @@ class Palette:
 def _array(values: Any) -> np.ndarray:
     """Convert a tensor (on any device) or an array-like to a NumPy array."""
     return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
-
-
-def _list(values: np.ndarray, most: int = 5) -> str:
-    shown = ", ".join(str(value) for value in values[:most].tolist())
-    return shown + (", …" if len(values) > most else "")

@@ -15,7 +15,7 @@ from segcourse.data.images import read_image, read_mask
 from segcourse.data.pairing import Matches, Pair, match_files, pairs_from_csv
 from segcourse.data.report import Report
 from segcourse.data.values import mask_value_scheme
-from segcourse.errors import DataError
+from segcourse.errors import DataError, first_few
 from segcourse.palette import IGNORE, Palette
 
 
@@ -137,8 +137,7 @@ def _check_values(
     listed = _class_values([one.values for one in inspections], mask_values, class_names)
     for one in inspections:
         if unknown := sorted(one.values - {*listed, IGNORE}) if listed else sorted(one.values):
-            shown = ", ".join(map(str, unknown[:6])) + (", …" if len(unknown) > 6 else "")
-            report.add("unexpected mask values", f"{one.pair.mask.name} {{{shown}}}")
+            report.add("unexpected mask values", f"{one.pair.mask.name} {{{first_few(unknown, 6)}}}")
     if mask_values is None and listed == (0, 255):
         for one in inspections:
             if 255 in one.values:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from segcourse.data.decode import Size, height_width, open_image
-from segcourse.errors import DataError
+from segcourse.errors import DataError, first_few
 from segcourse.palette import IGNORE, Palette
 
 _JPEG_BLUR = 32  # class values must differ by more than this to survive JPEG compression
@@ -123,7 +123,6 @@ def class_ids(
 
 
 def _unexpected_values(found: np.ndarray, listed: np.ndarray, where: str) -> str:
-    shown = ", ".join(map(str, found[:8])) + (", …" if len(found) > 8 else "")
     is_range = np.array_equal(listed, np.arange(len(listed)))
     wanted = f"class ids 0..{len(listed) - 1}" if is_range else f"{tuple(listed.tolist())}"
     if found.tolist() == [0, 255]:
@@ -135,7 +134,7 @@ def _unexpected_values(found: np.ndarray, listed: np.ndarray, where: str) -> str
         advice = f"If these are the values of the classes, pass mask_values={tuple(found.tolist())}."
     else:
         advice = f"{len(found)} different values mean a photo, or a mask saved as JPEG: save masks as PNG."
-    return f"{where}: mask values are {{{shown}}}; expected {wanted}. {advice}"
+    return f"{where}: mask values are {{{first_few(found.tolist(), 8)}}}; expected {wanted}. {advice}"
 
 
 def _rgb(image: Image.Image, path: str | os.PathLike) -> Image.Image:

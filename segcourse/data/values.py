@@ -7,7 +7,7 @@ import numpy as np
 
 from segcourse.data.images import read_mask
 from segcourse.data.pairing import Pair
-from segcourse.errors import DataError
+from segcourse.errors import DataError, first_few
 from segcourse.palette import IGNORE, Palette
 
 _SAMPLE = 16  # number of masks that decide between ids and black and white
@@ -86,10 +86,10 @@ def _infer_values(stored: Iterator[set[int]], two_classes: bool) -> tuple[Sequen
     seen = seen.union(*stored) - {IGNORE}
     highest = max(seen)
     if highest > _HIGHEST_ID or 2 * len(seen) < highest + 1:
-        found = ", ".join(map(str, sorted(seen)[:8])) + (", …" if len(seen) > 8 else "")
         raise DataError(
-            f"mask values are {{{found}}}; expected class ids 0, 1, 2 and so on. If these values stand for "
-            "classes, pass mask_values=; if they are ids, pass class_names=. Many different values mean that "
-            "the masks were saved as JPEG or smoothed by resizing: export them again as PNG."
+            f"mask values are {{{first_few(sorted(seen), 8)}}}; expected class ids 0, 1, 2 and so on. "
+            "If these values stand for classes, pass mask_values=; if they are ids, pass class_names=. "
+            "Many different values mean that the masks were saved as JPEG or smoothed by resizing: export "
+            "them again as PNG."
         )
     return range(highest + 1), void

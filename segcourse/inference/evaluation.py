@@ -1,6 +1,5 @@
 """Evaluate a model on a data set: scores as a table or JSON, and pictures of the worst cases."""
 
-import csv
 import json
 import math
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from tqdm.auto import tqdm
 from segcourse.data import SampleDataset, load_dataset
 from segcourse.data.folders import FolderDataset
 from segcourse.errors import DataError
-from segcourse.files import replacing
+from segcourse.files import replacing, write_csv
 from segcourse.inference.segmenter import Segmenter
 from segcourse.metrics import Scores
 from segcourse.plotting.display import FigureWithAlt
@@ -94,13 +93,8 @@ def report(
     scores = evaluate(segmenter, dataset, progress=progress, **options)
     if out is not None:
         save_figure(show_cases(segmenter, dataset, scores, worst_only=True, **options), out / "worst.png")
-        with (
-            replacing(out / "scores.csv") as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            table = csv.DictWriter(file, ["name", "dice", "iou"], extrasaction="ignore")
-            table.writeheader()
-            table.writerows(ranked(scores))
+        columns = ["name", "dice", "iou"]
+        write_csv(out / "scores.csv", [columns, *([row[name] for name in columns] for row in ranked(scores))])
     return summary(scores, segmenter.class_names)
 
 

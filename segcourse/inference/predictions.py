@@ -1,6 +1,5 @@
 """Write predictions to files: masks, overlays, cut-outs, and a table of class shares."""
 
-import csv
 from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -12,7 +11,7 @@ from PIL import Image
 from segcourse.data.images import read_image
 from segcourse.data.pairing import image_files
 from segcourse.errors import DataError
-from segcourse.files import replacing
+from segcourse.files import replacing, write_csv
 from segcourse.inference.segmenter import Segmenter
 from segcourse.plotting.arrays import background_class, overlay
 
@@ -71,11 +70,7 @@ def write_predictions(
         rows.append([str(path), mask.shape[1], mask.shape[0], *(f"{share:.6f}" for share in shares)])
         done.append(path)
     if done:
-        with (
-            replacing(out / "shares.csv") as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            csv.writer(file).writerows([["file", "width", "height", *segmenter.class_names], *rows])
+        write_csv(out / "shares.csv", [["file", "width", "height", *segmenter.class_names], *rows])
     return done, [path for path in paths if path not in set(done)]
 
 
