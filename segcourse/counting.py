@@ -114,7 +114,7 @@ def _unknown_ids(name: str, ids: Tensor, num_classes: int) -> DataError:
 
 
 def foreground(prediction: Mask, target: Mask, ignore_index: int | None) -> tuple[Tensor, Tensor]:
-    """Return both masks as bool tensors, False where the target is `ignore_index` (None: nowhere)."""
+    """Return both masks as bool tensors, False where the target is `ignore_index` (None: in no pixel)."""
     prediction, target = check_pair(prediction, target)
     ids = target.int()  # as uint8, -100 would equal 156
     kept = torch.ones_like(ids, dtype=torch.bool) if ignore_index is None else ids != ignore_index

@@ -1,6 +1,5 @@
 """`Segmenter`: a trained network with everything it needs to predict, saved as one file."""
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,14 +14,12 @@ from tqdm.auto import tqdm
 from segcourse.data.decode import Size, height_width
 from segcourse.data.images import read_image
 from segcourse.devices import Speed, choose_speed, find_device
-from segcourse.errors import DataError, ModelFileError
+from segcourse.errors import DataError
+from segcourse.inference.model_file import read_model_file, write_model_file
 from segcourse.inference.tiling import tiled
-from segcourse.models import create_model
 from segcourse.models.forward import IMAGENET, Forward, image_tensor
-from segcourse.models.weights import load_weights, read_weights, save_weights, weights_of
 from segcourse.palette import Palette
 
-FORMAT = 1
 FLIPS = {False: ((),), True: ((), (-1,)), "all": ((), (-1,), (-2,), (-2, -1))}
 
 
@@ -186,23 +183,8 @@ class Segmenter:
             SaveError: the folder is not writable or the disk is full. An older file is unchanged.
             ModelFileError: the model has no `config`, so it could not be built again.
         """
-        config = getattr(self.model, "config", None)
-        if not config:
-            raise ModelFileError(
-                f"{type(self.model).__name__} has no `config`, so a saved file could not be loaded again. "
-                "Set `model.config` to the arguments of create_model that build the model."
-            )
-        settings = {
-            "format": FORMAT,
-            "model": config,
-            "class_names": self.class_names,
-            "colours": self.palette.colours,
-            "mean": self.mean,
-            "std": self.std,
-            "size": self.size,
-        }
-        metadata = {"segcourse": json.dumps(settings)}
-        save_weights(path, weights_of(self.model), metadata)
+        palette = Palette(self.class_names, self.palette.colours)
+        write_model_file(path, self.model, palette, mean=self.mean, std=self.std, size=self.size)
 
     @classmethod
     def load(
@@ -220,30 +202,8 @@ class Segmenter:
             DeviceError: this machine has no such device.
         """
         device = find_device(device)
-        tensors, metadata = read_weights(path)
-        if "segcourse" not in metadata:
-            raise ModelFileError(
-                f"{path} holds only weights, without the settings that segcourse saves with them (classes, "
-                "normalisation, size). Use a file written by Segmenter.save or `segcourse fit`."
-            )
-        try:
-            settings = json.loads(metadata["segcourse"])
-            if settings["format"] > FORMAT:
-                raise ModelFileError(
-                    f"{path} was written by a newer version of segcourse (file format {settings['format']}; "
-                    f"this version reads up to {FORMAT}). Update segcourse."
-                )
-            model = create_model(**settings["model"])
-            palette = Palette(settings["class_names"], settings["colours"])
-            rest = {name: settings[name] for name in ("mean", "std", "size")}
-        except ModelFileError:
-            raise
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelFileError(
-                f"{path} describes a model that this version of segcourse can't build ({error})."
-            ) from error
-        load_weights(model, tensors, path)
-        return cls(model, palette.names, palette, device=device, precision=precision, **rest)
+        model, palette, preprocessing = read_model_file(path)
+        return cls(model, palette.names, palette, device=device, precision=precision, **preprocessing)
 
     def _resize(self, image: torch.Tensor) -> torch.Tensor:
         return F.interpolate(image[None], self.size, mode="bilinear", antialias=True)[0].clamp(0, 1)
