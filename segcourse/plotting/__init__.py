@@ -1,7 +1,7 @@
-"""Pictures and charts: images beside masks, predictions and errors; learning curves, bars, the ladder.
+"""Figures: images with masks, predictions and errors; learning curves, bars, the ladder of methods.
 
-Each function returns a matplotlib Figure with a description in `.alt`. In a notebook the function also shows
-the figure, once, as an <img> with that alt text. `arrays` lists the accepted formats of images and masks.
+Each function returns a matplotlib Figure with its alt text in `.alt`. In a notebook the function also shows
+the figure once, as an <img> with that alt text. `plotting.formats` lists the formats of images and masks.
 """
 
 from segcourse.plotting.arrays import error_map, overlay

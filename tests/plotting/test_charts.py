@@ -1,4 +1,4 @@
-"""Charts show the numbers that they were given, label their axes and describe themselves."""
+"""Charts show their numbers, axis labels and alt text."""
 
 import numpy as np
 import pytest
@@ -83,7 +83,7 @@ def test_ladder_points_are_the_scores():
     ("rows", "says"),
     [({}, "at least one"), ({"a": [NAN]}, "not NaN"), ({"a": [87.0]}, "Divide percentages by 100")],
 )
-def test_ladder_refuses_what_is_no_dice(rows, says):
+def test_ladder_refuses_scores_that_are_not_dice(rows, says):
     with pytest.raises(DataError, match=says):
         ladder_chart(rows)
 
@@ -96,7 +96,7 @@ def test_ladder_refuses_what_is_no_dice(rows, says):
         (torch.tensor([0.01, NAN], requires_grad=True), ["a", "b"]),
     ],
 )
-def test_bars_carry_labels_values_and_words(values, labels):
+def test_bars_have_labels_values_and_alt_text(values, labels):
     figure = show_bars(values, labels, xlabel="loss", alt="two bars")
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]

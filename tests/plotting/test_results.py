@@ -1,4 +1,4 @@
-"""`show_results`: what each panel, title and description holds, whatever the formats given."""
+"""`show_results`: panels, titles and alt text, for every format."""
 
 import math
 import re
@@ -90,12 +90,12 @@ def test_what_is_not_given_has_no_panel(masks, expected):
 @pytest.mark.parametrize(
     ("true", "pred", "title"),
     [
-        (TRUE * 0, PRED * 0, "Dice – · IoU –"),  # 0/0: nothing there, nothing found
+        (TRUE * 0, PRED * 0, "Dice – · IoU –"),  # 0/0: two empty masks
         (TRUE, PRED * 0, "Dice 0.000 · IoU 0.000"),
         (TRUE, TRUE, "Dice 1.000 · IoU 1.000"),
     ],
 )
-def test_scores_at_the_edges(true, pred, title):
+def test_scores_of_empty_and_perfect_masks(true, pred, title):
     assert titles(show_results(IMAGE, true, pred))[-1] == title
 
 
@@ -114,11 +114,11 @@ def test_many_classes_have_means_names_and_an_ignored_colour():
     assert legend(figure) == ["road", "car", "sky", "right", "wrong class", "ignored"]
 
 
-def test_more_classes_than_two_are_found_in_the_masks():
+def test_more_than_two_classes_are_found_in_the_masks():
     assert legend(show_results(np.zeros((1, 3)), [[0, 1, 3]])) == ["class 0", "class 1", "class 3"]
 
 
-def test_a_batch_has_a_row_each_up_to_the_most():
+def test_a_batch_has_one_row_per_image_up_to_max_images():
     figure = show_results([IMAGE] * 3, [TRUE] * 3, [PRED] * 3, titles=["a", "b", "c"], max_images=2)
     assert titles(figure)[::4] == ["a", "b"]
     assert len(panels(figure)) == 8
@@ -147,12 +147,12 @@ def test_images_of_different_shapes_do_not_overlap():
         ((IMAGE, TRUE, PRED * 0.4), "threshold"),
     ],
 )
-def test_what_does_not_fit_is_refused(arguments, says):
+def test_inputs_that_do_not_match_are_refused(arguments, says):
     with pytest.raises(DataError, match=says):
         show_results(*arguments)
 
 
-def test_a_class_beyond_the_palette_is_refused():
+def test_a_class_outside_the_palette_is_refused():
     with pytest.raises(DataError, match="2 classes"):
         show_results(IMAGE, TRUE * 5, palette=Palette.lesion())
     with pytest.raises(DataError, match="2 classes"):
@@ -165,14 +165,14 @@ def test_titles_are_counted_and_long_ones_cut():
     assert len(titles(show_results([IMAGE, IMAGE], titles=["x" * 200, "b"]))[0]) < 40
 
 
-def test_no_figure_stays_open_and_the_picture_has_words():
+def test_no_figure_stays_open_and_each_has_alt_text():
     before = plt.get_fignums()
     figure = show_results(IMAGE, TRUE, PRED, alt="a square and its shifted copy")
     assert plt.get_fignums() == before
     assert 'alt="a square and its shifted copy"' in figure_html(figure)
 
 
-def test_show_image_shows_just_that():
+def test_show_image_shows_only_images():
     figure = show_image(UNIT, "noise", alt="coloured noise")
     np.testing.assert_array_equal(panels(figure)[0], IMAGE)
     assert (titles(figure), figure.alt) == (["noise"], "coloured noise")
