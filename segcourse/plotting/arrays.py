@@ -21,6 +21,7 @@ ERROR_COLOURS = {
     "ignored": IGNORE_COLOUR,
 }
 TN, TP, FP, FN, WRONG, VOID = range(6)
+OUTLINE_SIDE = 256  # pixels
 _ERROR_TABLE = np.array(list(ERROR_COLOURS.values()), dtype=np.uint8)
 
 
@@ -52,6 +53,49 @@ def overlay(
     (labels,) = as_masks(mask, [pixels.shape[:2]], num_classes=len(palette.names))
     tinted = cv2.addWeighted(pixels, 1 - alpha, palette.colourise(labels), alpha, 0)
     return tinted if background is None else np.where((labels == background)[..., None], pixels, tinted)
+
+
+def outline(
+    image: Any,
+    mask: Any,
+    palette: Palette | None = None,
+    background: int | None = 0,
+    colour: tuple[int, int, int] | None = None,
+) -> np.ndarray:
+    """Draw the outline of each class on an image, and return uint8 H×W×3.
+
+    The picture inside an outline keeps its own colours, so that a faint border stays visible. A small image
+    is enlarged by a whole number first, to at least `OUTLINE_SIDE` pixels, so that the line is thin.
+
+    Args:
+        image, mask: one of each, in any format of `plotting.formats`; an image that an earlier call enlarged
+            takes a second mask of the original size.
+        palette: class colours. Default: two classes, Okabe-Ito colours.
+        background: the class without an outline; None outlines every class.
+        colour: one colour for all classes, instead of the palette's.
+
+    Raises:
+        DataError: the sizes differ, or the mask holds an id outside the palette.
+
+    >>> picture = outline(np.zeros((4, 4)), np.eye(4, dtype=np.uint8))
+    >>> picture.shape, (picture == [230, 159, 0]).all(axis=-1).any()
+    ((256, 256, 3), True)
+    """
+    palette = palette or Palette.default(("background", "foreground"))
+    (pixels,) = as_images(image)
+    labels = to_array(mask)
+    times = pixels.shape[0] // labels.shape[-2] if labels.ndim == 2 and labels.shape[-2] else 1
+    size = tuple(side // max(1, times) for side in pixels.shape[:2])
+    (labels,) = as_masks(mask, [size], num_classes=len(palette.names))
+    grow = -(-OUTLINE_SIDE // max(pixels.shape[:2]))
+    drawn = np.ascontiguousarray(pixels.repeat(grow, axis=0).repeat(grow, axis=1))
+    labels = labels.repeat(times * grow, axis=0).repeat(times * grow, axis=1)
+    for one in set(np.unique(labels).tolist()) - {background, IGNORE}:
+        lines, _ = cv2.findContours((labels == one).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        own = colour or tuple(palette.colourise(np.array([[one]]))[0, 0].tolist())
+        for thickness, shade in ((4, (0, 0, 0)), (2, own)):
+            cv2.drawContours(drawn, lines, -1, shade, thickness)
+    return drawn
 
 
 def error_map(true: Any, pred: Any, background: int | None = 0) -> np.ndarray:

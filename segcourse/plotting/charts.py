@@ -4,6 +4,7 @@ Every axis has a label with its unit, every spread has its number of images, and
 `.alt`.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -155,8 +156,103 @@ def ladder_chart(rows: Any, *, people: bool = True, alt: str | None = None) -> F
     return show(figure, alt or f"Dice per image by method. {'; '.join(sentences)}.{agreement}")
 
 
+def show_curves(
+    curves: Mapping[str, Sequence],
+    x: Sequence[float] | None = None,
+    *,
+    xlabel: str,
+    ylabel: str,
+    ylim: tuple[float, float] | None = None,
+    alt: str | None = None,
+) -> FigureWithAlt:
+    """Draw curves over a common axis; a label can stand for several curves, such as one per random seed.
+
+    Args:
+        curves: {label: numbers, or a list of curves}.
+        x: where the numbers stand. Default: 1, 2, 3, …
+        xlabel, ylabel: what the axes measure, with units.
+        ylim: range of the vertical axis. Default: the range of the curves.
+        alt: the alt text. Default: the first and last number of each label in words.
+
+    Raises:
+        DataError: there is no curve, or a curve has another length than `x`.
+    """
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    axes = figure.subplots()
+    sentences = []
+    styles = zip((ORANGE, BLUE, GREEN, PURPLE, "0.3"), ("o-", "s--", "^:", "D-.", "v-"), strict=True)
+    for (label, values), (colour, line) in zip(curves.items(), itertools.cycle(styles)):
+        several = [
+            np.ravel(to_array(one)).astype(float) for one in ([values] if np.ndim(values[0]) == 0 else values)
+        ]
+        for number, one in enumerate(several):
+            where = np.arange(1, len(one) + 1) if x is None else np.asarray(x, dtype=float)
+            if len(where) != len(one):
+                raise DataError(
+                    f"{label} has {len(one)} numbers and x has {len(where)}; give as many of each."
+                )
+            axes.plot(where, one, line, color=colour, markersize=3, label=label if number == 0 else None)
+        first, last = (_spread([one[end] for one in several]) for end in (0, -1))
+        sentences.append(f"{label} from {first} to {last}")
+    if not sentences:
+        raise DataError("there is no curve to draw.")
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    if ylim:
+        axes.set_ylim(ylim)
+    if x is None:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=9)
+    return show(figure, alt or f"{ylabel} against {xlabel}. {'; '.join(sentences)}.")
+
+
+def _spread(values: Sequence[float]) -> str:
+    """Return one number, or the range of several, with two decimals."""
+    low, high = f"{min(values):.2f}", f"{max(values):.2f}"
+    return low if low == high else f"{low} … {high}"
+
+
+def show_matrix(matrix: Any, names: Sequence[str] | None = None, *, title: str = "") -> FigureWithAlt:
+    """Draw a confusion matrix: counts, the share of each row, and darker cells for larger shares.
+
+    Args:
+        matrix: counts C×C; rows are true classes, columns predicted classes.
+        names: class names. Default: "class 0", "class 1", …
+        title: a line above the matrix.
+
+    Raises:
+        DataError: the matrix is not square, or the number of names is not C.
+    """
+    counts = to_array(matrix).astype(np.int64)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
+        raise DataError(f"a confusion matrix is C×C; the shape given is {'×'.join(map(str, counts.shape))}.")
+    names = [f"class {i}" for i in range(len(counts))] if names is None else list(names)
+    if len(names) != len(counts):
+        raise DataError(f"{len(counts)} classes and {len(names)} names were given; give one name per class.")
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = 1.9 + 1.15 * len(counts)
+    figure = Figure(figsize=(side + 0.4, 0.8 * side), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (i, j), count in np.ndenumerate(counts):
+        ink = "white" if share[i, j] > 0.5 else "black"
+        axes.text(
+            j, i, f"{count:,}\n{share[i, j]:.0%} of row", ha="center", va="center", color=ink, fontsize=9
+        )
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="predicted class", ylabel="true class", title=title)
+    axes.tick_params(length=0)
+    rows = "; ".join(
+        f"true {name}: "
+        + ", ".join(f"{count:,} called {other}" for count, other in zip(row, names, strict=True))
+        for name, row in zip(names, counts.tolist(), strict=True)
+    )
+    return show(figure, f"{title + ': ' if title else ''}confusion matrix. {rows}.")
+
+
 def show_bars(
-    values: Any, labels: Sequence[str] | None = None, *, xlabel: str = "value", alt: str
+    values: Any, labels: Sequence[str] | None = None, *, xlabel: str = "value", alt: str | None = None
 ) -> FigureWithAlt:
     """Draw one bar per value, with the value next to the bar.
 
@@ -164,7 +260,7 @@ def show_bars(
         values: a dict {label: number}, or numbers (a list, tensor or array) with `labels`.
         labels: one label per bar. Default: 1, 2, 3, …
         xlabel: what is measured, and its unit.
-        alt: the alt text: what the chart shows, in words.
+        alt: the alt text. Default: every label and its value.
 
     Raises:
         DataError: the numbers of labels and values differ, or there is no value.
@@ -181,7 +277,8 @@ def show_bars(
     axes = figure.subplots()
     bars = axes.barh(range(values.size), np.nan_to_num(values), color=BLUE, height=0.62)
     axes.set_yticks(range(values.size), labels)
-    axes.bar_label(bars, ["–" if math.isnan(value) else f"{value:.3g}" for value in values], padding=4)
+    told = ["–" if math.isnan(value) else f"{value:.3g}" for value in values]
+    axes.bar_label(bars, told, padding=4)
     axes.invert_yaxis()  # the first value on top
     axes.axvline(0, color="0.3", linewidth=0.8)
     axes.margins(x=0.12)
@@ -189,4 +286,5 @@ def show_bars(
     axes.set_xlabel(xlabel)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", alpha=0.3)
-    return show(figure, alt)
+    pairs = ", ".join(f"{label}: {value}" for label, value in zip(labels, told, strict=True))
+    return show(figure, alt or f"Bars, {xlabel}. {pairs}.")

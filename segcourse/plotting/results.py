@@ -11,9 +11,11 @@ from matplotlib.patches import Patch, Rectangle
 from segcourse.errors import DataError
 from segcourse.metrics import Scores
 from segcourse.palette import IGNORE, Palette
-from segcourse.plotting.arrays import ERROR_COLOURS, background_class, error_map, overlay
+from segcourse.plotting.arrays import ERROR_COLOURS, background_class, error_map, outline, overlay
 from segcourse.plotting.display import FigureWithAlt, show
 from segcourse.plotting.formats import as_images, as_masks
+
+MIN_ZOOM = 24  # pixels: closer, a picture shows squares only
 
 
 class Case(NamedTuple):
@@ -25,17 +27,48 @@ class Case(NamedTuple):
     prediction: np.ndarray | None
     scores: dict | None
 
-    def panels(self, palette: Palette, alpha: float = 0.5) -> list[tuple[str, np.ndarray]]:
+    def panels(self, palette: Palette, alpha: float | None = None) -> list[tuple[str, np.ndarray]]:
         """Return the panels with titles: image, ground truth, prediction and error map."""
         background = background_class(palette)
+
+        def marked(mask: np.ndarray) -> np.ndarray:
+            if alpha is None and len(palette.names) == 2:
+                return outline(self.image, mask, palette, background)
+            return overlay(self.image, mask, palette, 0.5 if alpha is None else alpha, background)
+
         panels = [(self.title, self.image)]
         if self.truth is not None:
-            panels.append(("truth", overlay(self.image, self.truth, palette, alpha, background)))
+            panels.append(("truth", marked(self.truth)))
         if self.prediction is not None:
-            panels.append(("prediction", overlay(self.image, self.prediction, palette, alpha, background)))
+            panels.append(("prediction", marked(self.prediction)))
         if self.scores is not None:
             panels.append((self.score_line(palette), error_map(self.truth, self.prediction, background)))
         return panels
+
+    def zoomed(self) -> "Case":
+        """Return the part of the case around its masks' foreground; the scores stay those of the image."""
+        height, width = self.image.shape[:2]
+        found = np.zeros((height, width), dtype=bool)
+        for mask in (self.truth, self.prediction):
+            found |= False if mask is None else (mask != 0) & (mask != IGNORE)
+        if not found.any():
+            return self
+        rows, columns = np.nonzero(found)
+        side = int(max(np.ptp(rows), np.ptp(columns))) + 1
+        side = min(height, width, max(MIN_ZOOM, side + 2 * (side // 4)))
+        top, left = (
+            int(np.clip((axis.min() + axis.max() + 1 - side) // 2, 0, length - side))
+            for axis, length in ((rows, height), (columns, width))
+        )
+
+        def part(array: np.ndarray) -> np.ndarray:
+            return array[top : top + side, left : left + side]
+
+        return self._replace(
+            image=part(self.image),
+            truth=None if self.truth is None else part(self.truth),
+            prediction=None if self.prediction is None else part(self.prediction),
+        )
 
     def score_line(self, palette: Palette) -> str:
         """Return the scores as text: of the foreground for two classes, else the mean over classes."""
@@ -45,8 +78,8 @@ class Case(NamedTuple):
 
 
 def number(value: float) -> str:
-    """Format a score with three decimals, and NaN (two empty masks) as a dash."""
-    return "–" if math.isnan(value) else f"{value:.3f}"
+    """Format a score with two decimals, and NaN (two empty masks) as a dash."""
+    return "–" if math.isnan(value) else f"{value:.2f}"
 
 
 def score(prediction: np.ndarray, truth: np.ndarray, num_classes: int) -> dict:
@@ -104,7 +137,8 @@ def show_results(
     palette: Palette | None = None,
     titles: Sequence[str] | None = None,
     mask_values: Sequence[int] | None = None,
-    alpha: float = 0.5,
+    alpha: float | None = None,
+    zoom: bool = False,
     max_images: int = 8,
     figsize: tuple[float, float] | None = None,
     alt: str | None = None,
@@ -120,7 +154,8 @@ def show_results(
         palette: class names and colours. Default: two classes, or the number of classes in the masks.
         titles: one title per image. Default: "image 1", "image 2", …
         mask_values: the value of each class in the masks, such as (0, 255). Default: the class ids.
-        alpha: opacity of the class colours, 0 to 1.
+        alpha: opacity of the class colours, 0 to 1. Default: outlines for two classes, else 0.5.
+        zoom: show the part around the foreground only, which makes small objects visible.
         max_images: maximum number of rows; the alt text states how many images are not shown.
         figsize: width and height in inches. Default: the size that the images need.
         alt: the alt text. Default: the scores in words.
@@ -129,7 +164,7 @@ def show_results(
         DataError: a format is ambiguous, sizes differ, or a class id is outside the palette.
     """
     cases, palette = prepare(image, true_mask, pred_mask, names, palette, titles, mask_values)
-    shown = cases[:max_images]
+    shown = [case.zoomed() if zoom else case for case in cases[:max_images]]
     left_out = f" {len(cases) - len(shown)} more not shown." if len(cases) > len(shown) else ""
     return show(results_figure(shown, palette, alpha, figsize), alt or describe(shown, palette) + left_out)
 
@@ -147,7 +182,7 @@ def describe(cases: Sequence[Case], palette: Palette) -> str:
 def results_figure(
     cases: Sequence[Case],
     palette: Palette,
-    alpha: float = 0.5,
+    alpha: float | None = None,
     figsize: tuple[float, float] | None = None,
 ) -> Figure:
     """Lay out one row of panels per case (only images: four per row) above a legend, without showing it."""
@@ -222,17 +257,20 @@ def _legend(cases: Sequence[Case], palette: Palette, width: float) -> tuple[list
     return patches, -(-len(patches) // max(1, int(width / length)))
 
 
-def show_image(image: Any, title: str = "", *, alt: str) -> FigureWithAlt:
+def show_image(image: Any, title: str | Sequence[str] = "", *, alt: str) -> FigureWithAlt:
     """Show one image, a batch or a list of images.
 
     Args:
         image: in any format of `segcourse.plotting.formats`.
-        title: the title of each image.
+        title: one title for all images, or one title per image.
         alt: the alt text: what the images show, in words.
 
     Raises:
-        DataError: the format is not supported, or `alt` is empty.
+        DataError: the format is not supported, the numbers of images and titles differ, or `alt` is empty.
     """
     images = as_images(image)
-    cases = [Case(title, one, None, None, None) for one in images]
+    titles = [title] * len(images) if isinstance(title, str) else list(title)
+    if len(titles) != len(images):
+        raise DataError(f"{len(images)} image(s) and {len(titles)} title(s) were given; give one per image.")
+    cases = [Case(one, picture, None, None, None) for one, picture in zip(titles, images, strict=True)]
     return show(results_figure(cases, Palette.default(2)), alt)

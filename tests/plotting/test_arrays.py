@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from segcourse.errors import DataError
 from segcourse.palette import Palette
-from segcourse.plotting.arrays import ERROR_COLOURS, error_map, img_tag, overlay, png
+from segcourse.plotting.arrays import ERROR_COLOURS, error_map, img_tag, outline, overlay, png
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 TP, FP, FN, TN = (
     ERROR_COLOURS[name] for name in ("true positive", "false positive", "false negative", "true negative")
 )
 WRONG, IGNORED = ERROR_COLOURS["wrong class"], ERROR_COLOURS["ignored"]
+ORANGE = (230, 159, 0)  # class 1 of the default palette
 TWO = Palette(("rest", "it"), ((0, 0, 0), (200, 100, 0)))
 
 
@@ -34,6 +35,26 @@ def test_overlay_mixes_image_and_colour(alpha, background, expected):
     mixed = overlay(image, [[0, 1]], TWO, alpha, background)
     assert mixed.tolist() == [expected]
     assert (image == 100).all(), "the caller's image is untouched"
+
+
+def test_an_outline_leaves_the_picture_inside_as_it_is():
+    image = np.full((64, 64, 3), 200, dtype=np.uint8)
+    mask = np.zeros((64, 64), dtype=np.uint8)
+    mask[20:40, 20:40] = 1
+    drawn = outline(image, mask)
+    assert drawn.shape == (256, 256, 3)
+    assert (drawn[100:140, 100:140] == 200).all()
+    changed = np.argwhere((drawn != 200).any(axis=-1))
+    assert changed.min() >= 4 * 20 - 3
+    assert changed.max() <= 4 * 40 + 3
+    assert {tuple(colour) for colour in drawn[(drawn != 200).any(axis=-1)].tolist()} == {(0, 0, 0), ORANGE}
+
+
+def test_a_second_outline_takes_a_mask_of_the_original_size():
+    mask = np.eye(16, dtype=np.uint8)
+    twice = outline(outline(np.zeros((16, 16)), mask), mask, colour=(255, 255, 255))
+    assert twice.shape == (256, 256, 3)
+    assert not (twice == ORANGE).all(axis=-1).any()
 
 
 def test_overlay_refuses_a_class_outside_the_palette():
