@@ -78,24 +78,48 @@ def outline(
         DataError: the sizes differ, or the mask holds an id outside the palette.
 
     >>> picture = outline(np.zeros((4, 4)), np.eye(4, dtype=np.uint8))
-    >>> picture.shape, (picture == [230, 159, 0]).all(axis=-1).any()
+    >>> picture.shape, bool((picture == [230, 159, 0]).all(axis=-1).any())
     ((256, 256, 3), True)
     """
-    palette = palette or Palette.default(("background", "foreground"))
     (pixels,) = as_images(image)
-    labels = to_array(mask)
-    times = pixels.shape[0] // labels.shape[-2] if labels.ndim == 2 and labels.shape[-2] else 1
-    size = tuple(side // max(1, times) for side in pixels.shape[:2])
-    (labels,) = as_masks(mask, [size], num_classes=len(palette.names))
-    grow = -(-OUTLINE_SIDE // max(pixels.shape[:2]))
+    height, width = pixels.shape[:2]
+    times = max(1, height // max(1, to_array(mask).shape[-2]))
+    (labels,) = as_masks(mask, [(height // times, width // times)])
+    grow = -(-OUTLINE_SIDE // max(height, width))
     drawn = np.ascontiguousarray(pixels.repeat(grow, axis=0).repeat(grow, axis=1))
-    labels = labels.repeat(times * grow, axis=0).repeat(times * grow, axis=1)
+    lines = outline_layer(labels, palette, background, colour, grow * height)
+    drawn[lines[..., 3] > 0] = lines[lines[..., 3] > 0, :3]
+    return drawn
+
+
+def outline_layer(
+    mask: Any,
+    palette: Palette | None = None,
+    background: int | None = 0,
+    colour: tuple[int, int, int] | None = None,
+    height: int | None = None,
+) -> np.ndarray:
+    """Draw only the outlines, on a transparent picture, and return uint8 H×W×4.
+
+    Args:
+        mask, palette, background, colour: as in `outline`.
+        height: of the picture, a multiple of the mask's. Default: at least `OUTLINE_SIDE` pixels.
+
+    Raises:
+        DataError: the mask holds an id outside the palette.
+    """
+    palette = palette or Palette.default(("background", "foreground"))
+    array = to_array(mask)
+    (labels,) = as_masks(array, [array.shape[-2:]], num_classes=len(palette.names))
+    grow = max(1, (height or -(-OUTLINE_SIDE // max(labels.shape)) * labels.shape[0]) // labels.shape[0])
+    labels = labels.repeat(grow, axis=0).repeat(grow, axis=1)
+    layer = np.zeros((*labels.shape, 4), dtype=np.uint8)
     for one in set(np.unique(labels).tolist()) - {background, IGNORE}:
         lines, _ = cv2.findContours((labels == one).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        own = colour or tuple(palette.colourise(np.array([[one]]))[0, 0].tolist())
-        for thickness, shade in ((4, (0, 0, 0)), (2, own)):
-            cv2.drawContours(drawn, lines, -1, shade, thickness)
-    return drawn
+        own = colour or palette.colourise(np.array([[one]]))[0, 0].tolist()
+        for thickness, shade in ((4, (0, 0, 0)), (2, own)):  # the dark rim shows the line on any background
+            cv2.drawContours(layer, lines, -1, (*shade, 255), thickness)
+    return layer
 
 
 def error_map(true: Any, pred: Any, background: int | None = 0) -> np.ndarray:
@@ -128,12 +152,19 @@ def error_map(true: Any, pred: Any, background: int | None = 0) -> np.ndarray:
 
 
 def png(picture: np.ndarray) -> bytes:
-    """Encode a uint8 H×W×3 RGB array as PNG, with fast, light compression."""
-    return cv2.imencode(".png", picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+    """Encode a uint8 H×W×3 or H×W×4 RGB(A) array as PNG, with fast, light compression."""
+    channels = cv2.COLOR_RGBA2BGRA if picture.shape[-1] == 4 else cv2.COLOR_RGB2BGR
+    encoded = cv2.imencode(".png", cv2.cvtColor(picture, channels), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return encoded[1].tobytes()
 
 
 def img_tag(data: bytes, alt: str, width: int) -> str:
     """Return an <img> tag with embedded PNG data and alt text, at most `width` CSS pixels wide."""
-    encoded = base64.b64encode(data).decode()
     style = f"width:{width}px;max-width:100%;height:auto"
-    return f'<img alt="{html.escape(alt)}" style="{style}" src="data:image/png;base64,{encoded}">'
+    return f'<img alt="{html.escape(alt)}" style="{style}" src="{data_uri(data)}">'
+
+
+def data_uri(data: bytes) -> str:
+    """Return PNG or JPEG data as a data: URI."""
+    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

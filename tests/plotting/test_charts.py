@@ -150,5 +150,5 @@ def test_a_matrix_shows_counts_and_the_share_of_each_row():
 
 @pytest.mark.parametrize(("matrix", "names"), [([[1, 2]], None), ([[1, 0], [0, 1]], ["one"])])
 def test_a_matrix_of_another_shape_is_refused(matrix, names):
-    with pytest.raises(DataError, match="confusion matrix is C×C|one name per class"):
+    with pytest.raises(DataError, match=r"confusion matrix is C×C|one name per class"):
         show_matrix(matrix, names)
