@@ -25,6 +25,7 @@ OKABE_ITO = (
     (213, 94, 0),
     (204, 121, 167),
 )
+GOOD, BAD = "#009E73", "#D55E00"  # of Okabe and Ito: bluish green and vermilion, for right and wrong
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import numpy as np
 
 from segcourse.exercises.engine.shown import Picture, Shown
 from segcourse.exercises.engine.verdicts import Verdict
-from segcourse.palette import IGNORE, Palette
+from segcourse.palette import BAD, GOOD, IGNORE, Palette
 
-GOOD, BAD, QUIET = "#009E73", "#D55E00", "#767676"  # Okabe-Ito bluish green and vermilion; grey
+QUIET = "#767676"
 
 
 def _happened(verdict: Verdict) -> str:
