@@ -202,6 +202,21 @@ def test_two_epochs_and_two_resumed_are_bitwise_four(straight, tmp_path, workers
     assert all(torch.equal(tensor, wanted[name]) for name, tensor in model.state_dict().items())
 
 
+@pytest.mark.parametrize(("few", "threads", "used"), [(1e9, None, 1), (1, None, 3), (1e9, 2, 2)])
+def test_a_small_network_trains_on_one_thread(monkeypatch, few, threads, used):
+    monkeypatch.setattr("segcourse.threads.FEW", few)
+    seen = []
+
+    def loss(logits, target):
+        seen.append(torch.get_num_threads())
+        return cross_entropy(logits, target)
+
+    torch.set_num_threads(3)
+    run(loss=loss, threads=threads, epochs=1, folder=False)
+    assert set(seen) == {used}
+    assert torch.get_num_threads() == 3
+
+
 class CtrlC(Squares):
     """Presses Ctrl-C, for real, while sample number `at` (counted over all) is loaded."""
 
