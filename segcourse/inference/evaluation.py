@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from segcourse.data import SampleDataset, load_dataset
 from segcourse.data.folders import FolderDataset

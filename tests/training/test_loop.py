@@ -217,6 +217,14 @@ def test_a_small_network_trains_on_one_thread(monkeypatch, few, threads, used):
     assert torch.get_num_threads() == 3
 
 
+def test_the_progress_bar_leaves_one_line_per_epoch(capsys):
+    run(progress=True, epochs=2, folder=False)
+    out, err = capsys.readouterr()
+    lines = [line.rpartition("\r")[2] for line in out.split("\n")]  # what a terminal still shows at the end
+    assert [line.partition(":")[0] for line in lines] == ["epoch 1", "epoch 2", ""]
+    assert err == ""
+
+
 class CtrlC(Squares):
     """Presses Ctrl-C, for real, while sample number `at` (counted over all) is loaded."""
 
