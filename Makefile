@@ -18,7 +18,8 @@ NAME =
 TEST = -n 2 --dist worksteal
 PYTHON =
 bin = .venv/bin
-install = $(bin)/python -m pip install --constraint constraints.txt --editable
+install = @$(bin)/python tools/quietly .venv/install.log \
+  $(bin)/python -m pip install --constraint constraints.txt --editable
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # nbgrader runs alembic by name, so .venv/bin must be on the path
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
