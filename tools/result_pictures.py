@@ -1,6 +1,6 @@
-"""Write the first picture of lessons 3 and 5, lessons/*/result.png: train five networks (two minutes) and draw them.
+"""Train the networks of lessons 3 and 5 (two minutes) and draw their first pictures, lessons/*/result.png.
 
-    .venv/bin/python tools/result_pictures.py
+.venv/bin/python tools/result_pictures.py
 """
 
 from pathlib import Path

@@ -1,5 +1,6 @@
 """Train variants of a network from the same starts, and keep what a comparison needs."""
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from tqdm import tqdm
 from segcourse.data import SampleDataset
 from segcourse.inference.segmenter import Segmenter
 from segcourse.models.unet import initialise
+from segcourse.threads import use_threads
 from segcourse.training.loop import fit
 
 Key = tuple[str, int]  # variant, seed
@@ -64,7 +66,8 @@ def compare(
     """
     trials = Trials()
     keys = [(name, seed) for seed in seeds for name in variants]
-    with tqdm(total=len(keys) * plan.get("epochs", 10), unit="epoch", disable=not progress) as bar:
+    total = len(keys) * plan.get("epochs", 10)
+    with tqdm(total=total, unit="epoch", leave=False, file=sys.stdout, disable=not progress) as bar:
         for name, seed in keys:
             bar.set_description(f"{name}, seed {seed}")
             options = {**plan, **variants[name]}
@@ -95,4 +98,5 @@ def _new(make: Callable[[], nn.Module], seed: int) -> nn.Module:
 
 def predict(segmenter: Segmenter, images: Sequence[Any]) -> Tensor:
     """Return the masks of images of one size, N×H×W, int64."""
-    return torch.stack([torch.from_numpy(mask).long() for mask in segmenter.predict_batch(list(images))])
+    with use_threads(1):
+        return torch.stack([torch.from_numpy(mask).long() for mask in segmenter.predict_batch(list(images))])

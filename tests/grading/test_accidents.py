@@ -8,8 +8,8 @@ from accident_class import LIMITS, MEGABYTES, accidents
 from accidents import cells, editors, files, runs
 from grading_class import LESSON, RIGHT, as_bytes, hand_in, notebook
 from nbgrader.api import Gradebook
-
 from segcourse.exercises.display import text
+
 from segcourse.grading import grade_lesson
 from segcourse.grading.course import Course
 from segcourse.grading.nbgrader_plugins import StatusExport

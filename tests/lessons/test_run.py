@@ -89,9 +89,7 @@ def test_every_number_in_the_prose_is_in_an_output(solved):
     name, notebook = solved
     given = GIVEN[name]
     output = " ".join(shown(cell) for cell in notebook.cells if cell.cell_type == "code")
-    shown_numbers = [
-        float(number) for number in re.findall(r"\d+(?:\.\d+)?(?:e-?\d+)?", output.replace(",", ""))
-    ]
+    outputs = [float(number) for number in re.findall(r"\d+(?:\.\d+)?(?:e-?\d+)?", output.replace(",", ""))]
     prose = "\n".join(plain_prose(cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
     wanted = set(re.findall(r"(?<![\d.])\d+\.\d+(?![\d.])|(?<![\d.])\d+(?:\.\d+)? ?%", prose))
     unused = set(given) - wanted
@@ -128,7 +126,7 @@ def shown(cell):
 
 
 def plain_prose(source):
-    """Return a text without code, formulas, links, headings' numbers, references to sections and arXiv ids."""
+    """Return a text without code, formulas, links, headings, list items, and references."""
     source = re.sub(r"(?s)\$\$?.*?\$\$?|`[^`]*`|<code>.*?</code>|\]\([^)]*\)", " ", source)
     references = r"(?m)^#+ .*$|arXiv\s+\d+\.\d+|[Ee]xercises? \d+\.\d+|\bin \d\.\d\b|^- .*$"
     return re.sub(references, " ", source)

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nbgrader.api import Gradebook
+from segcourse.exercises.smallest import Smallest
+from segcourse.exercises.verdicts import GroupResult, Verdict
 from typer.testing import CliRunner
 
 from segcourse import cli, dice_score, exercises
 from segcourse.course import lessons, solutions
 from segcourse.errors import SegcourseError
-from segcourse.exercises.smallest import Smallest
-from segcourse.exercises.verdicts import GroupResult, Verdict
 from segcourse.grading.course import Course
 from segcourse.grading.judging.result import OwnTest, Result
 from segcourse.grading.telling import class_figures, report, worth_a_look
