@@ -127,4 +127,8 @@ def _as_html(output: Any) -> str:
 
 
 def _text_block(text: str) -> str:
-    return f'<pre style="white-space:pre-wrap">{html.escape(text.rstrip())}</pre>' if text.strip() else ""
+    return (
+        f'<pre style="white-space:pre-wrap;font-family:monospace">{html.escape(text.rstrip())}</pre>'
+        if text.strip()
+        else ""
+    )
