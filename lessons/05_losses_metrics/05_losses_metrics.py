@@ -62,8 +62,8 @@ samples = list(lesions)  # each has .image (3 x H x W), .mask (H x W, 0 skin, 1 
 # %% [markdown]
 # ## 1. Where this ends
 #
-# ![Three small held-out lesions in rows: the picture, the true outline, and the outlines that one network draws after
-# training with three different losses. In each row the three outlines differ.](result.png)
+# ![Three small held-out lesions in rows: the true outline, then the outlines that one network draws after training with
+# three different losses. In each row the three outlines differ, and another loss has the best Dice.](result.png)
 #
 # One small network, trained with three losses, draws three different outlines of the same lesion. Which loss is best? To
 # answer, you need a score that you trust. So scores come first.
@@ -294,7 +294,7 @@ random_matrices = torch.randint(0, 50, (1000, 4, 4), generator=torch.Generator()
 accuracies = torch.stack([metrics.pixel_accuracy(matrix) for matrix in random_matrices])
 micro = torch.stack([one_sum(matrix) for matrix in random_matrices])
 difference = (micro - accuracies / (2 - accuracies)).abs().max()
-print(f"largest difference in 1,000 random matrices: {difference:.7f}")
+print(f"largest difference in 1,000 random matrices: {difference:.0e}")
 
 # %% [markdown]
 # It isn't. With all classes in one sum, the intersections add up to the right pixels $R$, and the unions to $2N - R$. So
@@ -983,8 +983,8 @@ with predict("Tiny lesions: which moves the mean Dice more?", choices) as reveal
 # <details><summary>What can you conclude?</summary>
 #
 # On the tiny lesions, two trainings of the *same* loss differ by more, on average, than the means of the best and the worst loss.
-# If you train each loss once, you can find almost any order. Ten seeds show more: soft Dice has the best mean and wins with
-# most seeds. On the ordinary lesions the losses are closer still. This is how to read such a table: a difference needs several
+# If you train each loss once, chance can put a worse loss ahead. Ten seeds show more: soft Dice has the best mean, and it wins
+# with most seeds. On the ordinary lesions the losses are closer still. This is how to read such a table: a difference needs several
 # seeds, and it is worth more if a reason predicted it.
 # </details>
 #
