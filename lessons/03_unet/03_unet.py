@@ -16,21 +16,22 @@
 # %% [markdown]
 # # Lesson 3 · U-Net: keep the detail
 #
-# A network that names what is in a picture can forget where things were. A network that has to outline a lesion can't. The
-# U-Net of 2015 solves this with four copies, called *skips*. Here you build it, take the skips away again, and see on the same
+# A network that names what is in a picture may forget where things were. A network that outlines a lesion must not. The U-Net of
+# 2015 solves this with four *skips*: copies of its early feature maps, handed straight to the late layers. Here you build it, take the skips away again, and see on the same
 # lesions what they were for.
 #
 # This lesson takes about 75 minutes, and the stretch exercise another 15. You need a little PyTorch: you have written an
 # `nn.Module` before. The cells run for about a minute on two processor cores. All pictures are drawn by code,
-# `load_dataset("lesions")`, 64 x 64 pixels large, so the lesson works offline.
+# `load_dataset("lesions")`, 64 x 64 pixels in size, so the lesson works offline. (A *feature map* is a picture of numbers that a
+# layer computes; each of its *channels* is one such picture.)
 
 # %% [markdown]
 # ## What you will be able to do
 #
 # - stack convolution, batch norm and ReLU, and say what one output pixel sees: `DoubleConv`
 # - bring a small map up to the size of its skip, also when the size is odd: `Up`
-# - build the whole U-Net for pictures of any size, and say why it ends in logits: `UNet`
-# - count what training may change, and find where it sits: `count_parameters`
+# - build the whole U-Net for pictures of any size, and say why it ends in logits (raw scores, before sigmoid or softmax): `UNet`
+# - count the trainable parameters, and see which layers hold them: `count_parameters`
 # - let the network choose which parts of a skip it wants (stretch): `AttentionGate`
 
 # %%
@@ -49,7 +50,7 @@ from segcourse.widgets import predict
 
 # %%
 torch.manual_seed(0)
-pictures = ladder.pictures()  # .train and .val, and two groups of held-out lesions: .test and .tiny
+pictures = ladder.pictures()  # .train, .val; .test and .tiny are never trained on
 masks = torch.stack([sample.mask for sample in pictures.test])  # 120 x 64 x 64; 0 is skin, 1 is lesion
 
 # %% [markdown]
@@ -59,27 +60,28 @@ masks = torch.stack([sample.mask for sample in pictures.test])  # 120 x 64 x 64;
 # network with skips. The outlines without skips are round blobs; those with skips follow the border more
 # closely.](result.png)
 #
-# Three held-out lesions and two networks. Both networks have the same layers, the same starting weights and the same
-# training. The network in the third column got zeros where its skips should be. In section 5 you train both.
+# Three held-out lesions and two networks. Both networks have the same layers, the same starting weights and the same training.
+# The network in the third column got zeros in place of its skips. In section 5 you train two such networks.
 
 # %% [markdown]
 # ## 2. What fits through the bottleneck
 #
-# On the way down, a U-Net halves the picture four times: 64 x 64 pixels become a map of 4 x 4, the *bottleneck*. That is how it
-# sees the whole lesion at once. But the outline has to come back from there. The half that goes down is the *encoder*, the
+# On the way down, a U-Net halves the picture four times: 64 x 64 pixels become a map of 4 x 4, the *bottleneck*. So each cell of the
+# bottleneck sees a large part of the picture. But the outline has to be rebuilt from these few cells. The half that goes down is the *encoder*, the
 # half that comes up again is the *decoder*.
 #
-# Suppose each cell of the small map held a single number: how much of it is lesion. We shrink the true masks to such numbers,
-# enlarge them smoothly, and call everything above 1/2 lesion. How much of a mask survives? (The *Dice score* of two masks is
-# twice their shared area over the sum of their areas: 1 for equal masks, 0 for masks that share nothing.)
+# Suppose each cell of the small map held a single number: the fraction of its area that is lesion. We shrink the true masks to such numbers,
+# enlarge them smoothly, and call everything above 1/2 lesion. How much of a mask survives? (The *Dice score* is twice the shared
+# area over the sum of the two areas: 1 for equal masks, 0 for masks that share nothing.)
 
 # %%
 def shrunk_and_enlarged(masks, factor):
-    """The masks that are left of block means, each over `factor` x `factor` pixels."""
+    """Average over blocks of `factor` x `factor` pixels, enlarge, and threshold at 1/2."""
     means = F.avg_pool2d(masks[:, None].float(), factor)
     return F.interpolate(means, size=masks.shape[-2:], mode="bilinear")[:, 0] > 0.5
 
 
+# %%
 bands = {"below 0.70": 0.0, "0.70 to 0.85": 0.7, "0.85 to 0.95": 0.85, "above 0.95": 0.95}
 question = "True masks, shrunk to 4 x 4 and enlarged again: what is their mean Dice?"
 with predict(question, bands) as reveal:
@@ -88,18 +90,16 @@ with predict(question, bands) as reveal:
     kept = {name: dice_score(mask, masks).mean().item() for name, mask in redrawn.items()}
     show_bars(kept, xlabel="mean Dice of the redrawn masks")
     reveal(kept["4 x 4"])
-
-# %%
-chosen, white = [4, 0, 12], (255, 255, 255)
-panels, titles = [], []
-for i in chosen:
-    truth = outline(pictures.test[i].image, masks[i], colour=white)
-    panels += [truth] + [outline(truth, redrawn[name][i].long()) for name in ("16 x 16", "8 x 8", "4 x 4")]
-    titles += ["truth", "from 16 x 16", "from 8 x 8", "from 4 x 4"]
-show_image(panels, titles, alt="Three lesions, true outline and redrawn ones; from 4 x 4 a blob is left.")
+    panels, titles = [], []
+    for i in (4, 0, 12):
+        truth = outline(pictures.test[i].image, masks[i], colour=(255, 255, 255))
+        for name in ("16 x 16", "8 x 8", "4 x 4"):
+            panels.append(outline(truth, redrawn[name][i].long()))
+            titles.append(f"from {name}")
+    show_image(panels, titles, alt="Three lesions, true and redrawn outlines; from 4 x 4 a blob is left.")
 
 # %% [markdown]
-# White is the true outline, orange is what is left of it. A real bottleneck holds more than one number per cell (hundreds of
+# In the pictures, white is the true outline and orange is the outline that was redrawn from the small map. A real bottleneck holds more than one number per cell (hundreds of
 # channels), so this is no law. But some of those numbers would have to describe where the edge runs, and there is a cheaper
 # way: the encoder had the full-size map a moment ago. Keep it, and give it to the decoder.
 #
@@ -149,7 +149,7 @@ with predict(question, choices) as reveal:
 # - input: float tensor, N x in_channels x H x W, any H and W
 # - output: N x out_channels x H x W, the same H and W
 # - batch norm with PyTorch's defaults, between convolution and ReLU
-# - the check looks at what the block does: sizes, numbers, training mode, gradients. Names and spelling are yours. Biases
+# - the check looks at what the block does: sizes, numbers, training mode, gradients. Choose your own names. Biases
 #   in the convolutions are neither asked for nor forbidden
 #
 # To compare numbers, the check sets your weights. It knows convolutions, linear layers, matmul, einsum and batch norm, as
@@ -204,14 +204,14 @@ with predict(question, choices) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Pooling drops the last row of an odd height, and doubling can't know that it was there. This picture loses five rows and three
+# Pooling drops the last row of an odd height, and doubling can't know that the row was there. This picture loses five rows and three
 # columns on the round trip.
-# </details>
 #
 # In a U-Net, such a picture doesn't even get that far. At the second step up, a map of 24 rows meets a skip of 25, and they can't
-# be concatenated. The paper lets the picture shrink: 572 x 572 in, 388 x 388 out, and it crops each skip to fit. Then the masks
-# no longer fit the pictures. We do the opposite. The *skip* has the size that we want back, so the small map is padded to that
-# size with a row or a column of zeros. The convolutions that follow smooth the seam.
+# be concatenated. The paper's convolutions have no padding, so its pictures shrink anyway: 572 x 572 in, 388 x 388 out, and each skip is
+# cropped to fit. Then the masks
+# no longer fit the pictures. We keep the skip whole, and pad the small map instead. The small map gets a row or a column of zeros where the skip is larger. The convolutions that follow smooth the seam.
+# </details>
 
 # %% [markdown]
 # ### Exercise 3.2 · `Up` · difficulty 2 of 3 · 15 minutes · 4 points
@@ -222,16 +222,17 @@ with predict(question, choices) as reveal:
 # - `x`: N x in_channels x h x w, from below; `skip`: N x skip_channels x H x W, where H is 2h or 2h + 1, and W likewise
 # - a transposed convolution (kernel 2, stride 2) doubles the size of `x` and leaves `in_channels // 2` channels
 # - `x` is padded with zeros to H x W, on whichever side you like; it is not stretched, and the skip stays whole
-# - `x` and the skip are concatenated along the channels, in either order; a double convolution makes out_channels of them
+# - `x` and the skip are concatenated along the channels, in either order; a double convolution turns them into out_channels channels
 # - returns N x out_channels x H x W
 #
 # If your `DoubleConv` is not finished, `blocks.DoubleConv` of the library does the same.
 #
-# <details><summary>Hint 1: how do I pad?</summary>
+# <details><summary>Hint 1: how do I concatenate and pad?</summary>
+# <code>torch.cat([x, skip], dim=1)</code> concatenates along the channels.
 # <code>F.pad(x, [left, right, top, bottom])</code>: it counts from the last axis, so columns come before rows.
 # </details>
 # <details><summary>Hint 2: the channel numbers do not fit</summary>
-# After concatenating, there are the channels of the skip and those that the transposed convolution left.
+# After concatenating, the number of channels is <code>skip_channels + in_channels // 2</code>.
 # </details>
 # <details><summary>Hint 3: right for even sizes, wrong for odd ones</summary>
 # Print <code>skip.shape</code> and <code>x.shape</code> after the transposed convolution. What is missing, and is it a
@@ -257,11 +258,11 @@ print(x.shape, "and", skip.shape, "->", Up(8, 4, 4)(x, skip).shape)
 check("Up", Up)
 
 # %% [markdown]
-# ## 4. A network that you can see through
+# ## 4. Following one pixel through the network
 #
-# Before you build the whole network, look through one. The next cell makes every layer of a U-Net *transparent*: each convolution
-# passes on the mean of its channels, pixel by pixel, and batch norm changes nothing. Only the plumbing is left: four poolings,
-# four doublings, four skips.
+# Before you build the whole network, watch a single pixel pass through one. The next cell makes every layer of a U-Net *transparent*:
+# each convolution outputs, at every pixel, the mean of its input channels, and batch norm changes nothing. What is left are the
+# connections: four poolings, four doublings, four skips.
 #
 # The input is a black picture with a single bright pixel. Each step up takes the mean of its skip and of the map from below.
 
@@ -283,13 +284,13 @@ with predict(question, list(shares)) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Seen through, a U-Net is a sum of five pictures: half of the picture itself, a quarter of it pooled by 2, an eighth pooled by 4,
-# a sixteenth pooled by 8, and another sixteenth pooled by 16. Without skips only the last one is left: brightness 0.0625,
-# spread over 16 x 16 pixels, and nothing says which pixel it was. Training changes the weights, but it can't add new pipes.
+# Each step up takes a mean, so the topmost skip gets half, the next one half of the rest, and so on: 1/2, 1/4, 1/8, 1/16, and 1/16 for
+# the bottleneck. Without skips only the bottleneck's part is left: brightness 0.0625, spread over 16 x 16 pixels, and nothing says
+# which pixel it was. Training changes the weights, but it can't add new connections.
 # </details>
 #
-# The next check looks at your network in the same way. It sets the weights of whatever you wrote by this rule, sends in the
-# bright pixel, and reads these five numbers. It needs no names.
+# The next check looks at your network in the same way. It sets your weights by this rule, sends in the bright pixel, and reads the
+# brightness at these five places. So the names of your layers don't matter.
 
 # %% [markdown]
 # ### Exercise 3.3 · `UNet` · difficulty 3 of 3 · 25 minutes · 6 points
@@ -306,13 +307,14 @@ with predict(question, list(shares)) as reveal:
 #
 # - `UNet(in_channels, num_classes, width=64)`; the picture is N x in_channels x H x W, H and W at least 16
 # - level 1 is a double convolution; each step down is a 2 x 2 max pooling and a double convolution
-# - each step up is an `Up` that gets the level's features from before the pooling
-# - at the end a 1 x 1 convolution makes num_classes of width channels
+# - each step up is an `Up`; its skip is what the double convolution of the same level returned, from before the pooling
+# - at the end a 1 x 1 convolution turns the width channels into num_classes channels
 # - returns logits, N x num_classes x H x W: any real numbers, no sigmoid, no softmax
 # - gradients reach every parameter, through the skips as well
 #
-# `blocks.DoubleConv`, `blocks.Down(in_channels, out_channels)` and `blocks.Up` of the library may be used. Half a network
-# that runs is a good step: print shapes as you go, and the reply below will show what you printed.
+# `blocks.DoubleConv`, `blocks.Down(in_channels, out_channels)` and `blocks.Up` of the library may be used. First make half of the network run, and
+# print shapes: the reply shows what your answer prints. (A single picture of 16 x 16 pixels is one pixel at the bottom. Batch norm
+# can't train on that, so call `.eval()` before you try it.)
 #
 # <details><summary>Hint 1: where do I keep the skips?</summary>
 # In a list. The last one in is the first one that the decoder needs.
@@ -321,7 +323,8 @@ with predict(question, list(shares)) as reveal:
 # PyTorch looks for layers in attributes, and in <code>nn.ModuleList</code>, but not in Python's own lists.
 # </details>
 # <details><summary>Hint 3: which numbers go into Up?</summary>
-# From below come twice as many channels as the level has: <code>Up(2 * c, c, c)</code>.
+# Level 1 has <code>c = width</code> channels, and each level below has twice as many: <code>2 * width</code>,
+# <code>4 * width</code> and so on. The step up to a level with c channels is <code>Up(2 * c, c, c)</code>.
 # </details>
 
 
@@ -346,7 +349,8 @@ check("UNet", UNet)
 # ## 5. With and without
 #
 # Train two networks of width 8 on the same 400 pictures for eight epochs. One of them gets zeros in place of its skips. It loses
-# no layer and no parameter, only what flows across. The network with skips is *yours* if it passes its check.
+# no layer and no parameter, only the information that flows across. The network with skips is *yours* if it passes its check, and the
+# course's own otherwise. `compare` trains each of the `variants` with `fit`, the course's training loop, and keeps the results.
 #
 # The two trainings take about half a minute on two cores, and a bar shows how far they are.
 
@@ -358,13 +362,13 @@ variants = {
     "with skips": {"model": lambda: MyUNet(3, 2, 8)},
 }
 print(ladder.PLAN)
-watch = [pictures.test[i] for i in chosen]
+watch = [pictures.test[i] for i in (4, 0, 12)]
 trials = compare(variants, pictures.train, pictures.val, seeds=[seed], watch=watch, **ladder.PLAN)
 curves = {name: curve for (name, _), curve in trials.curves.items()}
 show_curves(curves, xlabel="epoch", ylabel="validation Dice, per image")
 
 # %% tags=["skip-grading"]
-trials.play(2)  # the third of the three watched lesions, epoch by epoch
+trials.play(2)  # the last of the watched lesions, epoch by epoch
 
 # %% tags=["skip-grading"]
 thirds = ladder.thirds(masks)  # the held-out lesions, sorted by size
@@ -381,41 +385,41 @@ with predict(question, list(thirds)) as reveal:
     reveal(max(gains, key=gains.get))
 
 # %% tags=["skip-grading"]
-smallest = thirds["smallest"]
-i = int(smallest[gain[smallest].argsort()[len(smallest) // 2]])  # the one with the median gain
+i = int(gain.argsort()[-20])  # a lesion that gained much
 images, truths, found = [pictures.test[i].image] * 2, [masks[i]] * 2, [one[i] for one in predicted.values()]
 show_results(images, truths, found, names=["skin", "lesion"], titles=list(predicted))
 
 # %% [markdown]
 # ### What other seeds say
 #
-# Before you explain a small number, ask whether you would see it again tomorrow. Another random seed changes the starting weights
+# Before you explain a small difference, ask whether a second training would show it again. Another random seed changes the starting weights
 # and the order of training. Here are the gains of ten seeds, trained beforehand with `python -m segcourse.course.ladder`.
 
 # %%
-question = "With how many of ten seeds does the smallest third gain most?"
-with predict(question, {"0 to 4": 0, "5 to 7": 5, "8 to 10": 8}) as reveal:
-    gains = {}
+question = "In how many of the ten trainings does the same third gain most?"
+with predict(question, {"4 or 5": 4, "6 or 7": 6, "8 to 10": 8}) as reveal:
+    shipped = {}
     for third in thirds:
         both = ladder.spread(third, "U-Net", "U-Net without skips")
-        gain = gains[third] = torch.tensor(both["U-Net"]) - torch.tensor(both["U-Net without skips"])
-        print(f"{third:8} mean gain {gain.mean():.2f}, from {gain.min():.2f} to {gain.max():.2f}")
-    most = (gains["smallest"] > torch.maximum(gains["middle"], gains["largest"])).sum().item()
-    print(f"the smallest third gains most with {most} of 10 seeds")
-    reveal(most)
+        one = shipped[third] = torch.tensor(both["U-Net"]) - torch.tensor(both["U-Net without skips"])
+        print(f"{third:8} mean gain {one.mean():.2f}, from {one.min():.2f} to {one.max():.2f}")
+    winners = torch.stack(list(shipped.values())).argmax(dim=0).tolist()
+    counts = {third: winners.count(i) for i, third in enumerate(thirds)}
+    print(f"gains most: {counts}")
+    reveal(max(counts.values()))
 
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# A large lesion is a blob, and 128 channels can redraw a blob. A small lesion is hardly more than its border, and the border is
-# what the bottleneck loses (section 2). You can trust the direction, because nine of ten seeds agree. You can't trust the size
-# of the gain: it differs by a factor of three from seed to seed.
+# In nine of ten trainings the smallest third gains most. A large lesion is a blob, and 128 channels can redraw a blob. A small lesion
+# is hardly more than its border, and the border is what the bottleneck loses (section 2). Your own training may have been the tenth:
+# a single one is not enough. You can trust the direction. You can't trust the size of the gain, which differs by a factor of three.
 # </details>
 #
 # So far, every held-out lesion covered at least 2 % of its picture. What happens to the fifty tiny lesions below 2 %?
 
 # %%
-question = "How many of 50 tiny lesions does a network without skips miss completely (mean of ten seeds)?"
+question = "On how many of 50 tiny lesions does a network without skips predict no lesion pixel at all?"
 with predict(question, {"under 5": 0, "5 to 15": 5, "over 15": 15}) as reveal:
     missed = {}
     for score in ("missed", "tiny"):
@@ -426,13 +430,14 @@ with predict(question, {"under 5": 0, "5 to 15": 5, "over 15": 15}) as reveal:
     reveal(missed["missed", "U-Net without skips"])
 
 # %% [markdown]
-# The original U-Net was made for the thin membranes between cells, where everything is border.
+# These are means over ten seeds. One of the tasks in the original paper was to find the thin membranes between cells, where everything
+# is border.
 
 # %% [markdown]
 # ## 6. Thirty-one million numbers
 #
-# In its original width, a U-Net has 31 million parameters. An optimiser such as AdamW stores each of them three times, a file
-# holds them, and a small data set has to determine them. Where do they sit?
+# In its original width, a U-Net has 31 million parameters. Training with AdamW needs room for four numbers per parameter:
+# itself, its gradient, and two averages. And a small data set has to fix all their values. Where do they sit?
 
 # %%
 choices = ["the top: maps with every pixel", "all levels about equally", "the bottom: the smallest maps"]
@@ -462,7 +467,7 @@ with predict("Which part of the U-Net holds the most parameters?", choices) as r
 # Count the numbers that training may change.
 #
 # - `model`: any `nn.Module`
-# - returns an int: how many numbers there are in its parameters, biases included, at any depth of nesting
+# - returns an int: how many numbers there are in its parameters, biases included, also in layers inside layers
 # - a frozen parameter (`requires_grad` is False) does not count; a layer or a weight that is used twice counts once; what
 #   is measured and not trained (batch norm's running mean and variance) does not count
 #
@@ -484,14 +489,16 @@ print(count_parameters(nn.Conv2d(3, 8, kernel_size=3)))  # 3 x 3 x 3 x 8 weights
 check("count_parameters", count_parameters)
 
 # %% [markdown]
-# ## 7. Not everything across (stretch)
+# ## 7. Not everything should cross (stretch)
 #
 # A skip carries everything: the border, but also each hair and the ruler. The level below already knows roughly where the lesion
-# is. An *attention gate* lets that level decide: it fades the skip where nothing interesting is, pixel by pixel, before the two
-# are concatenated (Oktay et al. 2018).
+# is. An *attention gate* lets the level below decide. Pixel by pixel, it weakens the skip where nothing is interesting (Oktay et al. 2018).
+# Sections 8 to 10 don't need this exercise.
 #
 # $$\text{attention} = \sigma\big(\psi(\text{ReLU}(W_x\,\text{skip} + W_g\,\text{gate}))\big), \qquad
 # \text{out} = \text{skip} \cdot \text{attention}$$
+#
+# Here $\sigma$ is the sigmoid, and $W_x$, $W_g$ and $\psi$ are 1 x 1 convolutions.
 
 # %% [markdown]
 # ### Exercise 3.5 · `AttentionGate` · difficulty 2 of 3 · 15 minutes · 3 points
@@ -502,13 +509,17 @@ check("count_parameters", count_parameters)
 # - `gate`: N x gate_channels x h x w, from the level below; `skip`: N x skip_channels x H x W, about twice the size
 # - $W_g$ and $W_x$ are 1 x 1 convolutions to inner_channels, $\psi$ one from inner_channels to a single channel; no batch
 #   norm
-# - the gate, or its branch, is enlarged to H x W by interpolation (nearest or bilinear) before the sum
+# - the gate (or $W_g$ gate) is enlarged to H x W by interpolation (nearest or bilinear) before the sum
 # - returns N x skip_channels x H x W: the skip, each pixel of it multiplied by one number between 0 and 1
 #
 # <details><summary>Hint 1: sizes first</summary>
 # <code>F.interpolate(gate, size=skip.shape[-2:])</code> gives both the same size.
 # </details>
-# <details><summary>Hint 2: one map for all channels</summary>
+# <details><summary>Hint 2: shapes, step by step</summary>
+# gate 1 x 8 x 2 x 3, after W_g 1 x 2 x 2 x 3, enlarged 1 x 2 x 5 x 6. skip 1 x 4 x 5 x 6, after W_x 1 x 2 x 5 x 6. Their sum, ReLU,
+# ψ and sigmoid: 1 x 1 x 5 x 6.
+# </details>
+# <details><summary>Hint 3: one map for all channels</summary>
 # A tensor N x 1 x H x W times one of N x C x H x W is broadcast over the channels.
 # </details>
 
@@ -533,17 +544,17 @@ check("AttentionGate", AttentionGate)
 # %% [markdown]
 # ## 8. The ladder
 #
-# The ladder compares every method of the course on the same 120 held-out lesions, with the Dice of each single lesion. Otsu's
-# threshold (1979) calls everything darker than one grey value a lesion. It has no parameters. The course's own results are means
-# over ten seeds. Yours stand below.
+# The ladder compares every method of the course on the same 120 held-out lesions, and shows the Dice of every lesion. Otsu's threshold
+# (1979) calls everything darker than one grey value a lesion, and learns nothing. The course's own results are means over ten seeds.
+# Your results are below them.
 
 # %% tags=["skip-grading"]
 chart = ladder.show({f"yours, {name}": scores for name, scores in dice.items()})
 
 # %% [markdown]
 # A threshold fails on many of these lesions, because hairs, rulers and dark corners are dark, too. The green band shows how well
-# two people agree. That the U-Net comes near it says as much about the pictures as about the network: these lesions are drawn by
-# code, small, and without faint borders. The people outlined photographs.
+# two people agree. The U-Net comes close, but that is partly because these lesions are easy: drawn by code, with clear borders. The two people
+# outlined real photographs.
 
 # %% [markdown]
 # ## 9. When it goes wrong
@@ -556,19 +567,19 @@ chart = ladder.show({f"yours, {name}": scores for name, scores in dice.items()})
 # %%
 torch.manual_seed(0)
 network = segcourse.UNet(3, 2, width=4)
-image, other, third = (sample.image for sample in list(pictures.test)[:3])
+image, other, another = (sample.image for sample in pictures.test[:3])
 with torch.no_grad():
     first = network(torch.stack([image, other]))[0]
-    second = network(torch.stack([image, third]))[0]
+    second = network(torch.stack([image, another]))[0]
 print(f"logits of the same picture differ by up to {(first - second).abs().max():.2f} (expected: 0)")
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# What does batch norm use in training mode: its own statistics, or those of the batch? A network that predicts needs one call
-# before. (<code>Segmenter</code> makes it for you.)
+# What does batch norm use in training mode: the averages collected during training, or those of the current batch? A network needs
+# one method call before it predicts.
 # </details>
 #
-# ### 9.2 "Good in validation, nothing found in the demo"
+# ### 9.2 "Good in validation, poor in the demo"
 
 # %% tags=["skip-grading"]
 network = trials.segmenters["with skips", seed].model
@@ -580,20 +591,19 @@ print(f"mean Dice {dice_score(found, masks).mean():.2f}; section 5 measured {bef
 # %% [markdown]
 # <details><summary>Where to look</summary>
 # The weights are the same, so the inputs must differ. <code>fit</code> normalises each picture before the network sees it: it
-# subtracts a mean per colour channel and divides by a standard deviation. Which line does that here?
-# (<code>trials.segmenters["with skips", seed]</code> has <code>.mean</code> and <code>.std</code>, and its
+# subtracts a mean per colour channel and divides by a standard deviation. No line does that here. (<code>trials.segmenters["with skips", seed]</code> has <code>.mean</code> and <code>.std</code>, and its
 # <code>predict</code> uses them.)
 # </details>
 #
 # ### 9.3 "The new head never learns"
 #
-# A trained network gets a new last layer, for another task. The loss barely moves.
+# A network with a fixed body gets a new last layer, for another task. The loss does not move.
 
 # %%
 torch.manual_seed(0)
 network = segcourse.UNet(3, 2, width=4)
 for part in (network.stem, network.downs, network.ups):
-    part.requires_grad_(False)  # only the head shall learn
+    part.requires_grad_(False)  # only the last layer should learn
 optimizer = torch.optim.AdamW(network.parameters(), lr=0.1)
 network.head = nn.Conv2d(4, 2, kernel_size=1)
 image, target = pictures.test[0].image[None], masks[:1]
@@ -615,13 +625,13 @@ print("loss every five steps:", [f"{value:.2f}" for value in history[::5]])
 # %% [markdown]
 # ## 10. In five lines
 #
-# 1. Downsampling buys context and costs position: a 4 x 4 map knows that there is a lesion, not where its border runs.
+# 1. Downsampling gains context and loses position: a 4 x 4 map knows that there is a lesion, not where its border runs.
 # 2. A skip takes the encoder's features, from before the pooling, straight to the decoder level of the same size.
-# 3. Odd sizes lose a row or a column at each halving. `Up` pads to the skip, so a picture of any size comes back whole.
-# 4. Three quarters of the parameters sit at the bottom. Very few at the top draw the outline.
-# 5. The network ends in logits. Sigmoid and softmax belong to the loss, and to the code that reads the result.
+# 3. Each halving of an odd size loses a row or a column. `Up` pads to the skip, so a picture of any size comes back whole.
+# 4. Three quarters of the parameters sit at the bottom. The few at the top draw the outline.
+# 5. The network ends in logits, because the loss applies softmax itself. A second softmax would squeeze the gradient.
 #
-# **Read on.** Ronneberger, Fischer and Brox 2015, *U-Net* (arXiv 1505.04597): section 2 and figure 1 for the architecture, section 3
-# for the weighted loss and the initialisation. Oktay et al. 2018, *Attention U-Net* (arXiv 1804.03999): section 2, equations 1
-# and 2, for the gate. Next comes lesson 4, which keeps the detail in another way: it never gives it up. If lesson 4 isn't in your
-# folder yet, continue with lesson 5.
+# **Read on.** Ronneberger, Fischer and Brox 2015, *U-Net* (arXiv 1505.04597): section 2 and figure 1 for the architecture (without batch norm), section 3 for the
+# weighted loss and the initialisation. Oktay et al. 2018, *Attention U-Net* (arXiv 1804.03999): section 2, equations 1 and 2, for the gate (which shrinks the skip
+# instead of enlarging the gate). Lesson 4 shows a network that never gives up the detail. If lesson 4 isn't in your folder yet,
+# continue with lesson 5.
