@@ -110,7 +110,7 @@ def doctor(
         else:
             findings.append(doctor.sandbox())
     else:
-        from segcourse.grading.admitting import preview
+        from segcourse.grading.submissions import preview
 
         findings = preview.findings(notebook)
     typer.echo(doctor.table(findings))

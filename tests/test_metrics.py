@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segcourse import counting, metrics
+from segcourse import counting
 from segcourse.errors import DataError
 from segcourse.metrics import (
     Scores,

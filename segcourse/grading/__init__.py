@@ -94,10 +94,10 @@ class Session:
     def task(self, student: str) -> "Task | Result":
         """The first half of step 1: what there is to grade, or the refusal where there is nothing."""
         from segcourse.exercises.observations import clip  # files' names may hold anything
-        from segcourse.grading.admitting.collect import find_submission
         from segcourse.grading.course import software
         from segcourse.grading.judging.verdict import Task
         from segcourse.grading.notebooks import Refused
+        from segcourse.grading.submissions.find import find_submission
 
         course, lesson = self.course, self.lesson
         if not _is_text(student):

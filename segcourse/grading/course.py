@@ -13,9 +13,9 @@ from pathlib import Path
 
 from segcourse.errors import SegcourseError
 from segcourse.files import replacing
-from segcourse.grading.admitting.collect import lesson_folder
 from segcourse.grading.running.surroundings import PACKAGE
 from segcourse.grading.running.watch import Limits
+from segcourse.grading.submissions.find import lesson_folder
 
 
 @dataclass(frozen=True)

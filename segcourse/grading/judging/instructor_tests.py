@@ -12,9 +12,9 @@ from nbformat.v4 import new_code_cell, new_output
 from segcourse.grading.judging.result import OwnTest
 
 if TYPE_CHECKING:
-    from segcourse.grading.admitting.admit import Admitted
     from segcourse.grading.judging.events import Events
     from segcourse.grading.notebooks import Lesson
+    from segcourse.grading.submissions.recognise import Admitted
 
 FAILED = {
     "too slow": "took longer than a cell may",

@@ -19,8 +19,6 @@ from segcourse.errors import SegcourseError
 from segcourse.exercises import engine
 from segcourse.exercises.verdicts import GroupResult, Verdict
 from segcourse.grading import course
-from segcourse.grading.admitting.admit import Admitted, admit
-from segcourse.grading.admitting.needed import left_out, missed
 from segcourse.grading.judging import instructor_tests
 from segcourse.grading.judging.events import LOST, Events
 from segcourse.grading.judging.result import Result
@@ -28,6 +26,8 @@ from segcourse.grading.lesson import parse_lesson
 from segcourse.grading.notebooks import Cell, Lesson, Refused
 from segcourse.grading.running import isolation, sandbox
 from segcourse.grading.running.watch import Limits
+from segcourse.grading.submissions.dependencies import left_out, missed
+from segcourse.grading.submissions.recognise import Admitted, admit
 
 # The reference answer runs here, with a seed, silenced: what that sets belongs to the whole process.
 _judging = threading.Lock()

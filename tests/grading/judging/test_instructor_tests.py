@@ -23,7 +23,6 @@ from repository import make, nbgrader
 
 from segcourse.errors import SegcourseError
 from segcourse.grading import grade_lesson
-from segcourse.grading.admitting.admit import admit
 from segcourse.grading.course import Course
 from segcourse.grading.judging import instructor_tests
 from segcourse.grading.judging.events import Events
@@ -32,6 +31,7 @@ from segcourse.grading.lesson import read_lesson
 from segcourse.grading.recording.gradebook import Book
 from segcourse.grading.running import sandbox
 from segcourse.grading.running.watch import Limits
+from segcourse.grading.submissions.recognise import admit
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from accidents import cells, editors, files
 from grading_class import IOU_FOR_DICE, LESSON, POINTS, RIGHT, STUBS, as_bytes, hand_in, notebook
 from nbformat.v4 import new_code_cell
 
-from segcourse.grading.admitting.admit import admit
-from segcourse.grading.admitting.collect import find_submission, lesson_folder
 from segcourse.grading.lesson import read_lesson
 from segcourse.grading.notebooks import Refused
+from segcourse.grading.submissions.find import find_submission, lesson_folder
+from segcourse.grading.submissions.recognise import admit
 
 
 def roles(admitted) -> list[str]:

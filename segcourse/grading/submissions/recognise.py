@@ -8,10 +8,10 @@ definition and what that needs.
 
 from dataclasses import dataclass, replace
 
-from segcourse.grading.admitting import repair, source
-from segcourse.grading.admitting.locked import put_back
-from segcourse.grading.admitting.reading import read_notebook
 from segcourse.grading.notebooks import Cell, Lesson, Refused
+from segcourse.grading.submissions import patterns, repair
+from segcourse.grading.submissions.locked_cells import put_back
+from segcourse.grading.submissions.read import read_notebook
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ def admit(data: bytes, lesson: Lesson, max_megabytes: float = 50) -> Admitted:
 
 
 def _hints(cells: list[Cell], lesson: Lesson, answers: dict[str, tuple[int, ...]]) -> dict[str, str]:
-    given = {source.bare(cell.source) for cell in lesson.cells}
-    own = [c.source for c in cells if c.role in repair.RUNS and source.bare(c.source) not in given]
-    known = {name for cell in lesson.cells for name in source.defined(cell.source)} | lesson.points.keys()
+    given = {patterns.bare(cell.source) for cell in lesson.cells}
+    own = [c.source for c in cells if c.role in repair.RUNS and patterns.bare(c.source) not in given]
+    known = {name for cell in lesson.cells for name in patterns.defined(cell.source)} | lesson.points.keys()
     said = {
-        name: source.hint(name, cells[places[-1]].source if places else "", own, known)
+        name: patterns.hint(name, cells[places[-1]].source if places else "", own, known)
         for name, places in answers.items()
     }
     return {name: sentence for name, sentence in said.items() if sentence}
@@ -88,13 +88,13 @@ def _recognise(cells: list[Cell], lesson: Lesson) -> tuple[list[Cell], int]:
         if twin is None or ((twin.kind == "code") != (cell.kind == "code") and twin.role != "manual"):
             twin = _by_text(cell, lesson, labelled)
         if twin is None:
-            only_checks = source.CHECK.search(cell.source) and not source.without_checks(cell.source)
+            only_checks = patterns.CHECK.search(cell.source) and not patterns.without_checks(cell.source)
             role = "skip" if cell.role == "run" and only_checks else cell.role
             result.append(replace(cell, role=role, grade_id=None))
             continue
         lost += bool(twin.grade_id and twin.grade_id not in labelled)
         role, exercise, grade_id = twin.role, twin.exercise, twin.grade_id
-        if role == "check" and source.defines(exercise, cell.source):
+        if role == "check" and patterns.defines(exercise, cell.source):
             role, grade_id = "exercise", exercise  # an answer in the check's own cell is still an answer
         if role == "skip" and cell.source.strip() != twin.source.strip():
             role = "run"  # a student who wrote into a demonstration's cell wants it to be run
@@ -107,9 +107,9 @@ def _by_text(cell: Cell, lesson: Lesson, labelled: set[str | None]) -> Cell | No
     if cell.role != "run":
         return None
     for name in lesson.points:
-        if source.defines(name, cell.source):
+        if patterns.defines(name, cell.source):
             return lesson.cell(name)
-    if check := source.CHECK.fullmatch(cell.source.strip()):
+    if check := patterns.CHECK.fullmatch(cell.source.strip()):
         name = check.group(2)
         if name in lesson.points and f"check_{name}" not in labelled:
             return lesson.cell(f"check_{name}")
@@ -123,7 +123,7 @@ def _wrong_lesson(cells: list[Cell], lesson: Lesson) -> str:
     text = "\n".join(cell.source for cell in cells if cell.role != "text")
     for name in exercises.names():
         other = exercises.get(name).lesson
-        if other != lesson.name and (source.defines(name, text) or f'check("{name}"' in text):
+        if other != lesson.name and (patterns.defines(name, text) or f'check("{name}"' in text):
             return (
                 f"this is the notebook of {other}, handed in as {lesson.name}; hand in {lesson.name}.ipynb."
             )

@@ -11,10 +11,10 @@ from IPython.core.inputtransformer2 import TransformerManager
 from segcourse.course import lessons
 from segcourse.course.doctor import Finding
 from segcourse.errors import SegcourseError
-from segcourse.grading.admitting.admit import Admitted, admit
-from segcourse.grading.admitting.reading import read_notebook
 from segcourse.grading.lesson import read_lesson
 from segcourse.grading.notebooks import Cell, Lesson, Refused
+from segcourse.grading.submissions.read import read_notebook
+from segcourse.grading.submissions.recognise import Admitted, admit
 
 MEGABYTES = 50
 

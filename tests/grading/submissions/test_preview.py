@@ -5,7 +5,7 @@ import pytest
 
 from segcourse import exercises
 from segcourse.course import lessons
-from segcourse.grading.admitting import preview
+from segcourse.grading.submissions import preview
 
 LESSON = "05_losses_metrics"
 STUB = '{signature}\n    """What is wanted."""\n    raise NotImplementedError("Exercise 5.{number}")'

@@ -8,9 +8,9 @@ from grading_class import LESSON, RIGHT, hand_in, notebook
 from nbformat.v4 import new_code_cell
 
 from segcourse.grading import grade_lesson
-from segcourse.grading.admitting.admit import admit
-from segcourse.grading.admitting.needed import left_out
 from segcourse.grading.lesson import read_lesson
+from segcourse.grading.submissions.dependencies import left_out
+from segcourse.grading.submissions.recognise import admit
 
 DEMONSTRATIONS = [
     "masks = [torch.zeros(2, 2) for number in range(3)]",

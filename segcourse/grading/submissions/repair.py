@@ -6,8 +6,8 @@ answers, untouched stubs below both, and answers in cells that have become text.
 
 from dataclasses import replace
 
-from segcourse.grading.admitting import source
 from segcourse.grading.notebooks import Cell, Lesson
+from segcourse.grading.submissions import patterns
 
 RUNS = ("run", "exercise")
 
@@ -20,7 +20,7 @@ def code_again(cells: list[Cell], lesson: Lesson) -> tuple[list[Cell], list[str]
     result, notes = [], []
     for cell in cells:
         said = cell.source.strip()
-        answered = [name for name in lesson.points if source.defines(name, said)]
+        answered = [name for name in lesson.points if patterns.defines(name, said)]
         as_meant = cell.kind == "code" or said in texts or cell.grade_id in answers or "```" in said
         if not as_meant and (answered or said in codes):
             cell = replace(cell, kind="code", role="run")
@@ -38,7 +38,7 @@ def without_elsewhere(cells: list[Cell]) -> tuple[list[Cell], list[str]]:
     on_colab = any("google.colab" in cell.source for cell in cells)
     result, notes = [], []
     for cell in cells:
-        kept, lost = source.without_elsewhere(cell.source, on_colab) if cell.kind == "code" else ("", [])
+        kept, lost = patterns.without_elsewhere(cell.source, on_colab) if cell.kind == "code" else ("", [])
         if lost:
             lines = "; ".join(lost[:5])
             notes.append(
@@ -50,23 +50,23 @@ def without_elsewhere(cells: list[Cell]) -> tuple[list[Cell], list[str]]:
 
 def written(cells: list[Cell], lesson: Lesson, name: str) -> list[int]:
     """Where a student has written `name`: the cells that define it, else its own cell if it was touched."""
-    stub = source.bare(lesson.cell(name).source)
+    stub = patterns.bare(lesson.cell(name).source)
     own = [i for i, cell in enumerate(cells) if cell.exercise == name and cell.role in ("exercise", "skip")]
-    idle = {i for i in own if source.bare(cells[i].source) == stub}
+    idle = {i for i in own if patterns.bare(cells[i].source) == stub}
     touched = [i for i, cell in enumerate(cells) if cell.role in RUNS and i not in idle]
-    definitions = [i for i in touched if source.defines(name, cells[i].source)]
+    definitions = [i for i in touched if patterns.defines(name, cells[i].source)]
     named = definitions or [i for i in touched if i in own]
-    return named if named or own else [i for i in touched if source.assigns(name, cells[i].source)]
+    return named if named or own else [i for i in touched if patterns.assigns(name, cells[i].source)]
 
 
 def stubs_aside(cells: list[Cell], lesson: Lesson) -> tuple[list[Cell], list[str]]:
     """Leave out each untouched stub whose exercise is written elsewhere; below the answer it would win."""
     result, notes = list(cells), []
     for name in lesson.points:
-        answers, stub = written(cells, lesson, name), source.bare(lesson.cell(name).source)
+        answers, stub = written(cells, lesson, name), patterns.bare(lesson.cell(name).source)
         for i, cell in enumerate(cells):
             of_name = cell.role == "exercise" and cell.exercise == name
-            if answers and of_name and source.bare(cell.source) == stub:
+            if answers and of_name and patterns.bare(cell.source) == stub:
                 result[i] = replace(cell, role="skip")
                 if i > answers[-1]:
                     notes.append(f"the untouched stub of {name} stands below the answer and was left out")
@@ -98,7 +98,7 @@ def one_check(cells: list[Cell], lesson: Lesson, name: str) -> tuple[list[Cell],
         if i in (*own, *answers) and cell.exercise == name:
             # nbgrader stops at two cells of one grade_id
             cell = replace(cell, grade_id=name if i == labelled else None)
-        if i in checks and source.defined(own_code := source.without_checks(cell.source)):
+        if i in checks and patterns.defined(own_code := patterns.without_checks(cell.source)):
             result.append(replace(cell, source=own_code, role="run", exercise=None, grade_id=None))
         if i not in checks:
             result.append(cell)
@@ -111,7 +111,7 @@ def _said_of(
     name: str, answers: list[int], own: list[int], checks: list[Cell], original: Cell, cells: list[Cell]
 ) -> list[str]:
     notes = []
-    times = sum(source.defines(name, cells[i].source) for i in answers)
+    times = sum(patterns.defines(name, cells[i].source) for i in answers)
     if times > 1:
         notes.append(f"{name} is written {times} times; the last one was graded")
     if len(checks) > 1:
@@ -124,7 +124,7 @@ def _said_of(
 
 
 def _plain(check: Cell) -> str:
-    return source.bare(check.source).replace("'", '"')
+    return patterns.bare(check.source).replace("'", '"')
 
 
 def _needed_below(
@@ -134,12 +134,12 @@ def _needed_below(
     if not answers:
         return [], place
     runs = [(i, cell.source) for i, cell in enumerate(cells) if cell.role in RUNS]
-    known = later.union(name for i, text in runs if i <= place for name in source.defined(text))
-    wanted, needed, last = source.called(cells[answers[-1]].source) - known, [], place
+    known = later.union(name for i, text in runs if i <= place for name in patterns.defined(text))
+    wanted, needed, last = patterns.called(cells[answers[-1]].source) - known, [], place
     for i, text in runs:
-        here = [name for name in source.defined(text) if i > place and name in wanted]
+        here = [name for name in patterns.defined(text) if i > place and name in wanted]
         if here:
             needed, last = [*needed, *here], i
-            known.update(source.defined(text))
-            wanted = (wanted | source.called(text)) - known
+            known.update(patterns.defined(text))
+            wanted = (wanted | patterns.called(text)) - known
     return needed[:5], last
