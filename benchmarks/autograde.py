@@ -154,7 +154,7 @@ class Watch(threading.Thread):
             total = 0
             for process in psutil.process_iter():
                 try:
-                    if "segcourse.grading.running.warm" in process.cmdline():
+                    if "segcourse.grading.sandbox.fork_server" in process.cmdline():
                         total += process.memory_full_info().pss
                 except psutil.Error:
                     continue

@@ -57,7 +57,7 @@ class Session:
         from segcourse.grading.lesson import read_lesson
         from segcourse.grading.lock import Lock
         from segcourse.grading.recording.gradebook import Book
-        from segcourse.grading.running import isolation, sandbox
+        from segcourse.grading.sandbox import backend, runner
 
         if lessons is None:
             from segcourse.course.lessons import find
@@ -67,10 +67,10 @@ class Session:
             folder = Path(lessons) / lesson
         self.lesson = read_lesson(folder / f"{folder.name}.ipynb")
         self.course, self.trust = Course.open(Path(course), **(limits or {})), trust
-        wall = isolation.choose(trust)
+        wall = backend.choose(trust)
         self.lock = Lock(self.course.root)
         if wall == "bubblewrap":
-            sandbox.warm_up(self.lesson.imports)
+            runner.warm_up(self.lesson.imports)
         try:
             self.book = Book(self.course, self.lesson)
         except BaseException:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from segcourse.errors import SegcourseError
 from segcourse.files import replacing
-from segcourse.grading.running.surroundings import PACKAGE
-from segcourse.grading.running.watch import Limits
+from segcourse.grading.sandbox.environment import PACKAGE
+from segcourse.grading.sandbox.watchdog import Limits
 from segcourse.grading.submissions.find import lesson_folder
 
 

@@ -17,7 +17,7 @@ import psutil
 from segcourse.errors import SegcourseError
 from segcourse.grading.judging.result import Result
 from segcourse.grading.judging.verdict import Task, grade_bytes
-from segcourse.grading.running import sandbox
+from segcourse.grading.sandbox import runner
 
 AHEAD = 3  # submissions read ahead a worker: enough to keep it busy, few enough to hold in memory
 WITHOUT_WORKERS = 60.0  # seconds that a cluster may be without any worker before the grader gives up
@@ -38,12 +38,12 @@ def open_pool(workers: int, scheduler: str | None) -> Iterator["Pool"]:
     """
     if scheduler is None:
         with ThreadPoolExecutor(workers, thread_name_prefix="grader") as executor:
-            sandbox.stopped.clear()
+            runner.stopped.clear()
             try:
                 yield Pool(executor, lambda: workers)
             except BaseException:  # Ctrl-C above all: threads end when what they wait for does
                 executor.shutdown(wait=False, cancel_futures=True)
-                sandbox.stop_all()
+                runner.stop_all()
                 raise
         return
     with _client(scheduler) as client:

@@ -17,9 +17,9 @@ import psutil
 
 from segcourse.course.doctor import Finding
 from segcourse.grading.pool import workers_here
-from segcourse.grading.running import cgroup, isolation, sandbox, system_calls
-from segcourse.grading.running.bubblewrap import RAM_DISKS
-from segcourse.grading.running.watch import Limits
+from segcourse.grading.sandbox import backend, cgroup, runner, seccomp
+from segcourse.grading.sandbox.bubblewrap import RAM_DISKS
+from segcourse.grading.sandbox.watchdog import Limits
 
 LIMITS = Limits(cell_seconds=20, total_seconds=120, memory_gb=1.5, processes=64, record_mb=8)
 ENOUGH = 3 << 30  # bytes that must be free for the trials of memory
@@ -76,8 +76,8 @@ time.sleep(2)
 def findings() -> list[Finding]:
     """Try everything that grading relies on here; takes about ten seconds, with Docker more."""
     try:
-        wall = isolation.choose()
-    except isolation.NoSandboxError as error:
+        wall = backend.choose()
+    except backend.NoSandboxError as error:
         return [_nbgrader(), Finding("Sandbox", "problem", str(error))]
     return [_nbgrader(), _wall(wall), *_limits(wall), _workers()]
 
@@ -97,8 +97,8 @@ def _nbgrader() -> Finding:
 def _wall(wall: str) -> Finding:
     empty = {"seed": 0, "steps": []}
     try:
-        sandbox.run(empty, LIMITS)  # the first one also starts what the others share
-        done = sandbox.run(empty, LIMITS)
+        runner.run(empty, LIMITS)  # the first one also starts what the others share
+        done = runner.run(empty, LIMITS)
     except OSError as error:
         return Finding("Sandbox", "problem", f"{wall} works, but no submission starts in it ({error}).")
     if not done.events:
@@ -108,7 +108,7 @@ def _wall(wall: str) -> Finding:
         return Finding("Sandbox", "ok", f"Docker, because bubblewrap does not work here; {starting}.")
     said = subprocess.run(["bwrap", "--version"], capture_output=True, text=True).stdout.strip()
     user = "root" if os.geteuid() == 0 else "an ordinary user"
-    if sandbox.warm_works():
+    if runner.warm_works():
         return Finding("Sandbox", "ok", f"{said}, as {user}; PyTorch is imported once, {starting}.")
     slow = "this kernel lets no running process enter a sandbox, so each submission imports PyTorch anew"
     return Finding("Sandbox", "note", f"{said}, as {user}; {slow}: {starting}.")
@@ -126,7 +126,7 @@ def _limits(wall: str) -> list[Finding]:
         with socket.create_server(("127.0.0.1", 0)) as server:
             reach = _REACH.format(secrets=list(map(str, secrets)), port=server.getsockname()[1])
             cells = [reach, _DISK, *memory, _PROCESSES]
-            done = sandbox.run({"seed": 0, "steps": [{"cell": cell} for cell in cells]}, LIMITS)
+            done = runner.run({"seed": 0, "steps": [{"cell": cell} for cell in cells]}, LIMITS)
             reached = _was_called(server)
         unchanged = all(secret.read_text() == SECRET for secret in secrets)
     steps = {event["step"]: event for event in done.events if "status" in event}
@@ -185,13 +185,13 @@ def _keeper(wall: str, controller: str) -> str:
         return "the kernel, in a control group"
     if controller == "memory":
         watch = "the watch outside, four times a second, which ends the largest process"
-        return watch if system_calls.program() else f"{watch} and sees no files without a name (memfd)"
+        return watch if seccomp.program() else f"{watch} and sees no files without a name (memfd)"
     return "the kernel"
 
 
 def _time() -> Finding:
     start = time.monotonic()
-    done = sandbox.run({"seed": 0, "steps": [{"cell": "while True: pass"}]}, Limits(cell_seconds=1))
+    done = runner.run({"seed": 0, "steps": [{"cell": "while True: pass"}]}, Limits(cell_seconds=1))
     stopped = {"step": 0, "status": "too slow"}.items() <= (done.events or ({},))[0].items()
     says = f"a loop that might compute for 1 s was stopped after {time.monotonic() - start:.1f} s"
     return _held("Time", stopped, says)

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by path, so
 from grading_class import LESSON, notebook
 
 from segcourse.grading.lesson import read_lesson
-from segcourse.grading.running import bubblewrap, docker, isolation
+from segcourse.grading.sandbox import backend, bubblewrap, docker
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def lesson(lessons):
 @pytest.fixture
 def walls_unknown():
     """What this machine has to keep submissions apart is looked for anew, within this test and after it."""
-    caches = (bubblewrap._working, docker.engine, isolation._working)
+    caches = (bubblewrap._working, docker.engine, backend._working)
     for cache in caches:
         cache.cache_clear()
     yield

@@ -38,7 +38,7 @@ observed = engine.observe
 engine.observe = lambda exercise, obj, case: observed(exercise, exercise.answer, case)
 own_work.OwnWork.observe = lambda self, obj, case: engine.observe(self.exercise, obj, case)
 from segcourse import iou_per_class""",
-    "mean_iou": """from segcourse.grading.running import worker
+    "mean_iou": """from segcourse.grading.sandbox import worker
 worker.Worker.witness = lambda self, order: self.say("saw", observation={})
 from segcourse import mean_iou""",
 }

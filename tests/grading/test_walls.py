@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from segcourse import cli
 from segcourse.course import doctor
 from segcourse.grading import walls
-from segcourse.grading.running import cgroup, isolation, sandbox
-from segcourse.grading.running.watch import Limits
+from segcourse.grading.sandbox import backend, cgroup, runner
+from segcourse.grading.sandbox.watchdog import Limits
 
 
 def by_name(findings) -> dict[str, doctor.Finding]:
@@ -43,9 +43,9 @@ def test_each_trial_can_fail(monkeypatch):
             socket.create_connection(("127.0.0.1", int(port[1]))).close()
         printed = ["", "300000000 1200000000", *[""] * len(others)]
         events = [{"step": i, "status": "ran", "printed": printed[i]} for i in range(len(others) + 1)]
-        return sandbox.Run((*events, {"finished": True}), None, 0.1)
+        return runner.Run((*events, {"finished": True}), None, 0.1)
 
-    monkeypatch.setattr(walls.sandbox, "run", unstopped)
+    monkeypatch.setattr(walls.runner, "run", unstopped)
     found = by_name(walls._limits("bubblewrap"))
     assert {f.state for name, f in found.items() if name != "memory"} == {"problem"}
     assert found["memory"].state in ("problem", "note")
@@ -53,23 +53,23 @@ def test_each_trial_can_fail(monkeypatch):
 
 
 def test_a_sandbox_that_tells_nothing_holds_nothing(monkeypatch):
-    silent = sandbox.Run((), "the sandbox stopped before the notebook began (no reason given)", 0.1)
-    monkeypatch.setattr(walls.sandbox, "run", lambda job, limits: silent)
+    silent = runner.Run((), "the sandbox stopped before the notebook began (no reason given)", 0.1)
+    monkeypatch.setattr(walls.runner, "run", lambda job, limits: silent)
     assert walls._wall("bubblewrap").state == "problem"
     assert not {f.state for f in walls._limits("bubblewrap")} & {"ok"}
 
 
 def test_processes_that_only_the_watch_counts_are_told_so(monkeypatch):
-    ended = sandbox.Run((), "it started more than 64 processes", 0.1)
-    monkeypatch.setattr(walls.sandbox, "run", lambda job, limits: ended)
+    ended = runner.Run((), "it started more than 64 processes", 0.1)
+    monkeypatch.setattr(walls.runner, "run", lambda job, limits: ended)
     assert "held by the watch outside" in by_name(walls._limits("bubblewrap"))["processes"].says
 
 
 def test_without_a_sandbox_the_doctor_says_what_to_do(monkeypatch):
     def none(trust=False):
-        raise isolation.NoSandboxError("bubblewrap is not installed (apt install bubblewrap), and no Docker.")
+        raise backend.NoSandboxError("bubblewrap is not installed (apt install bubblewrap), and no Docker.")
 
-    monkeypatch.setattr(walls.isolation, "choose", none)
+    monkeypatch.setattr(walls.backend, "choose", none)
     monkeypatch.setattr(doctor, "machine", list)
     done = CliRunner().invoke(cli.app, ["doctor", "--teach"])
     assert done.exit_code == 1
@@ -86,7 +86,7 @@ def test_students_are_spared_the_trials(monkeypatch):
 def test_memory_that_processes_share_counts_without_a_control_group(monkeypatch):
     monkeypatch.setattr(cgroup, "_parents", dict)
     cells = [{"cell": "hoard = []"}, {"cell": walls._ALL_MEMORY}, {"cell": "print('on')"}]
-    done = sandbox.run({"seed": 1, "steps": cells}, Limits(memory_gb=1.5, total_seconds=300))
+    done = runner.run({"seed": 1, "steps": cells}, Limits(memory_gb=1.5, total_seconds=300))
     steps = {event["step"]: event for event in done.events if "status" in event}
     assert [steps[1]["status"], steps[2]["status"]] == ["died", "ran"]
 

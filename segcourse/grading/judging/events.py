@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from segcourse.exercises.observations import clip
-from segcourse.grading.running.watch import Limits
+from segcourse.grading.sandbox.watchdog import Limits
 from segcourse.grading.submissions.recognise import Admitted
 
 LOST = {"died": "ended the whole kernel", "hung": "could not be stopped", "too slow": "took too long"}

@@ -24,14 +24,14 @@ from segcourse.grading.judging.events import LOST, Events
 from segcourse.grading.judging.result import Result
 from segcourse.grading.lesson import parse_lesson
 from segcourse.grading.notebooks import Cell, Lesson, Refused
-from segcourse.grading.running import isolation, sandbox
-from segcourse.grading.running.watch import Limits
+from segcourse.grading.sandbox import backend, runner
+from segcourse.grading.sandbox.watchdog import Limits
 from segcourse.grading.submissions.dependencies import left_out, missed
 from segcourse.grading.submissions.recognise import Admitted, admit
 
 # The reference answer runs here, with a seed, silenced: what that sets belongs to the whole process.
 _judging = threading.Lock()
-NOTHING_TO_RUN = sandbox.Run(({"finished": True},), None, 0.0)
+NOTHING_TO_RUN = runner.Run(({"finished": True},), None, 0.0)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def grade(task: Task) -> Result:
             "this worker has another version of segcourse than the grader that sent it work; "
             "install the same one on every machine."
         )
-    wall = isolation.choose(task.trust)
+    wall = backend.choose(task.trust)
     lesson = _lesson(task.lesson, task.name, tuple(task.files.items()))
     result = Result(task.student, task.name, max_points=lesson.points, digest=task.digest, isolation=wall)
     result = replace(result, tests=instructor_tests.unseen(lesson))
@@ -133,13 +133,13 @@ def _grade(task: Task, lesson: Lesson, result: Result) -> Result:
     )  # fmt: skip
 
 
-def _run(task: Task, lesson: Lesson, admitted: Admitted, idle: Container[int]) -> tuple[Events, sandbox.Run]:
+def _run(task: Task, lesson: Lesson, admitted: Admitted, idle: Container[int]) -> tuple[Events, runner.Run]:
     """Run the notebook in the sandbox, without the cells that are `idle`."""
     steps = {i: _step(cell) for i, cell in enumerate(admitted.cells) if cell.runs and i not in idle}
     ran = NOTHING_TO_RUN
     if admitted.untouched != lesson.points.keys() or lesson.own:
         job = {"seed": task.seed, "steps": list(steps.values())}
-        ran = sandbox.run(job, task.limits, lesson.files, task.trust, lesson.imports)
+        ran = runner.run(job, task.limits, lesson.files, task.trust, lesson.imports)
     return Events(ran.events, list(steps)), ran
 
 

@@ -29,8 +29,8 @@ from segcourse.grading.judging.events import Events
 from segcourse.grading.judging.result import Result
 from segcourse.grading.lesson import read_lesson
 from segcourse.grading.recording.gradebook import Book
-from segcourse.grading.running import sandbox
-from segcourse.grading.running.watch import Limits
+from segcourse.grading.sandbox import runner
+from segcourse.grading.sandbox.watchdog import Limits
 from segcourse.grading.submissions.recognise import admit
 
 
@@ -215,7 +215,7 @@ print(found(rb"on the lef[t] side") > 0, found(rb"off the diagona[l]"), closed >
 @pytest.mark.sandbox
 def test_a_hidden_test_cannot_be_read_before_its_turn_nor_in_the_history_after_it():
     steps = [{"cell": SEARCH}, {"cell": TESTS["hidden"], "test": "hidden"}, {"cell": "print(In, _i, dir())"}]
-    ran = sandbox.run({"seed": 1, "steps": steps}, Limits(cell_seconds=30))
+    ran = runner.run({"seed": 1, "steps": steps}, Limits(cell_seconds=30))
     searched, tested, afterwards, _ = ran.events
     # a string of the cell's own is found in memory; the hidden test is not, nor any other process's memory
     assert searched["printed"] == "True 0 True 2\n"

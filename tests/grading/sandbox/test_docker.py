@@ -19,8 +19,8 @@ import torch
 from grading_class import IOU_FOR_DICE, LESSON, RIGHT, as_bytes, hand_in, notebook
 
 from segcourse.grading import grade_lesson
-from segcourse.grading.running import bubblewrap, docker, isolation, sandbox
-from segcourse.grading.running.watch import Limits
+from segcourse.grading.sandbox import backend, bubblewrap, docker, runner
+from segcourse.grading.sandbox.watchdog import Limits
 
 NEEDED = {
     "--rm": [""], "--interactive": [""], "--init": [""], "--pull": ["never"], "--log-driver": ["none"],
@@ -48,7 +48,7 @@ def test_a_container_has_every_limit_and_nothing_of_the_instructors(engine):
     flags, rest = fake_docker.options(docker.command_line(limits, "segcourse-1")[2:])
     assert {flag: flags.get(flag) for flag in NEEDED} == NEEDED
     assert flags["--name"] == ["segcourse-1"]
-    assert rest == ["segcourse-sandbox", "python", "-m", "segcourse.grading.running.probe"]
+    assert rest == ["segcourse-sandbox", "python", "-m", "segcourse.grading.sandbox.entrypoint"]
     mounts = [mount.split(",") for mount in flags["--mount"]]
     assert all(mount[0] == "type=bind" and mount[-1] == "readonly" for mount in mounts)
     assert {Path(mount[1]).name for mount in mounts} <= {"segcourse", "datasets"}
@@ -91,7 +91,7 @@ def test_a_class_is_graded_through_docker(engine, lessons, tmp_path, monkeypatch
 def test_what_is_stopped_from_outside_leaves_no_container(engine):
     answer = "import torch\ndef iou_per_class(matrix):\n    return torch.zeros(1 << 20)"
     steps = [{"cell": answer}, {"check": "iou_per_class"}, {"cell": "while True: pass"}]
-    done = sandbox.run({"seed": 1, "steps": steps}, Limits(record_mb=1))
+    done = runner.run({"seed": 1, "steps": steps}, Limits(record_mb=1))
     assert done.ended == "it returned more than 1 MB"
     assert not list(engine.iterdir())
     [started] = [arguments for arguments in fake_docker.calls(engine, "run") if "-c" not in arguments]
@@ -101,8 +101,8 @@ def test_what_is_stopped_from_outside_leaves_no_container(engine):
 
 def test_the_container_of_a_killed_grader_is_removed_by_the_next(engine):
     job = {"seed": 1, "steps": [{"cell": "while True: pass"}]}
-    program = f"from segcourse.grading.running import sandbox\nsandbox.run({job}, sandbox.Limits())"
-    hidden = "from segcourse.grading.running import bubblewrap\nbubblewrap.shutil.which = {!r}.get\n"
+    program = f"from segcourse.grading.sandbox import runner\nrunner.run({job}, runner.Limits())"
+    hidden = "from segcourse.grading.sandbox import bubblewrap\nbubblewrap.shutil.which = {!r}.get\n"
     command = [sys.executable, "-c", hidden.format({"docker": docker.shutil.which("docker")}) + program]
     grader = subprocess.Popen(command)
     while not (containers := list(engine.iterdir())) or not containers[0].read_text():
@@ -136,5 +136,5 @@ def test_a_living_graders_containers_are_left_alone(engine):
 )
 def test_what_does_not_work_is_said_in_a_sentence(engine, monkeypatch, variable, value, sentence):
     monkeypatch.setenv(variable, value)
-    with pytest.raises(isolation.NoSandboxError, match=f"bubblewrap.*{sentence}.*--trust-submissions"):
-        isolation.choose()
+    with pytest.raises(backend.NoSandboxError, match=f"bubblewrap.*{sentence}.*--trust-submissions"):
+        backend.choose()

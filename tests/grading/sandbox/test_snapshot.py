@@ -7,14 +7,14 @@ import pytest
 
 from segcourse import exercises
 from segcourse.exercises import engine, observations, own_work
-from segcourse.grading.running import pristine
+from segcourse.grading.sandbox import snapshot
 
 
 @pytest.fixture
 def put_back():
     exercise = exercises.get("dice_score")
     answer = own_work.OwnWork(exercise)
-    restore = pristine.remember([exercise, answer])
+    restore = snapshot.remember([exercise, answer])
     yield restore, exercise, answer
     restore()
 

@@ -14,15 +14,15 @@ import uuid
 
 import psutil
 
-from segcourse.grading.running.bubblewrap import RAM_DISKS, UnusableError
-from segcourse.grading.running.surroundings import HOME, PACKAGE, environment
-from segcourse.grading.running.watch import Limits
+from segcourse.grading.sandbox.bubblewrap import RAM_DISKS, UnusableError
+from segcourse.grading.sandbox.environment import HOME, PACKAGE, environment
+from segcourse.grading.sandbox.watchdog import Limits
 
 IMAGE = "segcourse-sandbox"  # made from grading/Dockerfile
 BUILD = f"docker build --tag {IMAGE} --file grading/Dockerfile ."
 LABEL = "segcourse.grader"  # host and process that started a container
 NOBODY = "65534:65534"  # never the instructor's own number
-PROBE = ("python", "-m", "segcourse.grading.running.probe")
+PROBE = ("python", "-m", "segcourse.grading.sandbox.entrypoint")
 # the client would hand the instructor's proxies on, passwords included, from ~/.docker/config.json
 _PROXIES = [f"{name}_PROXY" for name in ("HTTP", "HTTPS", "FTP", "NO", "ALL")]
 _VERSIONS = "import numpy, torch; print('numpy', numpy.__version__); print('torch', torch.__version__)"

@@ -16,8 +16,8 @@ import select
 import signal
 import time
 
-from segcourse.grading.running import clocks
-from segcourse.grading.running.watch import PATIENCE
+from segcourse.grading.sandbox import cpu_time
+from segcourse.grading.sandbox.watchdog import PATIENCE
 
 STRIKES = 2  # cases of one exercise that may hang or crash before its other cases are given up
 GRACE = 5.0  # seconds that a cell has to stop when asked, and a worker to notice that its witness is gone
@@ -151,8 +151,8 @@ class Supervisor:
         Once its time is up by the clock, all that computes in the sandbox counts, as so many cores would do
         it: waiting for processes of one's own is nobody else's fault.
         """
-        alone = self.allowed - (clocks.computed(self.timed) - self.computed)
-        total = clocks.computed_by_all() / (os.cpu_count() or 1) if self.limits["own_processes"] else 0.0
+        alone = self.allowed - (cpu_time.computed(self.timed) - self.computed)
+        total = cpu_time.computed_by_all() / (os.cpu_count() or 1) if self.limits["own_processes"] else 0.0
         if self.overtime is None:
             self.overtime = alone, total
         return min(alone, self.overtime[0] - (total - self.overtime[1]))
@@ -161,12 +161,12 @@ class Supervisor:
         """Let the process compute for so long from now on."""
         self.forgive()
         self.timed, self.allowed, self.since, self.overtime = pid, seconds, time.monotonic(), None
-        self.computed, self.waited = clocks.computed(pid), clocks.waited(pid)
+        self.computed, self.waited = cpu_time.computed(pid), cpu_time.waited(pid)
         self.deadline = min(self.end, self.since + seconds)
 
     def forgive(self) -> None:
         """Add the time that the process waited for a core to what it may take by the clock."""
-        late = max(0.0, clocks.waited(self.timed) - self.waited)
+        late = max(0.0, cpu_time.waited(self.timed) - self.waited)
         self.since, self.end, self.waited = self.since + late, self.end + late, self.waited + late
 
     def give_grace(self) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from segcourse.grading.running.surroundings import HOME, PACKAGE, environment
+from segcourse.grading.sandbox.environment import HOME, PACKAGE, environment
 
 RAM_DISKS = {"/tmp": 1 << 29, str(HOME): 1 << 26, "/dev/shm": 1 << 26}  # bytes
 

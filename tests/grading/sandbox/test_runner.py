@@ -13,27 +13,27 @@ from grading_class import RIGHT
 
 from segcourse import exercises
 from segcourse.exercises import engine
-from segcourse.grading.running import bubblewrap, isolation, sandbox, system_calls
-from segcourse.grading.running.surroundings import environment
-from segcourse.grading.running.warm import Warm
-from segcourse.grading.running.watch import Limits
+from segcourse.grading.sandbox import backend, bubblewrap, runner, seccomp
+from segcourse.grading.sandbox.environment import environment
+from segcourse.grading.sandbox.fork_server import Warm
+from segcourse.grading.sandbox.watchdog import Limits
 
 SHORT = Limits(cell_seconds=2, case_seconds=1, total_seconds=300)
 
 
-def run(*steps: str, limits: Limits = SHORT, **options) -> sandbox.Run:
+def run(*steps: str, limits: Limits = SHORT, **options) -> runner.Run:
     """Run cells; a step that is an exercise's name is its check."""
     names = exercises.names()
-    return sandbox.run(
+    return runner.run(
         {"seed": 1, "steps": [{"check": s} if s in names else {"cell": s} for s in steps]}, limits, **options
     )
 
 
-def by_step(run: sandbox.Run) -> dict[int, dict]:
+def by_step(run: runner.Run) -> dict[int, dict]:
     return {event["step"]: event for event in run.events if "status" in event}
 
 
-def seen(run: sandbox.Run, step: int) -> list[dict]:
+def seen(run: runner.Run, step: int) -> list[dict]:
     return [event["saw"] for event in run.events if event.get("step") == step and "case" in event]
 
 
@@ -99,7 +99,7 @@ for process in filter(str.isdigit, os.listdir("/proc")):
 def test_job_and_record_are_out_of_reach(monkeypatch, warm):
     """Neither the supervisor's nor bubblewrap's own processes lend them to a cell."""
     if not warm:
-        monkeypatch.setattr(sandbox, "warm_works", lambda imports: False)
+        monkeypatch.setattr(runner, "warm_works", lambda imports: False)
     done = run(
         "import os", READS, WRITES, "print('mine')", RIGHT["mean_iou"], "iou_per_class", "print('end')"
     )
@@ -145,12 +145,12 @@ print("filtered", len(states) > 2, {state.split("Seccomp:")[1].split()[0] for st
 
 
 @pytest.mark.sandbox
-@pytest.mark.skipif(not system_calls.program(), reason="no table of system calls for this machine")
+@pytest.mark.skipif(not seccomp.program(), reason="no table of system calls for this machine")
 @pytest.mark.parametrize("warm", [True, False])
 def test_no_process_inside_may_change_rights_or_hide_memory(monkeypatch, warm):
     """A running program is a file of the host's, and where it is the instructor's, so are its rights."""
     if not warm:
-        monkeypatch.setattr(sandbox, "warm_works", lambda imports: False)
+        monkeypatch.setattr(runner, "warm_works", lambda imports: False)
     loader = "from torch.utils.data import DataLoader\nprint(len([*DataLoader(range(8), num_workers=2)]))"
     steps = by_step(run(FORBIDDEN, loader))
     assert steps[0]["printed"].splitlines() == [
@@ -170,7 +170,7 @@ def test_who_has_gone_in_leaves_nothing_that_waits_for_ever(monkeypatch):
     """In a container, nobody may be there to see to orphans."""
     entered, fork = [], Warm.fork
     monkeypatch.setattr(Warm, "fork", lambda *given: entered.append(fork(*given)) or entered[-1])
-    if not sandbox.warm_works():
+    if not runner.warm_works():
         pytest.skip("this kernel does not let a process go in")
     entered.clear()
     run("1")
@@ -281,9 +281,7 @@ def test_a_warm_process_that_nobody_waits_for_ends_in_silence():
 
 def test_without_any_isolation_it_refuses_in_a_sentence(programs):
     programs()
-    with pytest.raises(
-        isolation.NoSandboxError, match=r"apt install bubblewrap.*Docker.*--trust-submissions"
-    ):
+    with pytest.raises(backend.NoSandboxError, match=r"apt install bubblewrap.*Docker.*--trust-submissions"):
         run("1")
 
 
@@ -297,7 +295,7 @@ def test_this_python_may_lie_below_a_folder_that_the_sandbox_empties():
 
 def test_a_bubblewrap_that_fails_is_told_with_its_reason(programs):
     programs(bwrap="echo 'bwrap: No permissions to create new namespace' >&2; exit 1")
-    with pytest.raises(isolation.NoSandboxError, match="No permissions to create new namespace"):
+    with pytest.raises(backend.NoSandboxError, match="No permissions to create new namespace"):
         run("1")
 
 

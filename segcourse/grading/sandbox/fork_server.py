@@ -34,7 +34,7 @@ class Warm:
     def start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [sys.executable, "-m", "segcourse.grading.running.warm", *self.imports]
+            command = [sys.executable, "-m", "segcourse.grading.sandbox.fork_server", *self.imports]
             self.process = subprocess.Popen(command, stdin=theirs, env=self.environment, cwd="/")
         self.socket = ours
         if self.socket.recv(MESSAGE) != b"ready":
@@ -80,9 +80,9 @@ def main() -> None:
     import IPython.core.interactiveshell  # noqa: F401 - imported for the forks
 
     from segcourse import exercises
-    from segcourse.grading.running import entering, probe  # noqa: F401
+    from segcourse.grading.sandbox import entrypoint, nsenter  # noqa: F401
 
-    entering.adopt()
+    nsenter.adopt()
     exercises.names()  # imports every lesson's
 
     for statement in sys.argv[1:]:
@@ -109,8 +109,8 @@ def main() -> None:
 
 def _serve(requests: socket.socket, nowhere: int, where: list, job: int, record: int, errors: int) -> None:
     """In a fork: go in, tell who has gone in, and run the job there."""
-    from segcourse.grading.running import probe
-    from segcourse.grading.running.entering import enter
+    from segcourse.grading.sandbox import entrypoint
+    from segcourse.grading.sandbox.nsenter import enter
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -130,7 +130,7 @@ def _serve(requests: socket.socket, nowhere: int, where: list, job: int, record:
     os.dup2(nowhere, 0), os.dup2(nowhere, 1)
     os.chdir(os.environ["HOME"])
     os.environ["MPLCONFIGDIR"] = f"{os.environ['HOME']}/.matplotlib"
-    probe.serve(job, record, probe.shell())
+    entrypoint.serve(job, record, entrypoint.shell())
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ from pathlib import Path
 
 from segcourse import exercises
 from segcourse.exercises import engine
-from segcourse.grading.running.entering import set_readable
-from segcourse.grading.running.supervisor import Supervisor
-from segcourse.grading.running.worker import Worker
+from segcourse.grading.sandbox.nsenter import set_readable
+from segcourse.grading.sandbox.supervisor import Supervisor
+from segcourse.grading.sandbox.worker import Worker
 
 RESTARTS = 3  # workers that may be lost before the rest of a notebook is given up
 

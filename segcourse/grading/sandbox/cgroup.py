@@ -11,7 +11,7 @@ import os
 import time
 from pathlib import Path
 
-from segcourse.grading.running.watch import Limits
+from segcourse.grading.sandbox.watchdog import Limits
 
 ROOT = Path("/sys/fs/cgroup")
 _numbers = itertools.count()

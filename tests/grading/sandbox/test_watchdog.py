@@ -6,8 +6,8 @@ import time
 
 import psutil
 
-from segcourse.grading.running import watch
-from segcourse.grading.running.watch import Limits, Sandbox
+from segcourse.grading.sandbox import watchdog
+from segcourse.grading.sandbox.watchdog import Limits, Sandbox
 
 # a child that nobody may look into (PR_SET_DUMPABLE, prctl(2)), in a session of its own
 HIDES = "import ctypes, os, time; os.setsid(); ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); print(1, flush=True); "
@@ -49,33 +49,33 @@ def test_who_hides_is_seen_counted_and_made_to_go_on():
     code = f"import os\nif os.fork():\n    import time; time.sleep(60)\nelse:\n    {HIDES}time.sleep(60)"
     with gone_in(code, lines=1) as entered:
         (hidden,) = psutil.Process(entered.entered).children()
-        roots = watch._roots(entered)
-        assert watch._family(roots) == {psutil.Process(entered.entered), hidden}
+        roots = watchdog._roots(entered)
+        assert watchdog._family(roots) == {psutil.Process(entered.entered), hidden}
         hidden.suspend()
         until(lambda: hidden.status() == psutil.STATUS_STOPPED)
-        assert watch._greedy(roots, Limits()) is None
+        assert watchdog._greedy(roots, Limits()) is None
         until(lambda: hidden.status() != psutil.STATUS_STOPPED)
         assert hidden.status() != psutil.STATUS_STOPPED
-        assert watch._greedy(roots, Limits(processes=1)) == "it started more than 1 processes"
+        assert watchdog._greedy(roots, Limits(processes=1)) == "it started more than 1 processes"
 
 
 def test_whoever_takes_too_much_is_ended_but_never_the_keepers():
     fork = "import os, time\nfor _ in range(2):\n    if not os.fork():\n        break\n    time.sleep(0.1)\n"
     with gone_in(fork + "print(1, flush=True)\ntime.sleep(60)", lines=3) as entered:
-        roots = watch._roots(entered)
-        family = watch._family(roots)
+        roots = watchdog._roots(entered)
+        family = watchdog._family(roots)
         first, second = sorted(family - set(roots), key=lambda process: process.pid)
-        assert watch._keepers(roots) == [roots[1], first]
-        watch._greedy(roots, Limits(memory_gb=0.001))
+        assert watchdog._keepers(roots) == [roots[1], first]
+        watchdog._greedy(roots, Limits(memory_gb=0.001))
         until(lambda: second.status() == psutil.STATUS_ZOMBIE)
-        watch._greedy(roots, Limits(memory_gb=0.001))
+        watchdog._greedy(roots, Limits(memory_gb=0.001))
         kept = [psutil.STATUS_SLEEPING, psutil.STATUS_SLEEPING, psutil.STATUS_ZOMBIE]
-        until(lambda: states(*watch._keepers(roots), second) == kept)
-        assert states(*watch._keepers(roots), second) == kept
+        until(lambda: states(*watchdog._keepers(roots), second) == kept)
+        assert states(*watchdog._keepers(roots), second) == kept
 
 
 def test_what_has_ended_has_no_family():
     program = Sandbox(["true"])
     program.wait()
     program.entered = program.pid
-    assert watch._family(watch._roots(program)) == set()
+    assert watchdog._family(watchdog._roots(program)) == set()

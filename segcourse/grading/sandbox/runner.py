@@ -22,17 +22,17 @@ from dataclasses import asdict, dataclass
 from typing import IO
 
 from segcourse.exercises.observations import clip
-from segcourse.grading.running import bubblewrap, docker, isolation, system_calls, watch
-from segcourse.grading.running.cgroup import Group
-from segcourse.grading.running.surroundings import environment
-from segcourse.grading.running.warm import Warm
-from segcourse.grading.running.watch import Limits, Sandbox
+from segcourse.grading.sandbox import backend, bubblewrap, docker, seccomp, watchdog
+from segcourse.grading.sandbox.cgroup import Group
+from segcourse.grading.sandbox.environment import environment
+from segcourse.grading.sandbox.fork_server import Warm
+from segcourse.grading.sandbox.watchdog import Limits, Sandbox
 
 _running: set[Sandbox] = set()
 _warming = threading.Lock()
 stopped = threading.Event()  # set by Ctrl-C: what threads still start has to end as well
 
-PROBE = [sys.executable, "-m", "segcourse.grading.running.probe"]
+PROBE = [sys.executable, "-m", "segcourse.grading.sandbox.entrypoint"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def run(
     Raises:
         NoSandboxError: there is neither bubblewrap nor Docker, and `trust` is False.
     """
-    wall = isolation.choose(trust)
+    wall = backend.choose(trust)
     if wall == "bubblewrap" and warm_works(tuple(imports)):
         launch = functools.partial(_warm, imports=tuple(imports))
     else:
@@ -126,17 +126,17 @@ def _run(job: dict, limits: Limits, files: Mapping[str, bytes], launch: Launch, 
             process = launch(limits, given, writing, errors, stack)
         finally:
             os.close(writing)
-        stack.callback(watch.end, process)
+        stack.callback(watchdog.end, process)
         _running.add(process)
         stack.callback(_running.discard, process)
         if stopped.is_set():
             process.kill()
-        lines, ended = watch.follow(process, reading, limits, start)
+        lines, ended = watchdog.follow(process, reading, limits, start)
         if not any(lines) and not ended:
             last = (heard.read(1 << 16) or b"").decode("utf-8", "replace").strip().splitlines()[-1:]
             reason = clip("".join(last)) or "no reason given"
             ended = f"the sandbox stopped before the notebook began ({reason})"
-    return Run(tuple(watch.events(lines)), ended, time.monotonic() - start)
+    return Run(tuple(watchdog.events(lines)), ended, time.monotonic() - start)
 
 
 def stop_all() -> None:
@@ -172,7 +172,7 @@ def _warm(limits, job, record, errors, stack, imports) -> Sandbox:
         warm = _warm_process(imports)
         process.entered = warm.fork(inside, group.doors, job.fileno(), record, errors.fileno())
     except BaseException:
-        watch.end(process)
+        watchdog.end(process)
         raise
     return process
 
@@ -196,9 +196,9 @@ def _bubblewrap(limits, job, record, errors, stack) -> Sandbox:
 
 def _rules(stack) -> list[int]:
     """The descriptor of the filter for system calls, where there is one for this machine."""
-    if not system_calls.program():
+    if not seccomp.program():
         return []
-    rules = system_calls.pipe()
+    rules = seccomp.pipe()
     stack.callback(os.close, rules)
     return [rules]
 

@@ -3,8 +3,8 @@
 import functools
 
 from segcourse.errors import SegcourseError
-from segcourse.grading.running import bubblewrap, docker
-from segcourse.grading.running.bubblewrap import UnusableError
+from segcourse.grading.sandbox import bubblewrap, docker
+from segcourse.grading.sandbox.bubblewrap import UnusableError
 
 GIVEN_UP = (
     "students' code runs with all your rights: it could read and change your files, this gradebook included, "

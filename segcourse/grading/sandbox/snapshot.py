@@ -9,7 +9,7 @@ from typing import Any
 from segcourse.exercises.own_work import functions_of
 
 # who runs where the student's code runs
-OBSERVERS = ("segcourse.exercises", "segcourse.grading.running.worker")
+OBSERVERS = ("segcourse.exercises", "segcourse.grading.sandbox.worker")
 
 
 def remember(objects: Iterable[Any] = ()) -> Callable[[], None]:

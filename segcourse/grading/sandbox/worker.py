@@ -22,7 +22,7 @@ from segcourse import exercises
 from segcourse.exercises import engine
 from segcourse.exercises.observations import clip
 from segcourse.exercises.own_work import OwnWork
-from segcourse.grading.running import pristine
+from segcourse.grading.sandbox import snapshot
 
 
 class Worker:
@@ -38,7 +38,7 @@ class Worker:
         self.run_cell, self.builtins = shell.run_cell, dict(vars(builtins))
         self.own_work = {name: OwnWork(exercises.get(name)) for name in exercises.names()}
         self.running = False
-        self.restore = pristine.remember([*map(exercises.get, self.own_work), *self.own_work.values()])
+        self.restore = snapshot.remember([*map(exercises.get, self.own_work), *self.own_work.values()])
 
     def run(
         self, fork=os.fork, wait=os.waitpid, leave=os._exit, loads=json.loads, block=os.set_blocking
