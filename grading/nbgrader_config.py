@@ -17,7 +17,7 @@ from nbgrader.preprocessors import (
     SaveCells,
 )
 
-from segcourse.grading import nbgrader_plugins, releasing
+from segcourse.grading import nbgrader_plugins, release
 
 c = get_config()  # noqa: F821 - nbgrader provides it
 
@@ -35,7 +35,7 @@ c.CourseDirectory.ignore += ["segcourse.json"]
 c.GenerateAssignment.preprocessors = [
     IncludeHeaderFooter,
     LockCells,
-    releasing.ClearAddedSolutions,
+    release.ClearAddedSolutions,
     ClearOutput,
     CheckCellMetadata,
     ComputeChecksums,

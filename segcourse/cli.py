@@ -104,9 +104,9 @@ def doctor(
     if notebook is None:
         findings = doctor.machine()
         if teach:
-            from segcourse.grading import walls
+            from segcourse.grading import self_test
 
-            findings += walls.findings()
+            findings += self_test.findings()
         else:
             findings.append(doctor.sandbox())
     else:

@@ -217,7 +217,7 @@ def _data() -> Finding:
 
 
 def sandbox() -> Finding:
-    """Whether bubblewrap works, told to those who do not need it; `grading.walls` tries what graders need."""
+    """Check bubblewrap for those who do not need it; `grading.self_test` tests what graders need."""
     who = "only instructors need it, to grade"
     bwrap = shutil.which("bwrap")
     if not bwrap:

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any
 from segcourse.grading.class_result import ClassResult
 
 if TYPE_CHECKING:
-    from segcourse.grading.judging.result import Result
-    from segcourse.grading.judging.verdict import Task
+    from segcourse.grading.scoring.grade import Task
+    from segcourse.grading.scoring.result import Result
 
 __all__ = ["ClassResult", "Session", "grade_lesson"]
 
@@ -54,9 +54,9 @@ class Session:
         trust: bool = False,
     ) -> None:
         from segcourse.grading.course import Course
+        from segcourse.grading.gradebook.writer import Book
         from segcourse.grading.lesson import read_lesson
         from segcourse.grading.lock import Lock
-        from segcourse.grading.recording.gradebook import Book
         from segcourse.grading.sandbox import backend, runner
 
         if lessons is None:
@@ -86,7 +86,7 @@ class Session:
 
     def grade(self, student: str) -> "Result":
         """All five steps for one student; a submission that cannot be graded is a result like any other."""
-        from segcourse.grading.judging.verdict import grade
+        from segcourse.grading.scoring.grade import grade
 
         task = self.task(student)
         return self.record(task if task.refusal else grade(task))
@@ -95,8 +95,8 @@ class Session:
         """The first half of step 1: what there is to grade, or the refusal where there is nothing."""
         from segcourse.exercises.observations import clip  # files' names may hold anything
         from segcourse.grading.course import software
-        from segcourse.grading.judging.verdict import Task
         from segcourse.grading.notebooks import Refused
+        from segcourse.grading.scoring.grade import Task
         from segcourse.grading.submissions.find import find_submission
 
         course, lesson = self.course, self.lesson
@@ -115,8 +115,8 @@ class Session:
         )  # fmt: skip
 
     def refused(self, student: str, why: str) -> "Result":
-        from segcourse.grading.judging.instructor_tests import unseen
-        from segcourse.grading.judging.result import Result
+        from segcourse.grading.scoring.instructor_cells import unseen
+        from segcourse.grading.scoring.result import Result
 
         lesson = self.lesson
         return Result(student, lesson.name, (), {}, lesson.points, unseen(lesson), refusal=why)
@@ -124,8 +124,8 @@ class Session:
     def record(self, result: "Result") -> "Result":
         """Steps 4 and 5: the gradebook, the notebook for formgrader, the student's page, and last the record
         that says that all of it is there."""
-        from segcourse.grading.recording import autograded
-        from segcourse.grading.telling import feedback
+        from segcourse.grading.gradebook import autograded
+        from segcourse.grading.reports import feedback
 
         if not _is_text(result.student):
             return result  # no gradebook and no page can carry such a name
@@ -140,7 +140,7 @@ class Session:
     def recorded(self, student: str) -> "Result | None":
         """What was recorded for the submission as it lies there now, if it is graded completely, by this
         segcourse, on these cases and limits, and the gradebook still says so."""
-        from segcourse.grading.recording import autograded
+        from segcourse.grading.gradebook import autograded
 
         task = self.task(student)
         result = autograded.signed(self.course, student, self.lesson.name, self.fingerprint)
@@ -160,7 +160,7 @@ class Session:
 
     def notebook(self, result: "Result") -> Any:
         """The notebook that formgrader shows for `result`."""
-        from segcourse.grading.recording import autograded
+        from segcourse.grading.gradebook import autograded
 
         return autograded.notebook(self.lesson, result)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segcourse.grading.judging.result import Result
+    from segcourse.grading.scoring.result import Result
 
 
 @dataclass(frozen=True)

@@ -55,12 +55,12 @@ def report(
 ) -> None:
     """Write the class report of LESSON, a page with charts and tables as CSV, from what was graded."""
     _need_nbgrader()
-    from segcourse.grading.telling import report
+    from segcourse.grading.reports import class_report
 
-    page, made = report.write(lesson, course, out, hide_names=anonymous)
+    page, made = class_report.write(lesson, course, out, hide_names=anonymous)
     typer.echo(f"{made.summary}\nThe report is in {page}, its tables lie beside it.")
     if pages:
-        typer.echo(f"{report.rewrite_pages(lesson, course)} feedback page(s) were written anew.")
+        typer.echo(f"{class_report.rewrite_pages(lesson, course)} feedback page(s) were written anew.")
 
 
 def _need_nbgrader() -> None:

@@ -63,7 +63,7 @@ def _without_answers(
         return notebook, {}
     graded = released = notebook
     with contextlib.suppress(ImportError):  # nbgrader handed the lesson out to whoever lacks it: cut already
-        from segcourse.grading.releasing import prepare
+        from segcourse.grading.release import prepare
 
         graded, released = prepare(notebook)
     shown = {

@@ -22,9 +22,9 @@ from traitlets import Bool, Unicode
 
 from segcourse.errors import SegcourseError
 from segcourse.grading.course import Course
+from segcourse.grading.gradebook.autograded import NBGRADERS_OWN, RECORD
+from segcourse.grading.gradebook.marks import status
 from segcourse.grading.lock import Lock
-from segcourse.grading.recording.autograded import NBGRADERS_OWN, RECORD
-from segcourse.grading.recording.marks import status
 from segcourse.grading.zip_collect import SortByName, UnpackDownload
 
 
@@ -119,7 +119,7 @@ class StatusExport(ExportPlugin):
     )  # fmt: skip
 
     def export(self, gradebook: Gradebook) -> None:
-        from segcourse.grading.telling.tables import harmless
+        from segcourse.grading.reports.csv_tables import harmless
 
         with open(self.to or "grades.csv", "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)

@@ -15,9 +15,9 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExec
 import psutil
 
 from segcourse.errors import SegcourseError
-from segcourse.grading.judging.result import Result
-from segcourse.grading.judging.verdict import Task, grade_bytes
 from segcourse.grading.sandbox import runner
+from segcourse.grading.scoring.grade import Task, grade_bytes
+from segcourse.grading.scoring.result import Result
 
 AHEAD = 3  # submissions read ahead a worker: enough to keep it busy, few enough to hold in memory
 WITHOUT_WORKERS = 60.0  # seconds that a cluster may be without any worker before the grader gives up

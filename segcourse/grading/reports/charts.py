@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from segcourse.grading.telling.class_figures import Question
-from segcourse.grading.telling.item_analysis import quartiles
+from segcourse.grading.reports.class_statistics import Question
+from segcourse.grading.reports.item_analysis import quartiles
 from segcourse.plotting.charts import BLUE, GREEN, ORANGE, show_bars
 from segcourse.plotting.display import figure_html, show
 

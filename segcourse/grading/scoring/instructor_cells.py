@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from nbformat.v4 import new_code_cell, new_output
 
-from segcourse.grading.judging.result import OwnTest
+from segcourse.grading.scoring.result import OwnTest
 
 if TYPE_CHECKING:
-    from segcourse.grading.judging.events import Events
     from segcourse.grading.notebooks import Lesson
+    from segcourse.grading.scoring.events import Events
     from segcourse.grading.submissions.recognise import Admitted
 
 FAILED = {

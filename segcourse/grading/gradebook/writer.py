@@ -20,9 +20,9 @@ from traitlets.config.loader import PyFileConfigLoader
 from segcourse.errors import SegcourseError
 from segcourse.exercises.display import text
 from segcourse.grading.course import Course
-from segcourse.grading.judging.result import Result
+from segcourse.grading.gradebook.marks import Marks, marks_of
 from segcourse.grading.notebooks import Lesson
-from segcourse.grading.recording.marks import Marks, marks_of
+from segcourse.grading.scoring.result import Result
 
 
 class Book:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from segcourse import exercises
 from segcourse.grading.course import Course
-from segcourse.grading.telling.records import ClassRecords
+from segcourse.grading.reports.records import ClassRecords
 
 MIN_LINES, MIN_WORDS = 5, 40  # of an answer that two people hardly write alike by chance
 # What no exercise needs, and what a notebook that asks somebody else for its numbers can hardly do without.

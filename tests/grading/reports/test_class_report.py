@@ -21,9 +21,9 @@ from segcourse.errors import SegcourseError
 from segcourse.exercises.smallest import Smallest
 from segcourse.exercises.verdicts import GroupResult, Verdict
 from segcourse.grading.course import Course
-from segcourse.grading.judging.result import OwnTest, Result
-from segcourse.grading.telling import class_figures, report, worth_a_look
-from segcourse.grading.telling.records import read_class
+from segcourse.grading.reports import class_report, class_statistics, flags
+from segcourse.grading.reports.records import read_class
+from segcourse.grading.scoring.result import OwnTest, Result
 
 LESSON = "05_losses_metrics"
 MAX = {"dice_score": 2.0, "mean_iou": 3.0}
@@ -86,9 +86,9 @@ def rows(path) -> list[dict[str, str]]:
 
 
 def test_the_summary_counts_everyone(course):
-    made = report.build(course, LESSON)
+    made = class_report.build(course, LESSON)
     # scores in order: 0 1 1 2 2 2 3 4 5 5; the median is 2, the quartiles 1.25 and 3.75
-    assert sorted(class_figures.scores(made.records)) == sorted(SCORES)
+    assert sorted(class_statistics.scores(made.records)) == sorted(SCORES)
     assert made.summary == (
         "13 handed in: 1 could not be graded, 9 graded, 1 graded with repairs, 2 not recorded. "
         "The median score is 2 of 5, the middle half lies between 1.25 and 3.75."
@@ -96,7 +96,7 @@ def test_the_summary_counts_everyone(course):
 
 
 def test_shares_and_item_rest_are_what_numpy_says(course):
-    found = {(q.exercise, q.group): q for q in class_figures.questions(read_class(course, LESSON))}
+    found = {(q.exercise, q.group): q for q in class_statistics.questions(read_class(course, LESSON))}
     assert list(found)[:3] == [("dice_score", None), ("dice_score", "single"), ("dice_score", "empty")]
     assert found["dice_score", None].passed == 0.4  # s00 s01 s02 s08
     assert found["dice_score", "single"].passed == 0.8
@@ -112,14 +112,14 @@ def test_shares_and_item_rest_are_what_numpy_says(course):
 
 
 def test_variants_of_a_misconception_are_one_cause_counted_apart(course):
-    found = class_figures.causes(read_class(course, LESSON))
+    found = class_statistics.causes(read_class(course, LESSON))
     first = found[0]
     assert (first.exercise, first.says, first.known) == ("dice_score", SUMMED, True)
     assert (first.count, first.whole, first.part, first.here) == (4, 2, 1, 1)
     assert first.students == ["s03", "s04", "s05", "s06"]
     assert first.example.smallest == CASE
     # s07 and s09 in dice_score; everybody but three, and s09 who did not start, in mean_iou
-    unknown = [cause for cause in found if cause.says == class_figures.UNKNOWN]
+    unknown = [cause for cause in found if cause.says == class_statistics.UNKNOWN]
     assert [(cause.exercise, cause.count, cause.known) for cause in unknown] == [
         ("dice_score", 2, False),
         ("mean_iou", 6, False),
@@ -127,15 +127,15 @@ def test_variants_of_a_misconception_are_one_cause_counted_apart(course):
 
 
 def test_the_page_says_what_submissions_ran_in(course):
-    assert "sandbox: bubblewrap</p>" in report.page(report.build(course, LESSON))
+    assert "sandbox: bubblewrap</p>" in class_report.page(class_report.build(course, LESSON))
     trusted = replace(result("w_trusted", verdict("dice_score", 1, 1)), isolation="none")
     record(course.root, trusted)
-    page = report.page(report.build(course, LESSON))
+    page = class_report.page(class_report.build(course, LESSON))
     assert "Graded without a sandbox</b> (--trust-submissions): <bdi>w_trusted</bdi>." in page
 
 
 def test_the_page_says_who_could_not_be_graded_and_why(course):
-    page = report.page(report.build(course, LESSON))
+    page = class_report.page(class_report.build(course, LESSON))
     assert "The file is empty." in page
     assert "it has not been graded yet" in page.replace("It has", "it has")
     assert "was written by another version" in page
@@ -145,7 +145,7 @@ def test_the_page_says_who_could_not_be_graded_and_why(course):
 
 
 def test_tables_are_tidy(course):
-    report.write(LESSON, course.root)
+    class_report.write(LESSON, course.root)
     folder = course.root / "reports" / LESSON
     students = {row["student"]: row for row in rows(folder / "students.csv")}
     assert students["s03"]["score"] == "4.0"
@@ -187,7 +187,7 @@ def test_nothing_from_a_submission_runs(tmp_path):
     record(tmp_path, result("=1+1", bad, verdict("mean_iou", 1, 0, says=HOSTILE), **more))
     record(tmp_path, result(long, bad, verdict("mean_iou", 1, 0)))
     record(tmp_path, Result("@refused", LESSON, max_points=MAX, refusal=HOSTILE))
-    page, _ = report.write(LESSON, tmp_path)
+    page, _ = class_report.write(LESSON, tmp_path)
     text = page.read_text(encoding="utf-8")
     seen = Scripts(text)
     assert not seen.tags & {"script", "iframe", "object", "svg", "form", "link", "base"}
@@ -204,13 +204,13 @@ def test_nothing_from_a_submission_runs(tmp_path):
 
 def test_a_class_of_nobody_and_of_one(tmp_path):
     course = Course.open(tmp_path)
-    empty = report.build(course, LESSON)
+    empty = class_report.build(course, LESSON)
     assert empty.summary == "0 handed in."
-    assert "<img" not in report.page(empty)
+    assert "<img" not in class_report.page(empty)
     record(tmp_path, result("ada", verdict("dice_score", 1, 1), verdict("mean_iou", 1, 1)))
-    one = report.build(course, LESSON)
+    one = class_report.build(course, LESSON)
     assert one.summary == "1 handed in: 1 graded. The median score is 5 of 5."
-    page = report.page(one)
+    page = class_report.page(one)
     assert "Too few" in page
     assert "Nothing was wrong" in page
     assert {q.reading for q in one.questions} == {"too few students"}
@@ -239,14 +239,14 @@ def test_the_gradebook_has_the_last_word(tmp_path, monkeypatch):
             submission.notebooks[0].late_submission_penalty = 1.0 if student == "ada" else None
         book.add_student("cleo", first_name="Cleo")
         book.db.commit()
-    made = report.build(course, LESSON)
+    made = class_report.build(course, LESSON)
     ada, bob = made.records.entries
     assert (ada.score, ada.max_score, ada.waiting) == (7.0, 10.0, 0)  # 1 + 3 + 4 - 1
     assert (bob.score, bob.waiting) == (4.0, 5.0)
     assert made.records.absent == ("cleo",)
     assert made.summary.startswith("2 handed in, 1 did not: 2 graded. The median score is 5.5 of 10.")
     assert "1 wait for points by hand" in made.summary
-    report.write(LESSON, tmp_path)
+    class_report.write(LESSON, tmp_path)
     first, second, third = rows(tmp_path / "reports" / LESSON / "students.csv")
     assert (first["raw"], first["penalty"], first["score"]) == ("8.0", "1.0", "7.0")
     assert second["waiting"] == "5.0"
@@ -262,13 +262,13 @@ def test_pseudonyms_stay_and_hide_who_is_meant(course):
     )
     path = course.root / "autograded" / "t_empty" / LESSON / "segcourse.json"
     path.write_text(json.dumps(refused.to_json()))
-    page, made = report.write(LESSON, course.root, hide_names=True)
+    page, made = class_report.write(LESSON, course.root, hide_names=True)
     text = page.read_text(encoding="utf-8") + (page.parent / "students.csv").read_text(encoding="utf-8")
     for student in (*RIGHT, "t_empty", "u_late", "v_old", "Theo"):
         assert not re.search(rf"\b{student}\b", text)
     assert "… is not …" in text
     assert page.parent.name == f"{LESSON}-anonymous"
-    again = report.build(course, LESSON, hide_names=True)
+    again = class_report.build(course, LESSON, hide_names=True)
     assert [e.student for e in again.records.entries] == [e.student for e in made.records.entries]
     assert len({e.student for e in made.records.entries}) == 13
 
@@ -285,8 +285,8 @@ def test_the_worth_a_look_is_found_and_short_answers_are_not(course):
         cell = {"cell_type": "code", "metadata": {"nbgrader": {"grade_id": "dice_score"}}, "source": text}
         path = course.root / "autograded" / student / LESSON / f"{LESSON}.ipynb"
         path.write_text(json.dumps({"cells": [cell]}))
-    assert worth_a_look.in_class(course, read_class(course, LESSON)) == {"dice_score": [["s00", "s01"]]}
-    assert "many innocent reasons" in report.page(report.build(course, LESSON))
+    assert flags.in_class(course, read_class(course, LESSON)) == {"dice_score": [["s00", "s01"]]}
+    assert "many innocent reasons" in class_report.page(class_report.build(course, LESSON))
 
 
 @pytest.mark.parametrize("name", exercises.names())
@@ -295,9 +295,9 @@ def test_the_librarys_own_text_is_known_again(name):
     source = inspect.getsource(exercises.get(name).answer)
     changed = "%%time\n# mine\n" + source.replace("    ", "\t").replace('"""', "'''") + "\n!ls\n"
     for text in (source, solutions.source_of(name), changed):
-        assert worth_a_look.from_library(name, text) is not one_statement
-    assert not worth_a_look.from_library(name, source.replace("(", "(0, ", 1))
-    assert not worth_a_look.from_library(name, "def f(:")
+        assert flags.from_library(name, text) is not one_statement
+    assert not flags.from_library(name, source.replace("(", "(0, ", 1))
+    assert not flags.from_library(name, "def f(:")
 
 
 def test_a_class_report_names_whoever_handed_in_the_librarys_text(course):
@@ -306,10 +306,10 @@ def test_a_class_report_names_whoever_handed_in_the_librarys_text(course):
         cell = {"cell_type": "code", "metadata": {"nbgrader": {"grade_id": "dice_score"}}, "source": text}
         path = course.root / "autograded" / student / LESSON / f"{LESSON}.ipynb"
         path.write_text(json.dumps({"cells": [cell]}))
-    made = report.build(course, LESSON)
+    made = class_report.build(course, LESSON)
     assert made.library == {"dice_score": ["s00"]}
-    assert "segcourse's own implementation" in report.page(made).replace("&#39;", "'")
-    assert report.build(course, LESSON, hide_names=True).library["dice_score"] != ["s00"]
+    assert "segcourse's own implementation" in class_report.page(made).replace("&#39;", "'")
+    assert class_report.build(course, LESSON, hide_names=True).library["dice_score"] != ["s00"]
 
 
 def test_a_notebook_that_asks_another_process_is_named(course):
@@ -317,18 +317,16 @@ def test_a_notebook_that_asks_another_process_is_named(course):
     for student, text in {"s00": asks, "s01": "# subprocess, in a comment\nmodel.eval()"}.items():
         path = course.root / "autograded" / student / LESSON / f"{LESSON}.ipynb"
         path.write_text(json.dumps({"cells": [{"cell_type": "code", "metadata": {}, "source": text}]}))
-    made = report.build(course, LESSON)
+    made = class_report.build(course, LESSON)
     assert made.unusual == {"s00": ["subprocess"]}
-    assert "the notebook uses <code>subprocess</code>" in report.page(made)
+    assert "the notebook uses <code>subprocess</code>" in class_report.page(made)
 
 
 @pytest.mark.parametrize("name", ["00_start_here", "03_unet", "05_losses_metrics"])
 def test_no_lesson_uses_what_is_worth_a_look(name):
     notebook = json.loads((lessons.find(name) / f"{name}.ipynb").read_text())
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    assert not worth_a_look.MECHANICS & set().union(
-        *((worth_a_look.words(cell) or (0, ()))[1] for cell in cells)
-    )
+    assert not flags.MECHANICS & set().union(*((flags.words(cell) or (0, ()))[1] for cell in cells))
 
 
 def test_repairs_count_by_their_kind(tmp_path):
@@ -336,7 +334,7 @@ def test_repairs_count_by_their_kind(tmp_path):
     for student, name in {"ada": "a b.ipynb", "bob": "hw-5 (1).ipynb"}.items():
         made = result(student, verdict("dice_score", 1, 1), verdict("mean_iou", 1, 1))
         record(tmp_path, made, repairs=[called.format(name), "the cell of mean_iou is missing"])
-    assert class_figures.repairs(read_class(Course.open(tmp_path), LESSON)) == [
+    assert class_statistics.repairs(read_class(Course.open(tmp_path), LESSON)) == [
         ("the cell of an exercise is missing", 2),
         ("the notebook had another name", 2),
     ]
@@ -346,11 +344,11 @@ def test_an_instructors_own_tests_and_borrowed_answers_are_marked(tmp_path):
     own = (OwnTest("my_test", 2.0, 2.0, "passed"), OwnTest("essay", None, 5.0, "a person", "answer"))
     borrowed = exercises.assess("dice_score", lambda *masks: dice_score(*masks))
     record(tmp_path, result("ada", borrowed, verdict("mean_iou", 1, 1), tests=own))
-    made = report.build(Course.open(tmp_path), LESSON)
-    assert class_figures.causes(made.records)[0].says == class_figures.BORROWED
-    assert class_figures.own_tests(made.records) == {"my_test": [own[0]]}
-    assert class_figures.not_their_own(made.records) == {"dice_score": ["ada"]}
-    page = report.page(made)
+    made = class_report.build(Course.open(tmp_path), LESSON)
+    assert class_statistics.causes(made.records)[0].says == class_statistics.BORROWED
+    assert class_statistics.own_tests(made.records) == {"my_test": [own[0]]}
+    assert class_statistics.not_their_own(made.records) == {"dice_score": ["ada"]}
+    page = class_report.page(made)
     assert "weaker evidence" in page
     assert "told to write their own" in page
 
@@ -362,4 +360,4 @@ def test_the_command_says_where_the_report_is(course):
     assert "13 handed in" in done.output
     assert "11 feedback page(s)" in done.output
     with pytest.raises(SegcourseError, match="There is no lesson"):
-        report.write("77", course.root)
+        class_report.write("77", course.root)

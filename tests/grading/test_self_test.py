@@ -11,19 +11,19 @@ from typer.testing import CliRunner
 
 from segcourse import cli
 from segcourse.course import doctor
-from segcourse.grading import walls
+from segcourse.grading import self_test
 from segcourse.grading.sandbox import backend, cgroup, runner
 from segcourse.grading.sandbox.watchdog import Limits
 
 
 def by_name(findings) -> dict[str, doctor.Finding]:
-    return {finding.what.removeprefix(walls.INSIDE): finding for finding in findings}
+    return {finding.what.removeprefix(self_test.INSIDE): finding for finding in findings}
 
 
 @pytest.mark.sandbox
 @pytest.mark.slow
 def test_every_limit_holds_here():
-    found = by_name(walls.findings())
+    found = by_name(self_test.findings())
     assert {"network", "files", "disk", "processes", "time"} < found.keys()
     assert {f.what for f in found.values() if f.state == "problem"} == set()
     kernel = "the kernel, in a control group"
@@ -45,8 +45,8 @@ def test_each_trial_can_fail(monkeypatch):
         events = [{"step": i, "status": "ran", "printed": printed[i]} for i in range(len(others) + 1)]
         return runner.Run((*events, {"finished": True}), None, 0.1)
 
-    monkeypatch.setattr(walls.runner, "run", unstopped)
-    found = by_name(walls._limits("bubblewrap"))
+    monkeypatch.setattr(self_test.runner, "run", unstopped)
+    found = by_name(self_test._limits("bubblewrap"))
     assert {f.state for name, f in found.items() if name != "memory"} == {"problem"}
     assert found["memory"].state in ("problem", "note")
     assert found["network"].says.startswith("should be: none")
@@ -54,22 +54,22 @@ def test_each_trial_can_fail(monkeypatch):
 
 def test_a_sandbox_that_tells_nothing_holds_nothing(monkeypatch):
     silent = runner.Run((), "the sandbox stopped before the notebook began (no reason given)", 0.1)
-    monkeypatch.setattr(walls.runner, "run", lambda job, limits: silent)
-    assert walls._wall("bubblewrap").state == "problem"
-    assert not {f.state for f in walls._limits("bubblewrap")} & {"ok"}
+    monkeypatch.setattr(self_test.runner, "run", lambda job, limits: silent)
+    assert self_test._wall("bubblewrap").state == "problem"
+    assert not {f.state for f in self_test._limits("bubblewrap")} & {"ok"}
 
 
 def test_processes_that_only_the_watch_counts_are_told_so(monkeypatch):
     ended = runner.Run((), "it started more than 64 processes", 0.1)
-    monkeypatch.setattr(walls.runner, "run", lambda job, limits: ended)
-    assert "held by the watch outside" in by_name(walls._limits("bubblewrap"))["processes"].says
+    monkeypatch.setattr(self_test.runner, "run", lambda job, limits: ended)
+    assert "held by the watch outside" in by_name(self_test._limits("bubblewrap"))["processes"].says
 
 
 def test_without_a_sandbox_the_doctor_says_what_to_do(monkeypatch):
     def none(trust=False):
         raise backend.NoSandboxError("bubblewrap is not installed (apt install bubblewrap), and no Docker.")
 
-    monkeypatch.setattr(walls.backend, "choose", none)
+    monkeypatch.setattr(self_test.backend, "choose", none)
     monkeypatch.setattr(doctor, "machine", list)
     done = CliRunner().invoke(cli.app, ["doctor", "--teach"])
     assert done.exit_code == 1
@@ -77,7 +77,7 @@ def test_without_a_sandbox_the_doctor_says_what_to_do(monkeypatch):
 
 
 def test_students_are_spared_the_trials(monkeypatch):
-    monkeypatch.setattr(walls, "findings", lambda: pytest.fail("a student's doctor tried the sandbox"))
+    monkeypatch.setattr(self_test, "findings", lambda: pytest.fail("a student's doctor tried the sandbox"))
     monkeypatch.setattr(doctor, "machine", list)
     assert "only instructors need it" in " ".join(CliRunner().invoke(cli.app, ["doctor"]).stdout.split())
 
@@ -85,7 +85,7 @@ def test_students_are_spared_the_trials(monkeypatch):
 @pytest.mark.sandbox
 def test_memory_that_processes_share_counts_without_a_control_group(monkeypatch):
     monkeypatch.setattr(cgroup, "_parents", dict)
-    cells = [{"cell": "hoard = []"}, {"cell": walls._ALL_MEMORY}, {"cell": "print('on')"}]
+    cells = [{"cell": "hoard = []"}, {"cell": self_test._ALL_MEMORY}, {"cell": "print('on')"}]
     done = runner.run({"seed": 1, "steps": cells}, Limits(memory_gb=1.5, total_seconds=300))
     steps = {event["step"]: event for event in done.events if "status" in event}
     assert [steps[1]["status"], steps[2]["status"]] == ["died", "ran"]

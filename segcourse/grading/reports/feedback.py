@@ -12,9 +12,9 @@ from segcourse.exercises import engine
 from segcourse.exercises.verdicts import Verdict
 from segcourse.files import replacing
 from segcourse.grading.course import Course
-from segcourse.grading.judging.result import OwnTest, Result
-from segcourse.grading.recording.marks import Mark, Marks
-from segcourse.grading.telling.pages import template
+from segcourse.grading.gradebook.marks import Mark, Marks
+from segcourse.grading.reports.templates import template
+from segcourse.grading.scoring.result import OwnTest, Result
 
 MAX_EXAMPLES = 2  # of what a group of cases asks
 

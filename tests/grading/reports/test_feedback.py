@@ -7,9 +7,9 @@ import pytest
 from segcourse import exercises
 from segcourse.grading import Session
 from segcourse.grading.course import Course
-from segcourse.grading.judging.result import OwnTest, Result
-from segcourse.grading.recording.marks import Mark, Marks
-from segcourse.grading.telling import feedback, report
+from segcourse.grading.gradebook.marks import Mark, Marks
+from segcourse.grading.reports import class_report, feedback
+from segcourse.grading.scoring.result import OwnTest, Result
 
 LESSON = "05_losses_metrics"
 MAX = {"confusion_matrix": 8.0, "dice_score": 3.0}
@@ -86,7 +86,7 @@ def test_grading_again_and_the_report_write_what_was_given_by_hand(lessons, tmp_
         assert "2 of 7 points 0 given automatically, 2 by hand" in words(page.read_text())
         session.book.book.find_grade("check_mean_iou", LESSON, LESSON, "ada").manual_score = 1.5
         session.book.book.db.commit()
-    assert report.rewrite_pages(LESSON, tmp_path) == 1
+    assert class_report.rewrite_pages(LESSON, tmp_path) == 1
     assert "1.5 of 7 points 0 given automatically, 1.5 by hand" in words(page.read_text())
 
 

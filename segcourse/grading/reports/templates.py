@@ -31,7 +31,7 @@ def template(name: str) -> jinja2.Template:
         "explained": lambda verdict: Markup(explanation(verdict)),
         "case": lambda verdict: Markup(smallest_case(verdict)),
     }
-    folder = files("segcourse.grading.telling")
+    folder = files("segcourse.grading.reports")
     environment.loader = jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8"))
     return environment.get_template(name)
 

@@ -13,11 +13,11 @@ from markupsafe import Markup
 
 from segcourse.files import replacing
 from segcourse.grading.course import Course
-from segcourse.grading.telling import class_charts, class_figures, feedback, tables, worth_a_look
-from segcourse.grading.telling.class_figures import Cause, Question
-from segcourse.grading.telling.item_analysis import ENOUGH, chance, quartiles
-from segcourse.grading.telling.pages import template
-from segcourse.grading.telling.records import ClassRecords, anonymous, pseudonyms, read_class
+from segcourse.grading.reports import charts, class_statistics, csv_tables, feedback, flags
+from segcourse.grading.reports.class_statistics import Cause, Question
+from segcourse.grading.reports.item_analysis import ENOUGH, chance, quartiles
+from segcourse.grading.reports.records import ClassRecords, anonymous, pseudonyms, read_class
+from segcourse.grading.reports.templates import template
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Report:
         kinds = Counter(entry.status.partition(":")[0] for entry in entries)
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         sentences = [f"{handed_in}{': ' if entries else ''}{counts}."]
-        if scores := class_figures.scores(self.records):
+        if scores := class_statistics.scores(self.records):
             low, middle, high = quartiles(scores)
             spread = f", the middle half lies between {low:.3g} and {high:.3g}" if len(scores) > 3 else ""
             sentences.append(f"The median score is {middle:.3g} of {self.most:g}{spread}.")
@@ -66,8 +66,8 @@ class Report:
 def build(course: Course, lesson: str, hide_names: bool = False) -> Report:
     """Read the class's records and work out the report; pseudonyms stand for names where `hide_names`."""
     records = read_class(course, lesson)
-    same, library = worth_a_look.in_class(course, records), worth_a_look.library_in_class(course, records)
-    unusual = worth_a_look.unusual_in_class(course, records)
+    same, library = flags.in_class(course, records), flags.library_in_class(course, records)
+    unusual = flags.unusual_in_class(course, records)
     if hide_names:
         names = pseudonyms(course, records)
         records = anonymous(course, records, names)
@@ -77,28 +77,28 @@ def build(course: Course, lesson: str, hide_names: bool = False) -> Report:
         }
         unusual = {names[student]: found for student, found in unusual.items()}
         library = {name: sorted(names[student] for student in who) for name, who in library.items()}
-    questions, causes = class_figures.questions(records), class_figures.causes(records)
+    questions, causes = class_statistics.questions(records), class_statistics.causes(records)
     return Report(records, questions, causes, same, library, unusual, hide_names)
 
 
 def page(report: Report) -> str:
     """The page as text: self-contained, without scripts, every word of a submission escaped."""
-    records, charts = report.records, {}
-    if scores := class_figures.scores(records):
-        charts["scores"] = class_charts.scores_chart(scores, report.most)
+    records, images = report.records, {}
+    if scores := class_statistics.scores(records):
+        images["scores"] = charts.scores_chart(scores, report.most)
     if report.questions:
-        charts["exercises"] = class_charts.exercises_chart(report.questions)
-        charts["separation"] = class_charts.separation_chart(report.questions)
+        images["exercises"] = charts.exercises_chart(report.questions)
+        images["separation"] = charts.separation_chart(report.questions)
     if seconds := [entry.result.seconds for entry in records.graded]:
-        charts["seconds"] = class_charts.seconds_chart(seconds)
+        images["seconds"] = charts.seconds_chart(seconds)
     return template("report.html.j2").render(
         report=report,
         records=records,
-        charts={name: Markup(chart) for name, chart in charts.items()},
+        charts={name: Markup(chart) for name, chart in images.items()},
         seconds=quartiles(seconds),
         enough=ENOUGH,
         chance=chance(len(records.graded)),
-        figures=class_figures,
+        figures=class_statistics,
         written=f"{datetime.datetime.now():%d %B %Y, %H:%M}",
     )
 
@@ -118,7 +118,7 @@ def write(
     name = find(opened, lesson)
     report = build(opened, name, hide_names)
     folder = out or opened.root / "reports" / (f"{name}-anonymous" if hide_names else name)
-    tables.write(folder, report.records, report.questions, report.causes)
+    csv_tables.write(folder, report.records, report.questions, report.causes)
     with replacing(folder / "index.html") as temporary:
         temporary.write_text(page(report), encoding="utf-8")
     return folder / "index.html", report

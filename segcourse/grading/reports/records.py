@@ -12,9 +12,9 @@ from typing import Any
 
 from segcourse.exercises.verdicts import Verdict
 from segcourse.grading.course import Course
-from segcourse.grading.judging.result import Result
-from segcourse.grading.recording.autograded import RECORD
-from segcourse.grading.recording.marks import Marks, read
+from segcourse.grading.gradebook.autograded import RECORD
+from segcourse.grading.gradebook.marks import Marks, read
+from segcourse.grading.scoring.result import Result
 
 AGAIN = "grade the lesson once more"
 OURS = "Explained: "  # the error whose message the course wrote

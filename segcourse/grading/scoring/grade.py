@@ -19,13 +19,13 @@ from segcourse.errors import SegcourseError
 from segcourse.exercises import engine
 from segcourse.exercises.verdicts import GroupResult, Verdict
 from segcourse.grading import course
-from segcourse.grading.judging import instructor_tests
-from segcourse.grading.judging.events import LOST, Events
-from segcourse.grading.judging.result import Result
 from segcourse.grading.lesson import parse_lesson
 from segcourse.grading.notebooks import Cell, Lesson, Refused
 from segcourse.grading.sandbox import backend, runner
 from segcourse.grading.sandbox.watchdog import Limits
+from segcourse.grading.scoring import instructor_cells
+from segcourse.grading.scoring.events import LOST, Events
+from segcourse.grading.scoring.result import Result
 from segcourse.grading.submissions.dependencies import left_out, missed
 from segcourse.grading.submissions.recognise import Admitted, admit
 
@@ -99,7 +99,7 @@ def grade(task: Task) -> Result:
     wall = backend.choose(task.trust)
     lesson = _lesson(task.lesson, task.name, tuple(task.files.items()))
     result = Result(task.student, task.name, max_points=lesson.points, digest=task.digest, isolation=wall)
-    result = replace(result, tests=instructor_tests.unseen(lesson))
+    result = replace(result, tests=instructor_cells.unseen(lesson))
     try:
         return _grade(task, lesson, result)
     except Refused as error:
@@ -127,7 +127,7 @@ def _grade(task: Task, lesson: Lesson, result: Result) -> Result:
     points = {v.name: v.points * lesson.points[v.name] / (v.max_points or 1) for v in verdicts}
     repairs = [*task.notes, *admitted.repairs, *events.repairs(admitted, ran.ended, task.limits)]
     return replace(
-        result, verdicts=verdicts, points=points, tests=instructor_tests.score(lesson, admitted, events),
+        result, verdicts=verdicts, points=points, tests=instructor_cells.score(lesson, admitted, events),
         repairs=tuple(repairs), stops=tuple(events.stops(admitted)),
         seconds=ran.seconds, cells=admitted.cells, printed=events.printed,
     )  # fmt: skip

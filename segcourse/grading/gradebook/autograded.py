@@ -12,8 +12,8 @@ import nbformat
 from segcourse.exercises.display import text
 from segcourse.files import replacing
 from segcourse.grading.course import Course
-from segcourse.grading.judging.result import OwnTest, Result
 from segcourse.grading.notebooks import Cell, Lesson
+from segcourse.grading.scoring.result import OwnTest, Result
 
 RECORD = "segcourse.json"
 NBGRADERS_OWN = ("timestamp.txt", "submission_secret.txt")  # its exchange leaves them with a submission

@@ -24,13 +24,13 @@ from repository import make, nbgrader
 from segcourse.errors import SegcourseError
 from segcourse.grading import grade_lesson
 from segcourse.grading.course import Course
-from segcourse.grading.judging import instructor_tests
-from segcourse.grading.judging.events import Events
-from segcourse.grading.judging.result import Result
+from segcourse.grading.gradebook.writer import Book
 from segcourse.grading.lesson import read_lesson
-from segcourse.grading.recording.gradebook import Book
 from segcourse.grading.sandbox import runner
 from segcourse.grading.sandbox.watchdog import Limits
+from segcourse.grading.scoring import instructor_cells
+from segcourse.grading.scoring.events import Events
+from segcourse.grading.scoring.result import Result
 from segcourse.grading.submissions.recognise import admit
 
 
@@ -122,14 +122,14 @@ def test_the_last_line_of_a_test_is_its_points_only_if_it_can_be(own_lesson, val
     admitted = admit(as_bytes(lesson_with_own_cells()), own_lesson)
     place = next(i for i, cell in enumerate(admitted.cells) if cell.grade_id == "partial")
     events = Events([{"step": 0, "status": "ran", "value": value}], [place])
-    test = instructor_tests.score(own_lesson, admitted, events)[2]
+    test = instructor_cells.score(own_lesson, admitted, events)[2]
     assert (test.grade_id, test.points, test.max_points) == ("partial", points, 4)
     assert test.says.startswith(says)
 
 
 def test_a_test_that_was_never_reached_asks_for_a_person(repository, own_lesson):
     admitted = admit(as_bytes(_released(repository)), own_lesson)
-    tests = instructor_tests.score(own_lesson, admitted, Events([], []))
+    tests = instructor_cells.score(own_lesson, admitted, Events([], []))
     assert [test.points for test in tests] == [None, None, None, 0, None]
     assert tests[0].says == "the run ended before this test came; a person decides"
 
@@ -247,7 +247,7 @@ def test_a_lesson_may_have_an_instructor_s_tests_alone(tmp_path):
 
 
 def test_a_refused_resubmission_leaves_no_old_score_of_a_test(own_lesson, tmp_path):
-    course, unseen = Course.open(tmp_path), instructor_tests.unseen(own_lesson)
+    course, unseen = Course.open(tmp_path), instructor_cells.unseen(own_lesson)
     full = tuple(replace(test, points=test.max_points) for test in unseen)
     with Book(course, own_lesson) as book:  # no nbgrader command has made this gradebook
         book.record(Result("ada", LESSON, tests=full), resubmitted=False)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from segcourse.files import replacing
-from segcourse.grading.telling.class_figures import Cause, Question
-from segcourse.grading.telling.records import ClassRecords, Entry
+from segcourse.grading.reports.class_statistics import Cause, Question
+from segcourse.grading.reports.records import ClassRecords, Entry
 
 RISKY = ("=", "+", "-", "@")  # what spreadsheets take for the beginning of a formula
 MAX_TEXT = 2000

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from segcourse.exercises.own_work import ASKED
 from segcourse.exercises.verdicts import Verdict
-from segcourse.grading.judging.result import OwnTest
-from segcourse.grading.telling.item_analysis import item_rest, reading
-from segcourse.grading.telling.records import ClassRecords, Entry
+from segcourse.grading.reports.item_analysis import item_rest, reading
+from segcourse.grading.reports.records import ClassRecords, Entry
+from segcourse.grading.scoring.result import OwnTest
 
 UNKNOWN = "nothing known looks like this"
 BORROWED = f"the answer hands the work to a finished implementation, and {ASKED}."
