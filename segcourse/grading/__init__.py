@@ -70,7 +70,7 @@ class Session:
         wall = backend.choose(trust)
         self.lock = Lock(self.course.root)
         if wall == "bubblewrap":
-            runner.warm_up(self.lesson.imports)
+            runner.preload(self.lesson.imports)
         try:
             self.book = Book(self.course, self.lesson)
         except BaseException:

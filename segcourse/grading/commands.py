@@ -32,7 +32,7 @@ def grade(
     from segcourse.grading.sandbox import backend
 
     if trust_submissions:
-        typer.echo(f"No sandbox: {backend.GIVEN_UP}.", err=True)
+        typer.echo(f"No sandbox: {backend.TRUST_WARNING}.", err=True)
     limits = {"cell_seconds": cell_seconds, "case_seconds": case_seconds, "total_seconds": total_seconds}
     options = {"students": student, "limits": limits, "trust": trust_submissions}
     options |= {"again": again, "workers": workers, "scheduler": scheduler}

@@ -14,7 +14,7 @@ from pathlib import Path
 from segcourse.errors import SegcourseError
 from segcourse.files import replacing
 from segcourse.grading.sandbox.environment import PACKAGE
-from segcourse.grading.sandbox.watchdog import Limits
+from segcourse.grading.sandbox.limits import Limits
 from segcourse.grading.submissions.find import lesson_folder
 
 

@@ -19,7 +19,7 @@ from segcourse.course.doctor import Finding
 from segcourse.grading.pool import workers_here
 from segcourse.grading.sandbox import backend, cgroup, runner, seccomp
 from segcourse.grading.sandbox.bubblewrap import RAM_DISKS
-from segcourse.grading.sandbox.watchdog import Limits
+from segcourse.grading.sandbox.limits import Limits
 
 LIMITS = Limits(cell_seconds=20, total_seconds=120, memory_gb=1.5, processes=64, record_mb=8)
 ENOUGH = 3 << 30  # bytes that must be free for the trials of memory
@@ -108,7 +108,7 @@ def _wall(wall: str) -> Finding:
         return Finding("Sandbox", "ok", f"Docker, because bubblewrap does not work here; {starting}.")
     said = subprocess.run(["bwrap", "--version"], capture_output=True, text=True).stdout.strip()
     user = "root" if os.geteuid() == 0 else "an ordinary user"
-    if runner.warm_works():
+    if runner.fork_server_works():
         return Finding("Sandbox", "ok", f"{said}, as {user}; PyTorch is imported once, {starting}.")
     slow = "this kernel lets no running process enter a sandbox, so each submission imports PyTorch anew"
     return Finding("Sandbox", "note", f"{said}, as {user}; {slow}: {starting}.")
@@ -185,7 +185,7 @@ def _keeper(wall: str, controller: str) -> str:
         return "the kernel, in a control group"
     if controller == "memory":
         watch = "the watch outside, four times a second, which ends the largest process"
-        return watch if seccomp.program() else f"{watch} and sees no files without a name (memfd)"
+        return watch if seccomp.filter_program() else f"{watch} and sees no files without a name (memfd)"
     return "the kernel"
 
 

@@ -31,7 +31,7 @@ def lesson(lessons):
 @pytest.fixture
 def walls_unknown():
     """What this machine has to keep submissions apart is looked for anew, within this test and after it."""
-    caches = (bubblewrap._working, docker.engine, backend._working)
+    caches = (bubblewrap._tested_command, docker.engine, backend._first_working)
     for cache in caches:
         cache.cache_clear()
     yield

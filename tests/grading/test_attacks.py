@@ -17,6 +17,7 @@ from segcourse.grading import grade_lesson
 from segcourse.grading.course import Course
 from segcourse.grading.nbgrader_plugins import StatusExport
 from segcourse.grading.sandbox import runner, watchdog
+from segcourse.grading.sandbox.limits import Limits
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 
@@ -187,13 +188,13 @@ def test_the_watch_sees_whoever_entered(graded):
         "seed": 1,
         "steps": [{"cell": "import os, time; children = [os.fork() for _ in range(2)]; time.sleep(3)"}],
     }
-    running = threading.Thread(target=runner.run, args=(told, watchdog.Limits(cell_seconds=9)))
+    running = threading.Thread(target=runner.run, args=(told, Limits(cell_seconds=9)))
     running.start()
     seen = set()
     while running.is_alive():
         for process in tuple(runner._running):
             with contextlib.suppress(psutil.Error):
-                seen.add(len(watchdog._family(watchdog._roots(process))))
+                seen.add(len(watchdog._all_processes(watchdog._root_processes(process))))
         time.sleep(0.1)
     assert max(seen) >= 2 + 4  # bubblewrap's first process, the one that waits, the worker, its forks
 

@@ -13,7 +13,7 @@ from segcourse import cli
 from segcourse.course import doctor
 from segcourse.grading import self_test
 from segcourse.grading.sandbox import backend, cgroup, runner
-from segcourse.grading.sandbox.watchdog import Limits
+from segcourse.grading.sandbox.limits import Limits
 
 
 def by_name(findings) -> dict[str, doctor.Finding]:
@@ -95,5 +95,5 @@ def test_trust_says_first_what_it_gives_up(tmp_path):
     hand_in(tmp_path, "ada", b"")  # there is nothing to run
     command = ["grade", LESSON, "--course", str(tmp_path), "--trust-submissions", "--json"]
     done = CliRunner().invoke(cli.app, command)
-    assert "No sandbox: students' code runs with all your rights" in done.stderr
+    assert "No sandbox: students' code runs with all your permissions" in done.stderr
     assert json.loads(done.stdout)["students"][0]["isolation"] == "none"

@@ -1,9 +1,16 @@
-"""Step 2: a submission's cells run in a sandbox, which tells what was observed and is believed no further.
+"""Step 2: run a submission's cells in a sandbox and record what its answers return.
 
-Outside: `sandbox` begins a run and `watch` follows it, behind the wall that this machine has (`isolation`:
-`bubblewrap` or `docker`, with `surroundings`, `system_calls`, `cgroup`). It starts cold, or from a process
-that has imported all (`warm`), a fork of which goes in (`entering`).
+Outside the sandbox, in the grader:
 
-Inside: `probe` is the first process, `supervisor` keeps the time (`clocks`) and the record, `worker` runs the
-student's code, and `pristine` gives each observation modules as the student's code has not touched them.
+- `backend` chooses the technology: `bubblewrap`, `docker`, or none.
+- `runner` starts a sandbox and collects its record. `watchdog` enforces the `limits`, `cgroup` asks the
+  kernel to do the same.
+- `fork_server` imports PyTorch once. Each submission runs in a fork, which joins a fresh sandbox with
+  `nsenter` and a `seccomp` filter.
+
+Inside the sandbox:
+
+- `entrypoint` is the first process and the zygote of all others.
+- `supervisor` hands out the cells, enforces the time limits (`cpu_time`) and writes the record.
+- `worker` runs the student's code. `snapshot` restores the trusted modules before each observation.
 """

@@ -1,4 +1,4 @@
-"""Which wall stands between submissions and this machine: bubblewrap, else Docker, else nothing is run."""
+"""The sandbox backend: bubblewrap if it works here, otherwise Docker, otherwise nothing is run."""
 
 import functools
 
@@ -6,27 +6,27 @@ from segcourse.errors import SegcourseError
 from segcourse.grading.sandbox import bubblewrap, docker
 from segcourse.grading.sandbox.bubblewrap import UnusableError
 
-GIVEN_UP = (
-    "students' code runs with all your rights: it could read and change your files, this gradebook included, "
-    "and use your network"
+TRUST_WARNING = (
+    "students' code runs with all your permissions: it can read and change your files, including this "
+    "gradebook, and use your network"
 )
 
 
 class NoSandboxError(SegcourseError):
-    """Submissions cannot be kept apart from this machine."""
+    """No sandbox backend works here."""
 
 
 def choose(trust: bool = False) -> str:
-    """ "bubblewrap" or "docker", whichever works here first; "none" if submissions are trusted.
+    """Return the first backend that works here, "bubblewrap" or "docker"; "none" if submissions are trusted.
 
     Raises:
-        NoSandboxError: neither works, and `trust` is False.
+        NoSandboxError: Neither works, and `trust` is False.
     """
-    return "none" if trust else _working()
+    return "none" if trust else _first_working()
 
 
 @functools.cache
-def _working() -> str:
+def _first_working() -> str:
     try:
         bubblewrap.command_line()
         return "bubblewrap"
@@ -36,5 +36,6 @@ def _working() -> str:
             return "docker"
         except UnusableError as second:
             raise NoSandboxError(
-                f"{first}, and {second}; install one of them, or pass --trust-submissions: then {GIVEN_UP}."
+                f"{first}, and {second}; install one of them, or use --trust-submissions. Then "
+                f"{TRUST_WARNING}."
             ) from None

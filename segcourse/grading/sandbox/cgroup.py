@@ -1,7 +1,7 @@
-"""The kernel's own count of a sandbox's processes and memory, where this user may ask for it (root may).
+"""Control groups: kernel limits on a sandbox's processes and memory, where this user may create them.
 
-Without one, processes are counted by the kernel for an ordinary user (RLIMIT_NPROC, which root is exempt
-from), and memory by the watch outside, four times a second.
+Usually only root may. Without control groups, the kernel counts an ordinary user's processes (RLIMIT_NPROC,
+which does not apply to root), and the watchdog checks the memory four times per second.
 """
 
 import contextlib
@@ -11,98 +11,92 @@ import os
 import time
 from pathlib import Path
 
-from segcourse.grading.sandbox.watchdog import Limits
+from segcourse.grading.sandbox.limits import Limits
 
 ROOT = Path("/sys/fs/cgroup")
+_LIMIT_FILES = {"pids": "pids.max", "memory": "memory.max"}
+_LIMIT_FILES_V1 = {"pids": "pids.max", "memory": "memory.limit_in_bytes"}
 _numbers = itertools.count()
 
 
-class Group:
-    """A control group for one sandbox; `doors` are the files through which a process enters it."""
+class ControlGroup:
+    """A control group for one sandbox.
+
+    Attributes:
+        procs_files: The files through which a process joins the group; empty where there are no groups.
+    """
 
     def __init__(self, limits: Limits) -> None:
         name = f"segcourse-{os.getpid()}-{next(_numbers)}"
-        self.folders = tuple(dict.fromkeys(parent / name for parent in _parents().values()))
-        most = {"pids": limits.processes, "memory": int(limits.memory_gb * 2**30)}
-        _sweep()
+        values = {"pids": limits.processes, "memory": int(limits.memory_gb * 2**30)}
+        self.folders = tuple({parent / name: None for parent, _ in _parents().values()})
+        _remove_leftovers()
         try:
             for folder in self.folders:
                 folder.mkdir()
-            for controller, parent in _parents().items():
-                (parent / name / _FILES[controller][parent in _old()]).write_text(str(most[controller]))
+            for controller, (parent, file) in _parents().items():
+                (parent / name / file).write_text(str(values[controller]))
         except OSError:
             self.close()
             self.folders = ()
-        self.doors = [str(folder / "cgroup.procs") for folder in self.folders]
+        self.procs_files = [str(folder / "cgroup.procs") for folder in self.folders]
 
-    def start(self, command: list[str]) -> list[str]:
-        """The command, started inside the group."""
-        if not self.doors:
+    def wrap(self, command: list[str]) -> list[str]:
+        """Return a command that joins the group and then becomes `command`."""
+        if not self.procs_files:
             return command
-        entering = 'while [ "$1" != -- ]; do echo 0 > "$1"; shift; done; shift; exec "$@"'
-        return ["/bin/sh", "-c", entering, "sh", *self.doors, "--", *command]
+        join = 'while [ "$1" != -- ]; do echo 0 > "$1"; shift; done; shift; exec "$@"'
+        return ["/bin/sh", "-c", join, "sh", *self.procs_files, "--", *command]
 
     def close(self) -> None:
-        """Remove the group; its processes have been ended, but the kernel may take a moment to see to it."""
+        """Remove the group after its processes were killed; the kernel may need a moment to reap them."""
         for folder in self.folders:
-            for _ in range(100):
-                with contextlib.suppress(FileNotFoundError, PermissionError):
-                    try:
-                        folder.rmdir()
-                    except OSError:
-                        time.sleep(0.05)
-                        continue
-                break
+            deadline = time.monotonic() + 5
+            while time.monotonic() < deadline:
+                try:
+                    folder.rmdir()
+                except (FileNotFoundError, PermissionError):
+                    break
+                except OSError:
+                    time.sleep(0.01)
 
 
-def _sweep() -> None:
-    """Remove what graders that were killed left behind."""
-    for parent in set(_parents().values()):
+def _remove_leftovers() -> None:
+    """Remove the groups of graders that were killed."""
+    for parent in {parent for parent, _ in _parents().values()}:
         for folder in parent.glob("segcourse-*"):
             if not Path("/proc", folder.name.split("-")[1]).exists():
                 with contextlib.suppress(OSError):
                     folder.rmdir()
 
 
-# what the limit's file is called in version 2 and in version 1
-_FILES = {"pids": ("pids.max", "pids.max"), "memory": ("memory.max", "memory.limit_in_bytes")}
-
-
 @functools.cache
 def controllers() -> tuple[str, ...]:
-    """Which of "pids" and "memory" the kernel can count here."""
-    if not _parents():
-        return ()
-    group = Group(Limits())
+    """Return which of "pids" and "memory" the kernel can limit here."""
+    group = ControlGroup(Limits())
     group.close()
-    return tuple(_parents()) if group.doors else ()
+    return tuple(_parents()) if group.procs_files else ()
 
 
 @functools.cache
-def _old() -> dict[Path, str]:
-    """Version 1: for each controller a folder of its own, of which this process's group is one below."""
+def _parents() -> dict[str, tuple[Path, str]]:
+    """Map each usable controller to the folder for new groups and the name of its limit file."""
     found = {}
-    for line in _read("/proc/self/cgroup").splitlines():
+    for line in _read("/proc/self/cgroup").splitlines():  # version 1: one hierarchy per controller
         _, names, path = line.split(":", 2)
-        for name in names.split(","):
+        for name in _LIMIT_FILES_V1.keys() & set(names.split(",")):
             folder = ROOT / name / path.lstrip("/")
-            if name in _FILES and os.access(folder, os.W_OK):
-                found[folder] = name
-    return found
-
-
-@functools.cache
-def _parents() -> dict[str, Path]:
-    """The folder for each controller in which this user may make groups."""
-    if _old():
-        return {name: folder for folder, name in _old().items()}
+            if os.access(folder, os.W_OK):
+                found[name] = (folder, _LIMIT_FILES_V1[name])
+    if found:
+        return found
     available = _read(ROOT / "cgroup.controllers").split()
-    wanted = [name for name in _FILES if name in available]
+    wanted = [name for name in _LIMIT_FILES if name in available]
     if not wanted or not os.access(ROOT, os.W_OK):
         return {}
     with contextlib.suppress(OSError):
         (ROOT / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in wanted))
-    return dict.fromkeys(wanted, ROOT)
+    return {name: (ROOT, _LIMIT_FILES[name]) for name in wanted}
 
 
 def _read(path: str | Path) -> str:

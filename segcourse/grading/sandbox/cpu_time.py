@@ -1,14 +1,14 @@
-"""How long a process has computed, and how long it waited for a core while others did: Linux tells both."""
+"""CPU time of processes, and the time they spent waiting for a core, read from Linux's /proc."""
 
 import math
 import os
 from pathlib import Path
 
 
-def computed(pid: int) -> float:
-    """Seconds that a process has computed so far; infinite where nobody can tell: then the clock decides.
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process; infinite if it is unknown, so that the wall clock decides.
 
-    >>> computed(-1), waited(-1)  # there is no such process
+    >>> cpu_seconds(-1), run_queue_seconds(-1)  # there is no such process
     (inf, 0.0)
     """
     try:
@@ -18,14 +18,14 @@ def computed(pid: int) -> float:
         return math.inf
 
 
-def computed_by_all() -> float:
-    """Seconds that all processes which can be seen from here have computed."""
-    every = (computed(int(path.name)) for path in Path("/proc").glob("[0-9]*"))
-    return sum(seconds for seconds in every if seconds < math.inf)
+def total_cpu_seconds() -> float:
+    """Return the CPU time of all processes that are visible from here."""
+    times = (cpu_seconds(int(path.name)) for path in Path("/proc").glob("[0-9]*"))
+    return sum(seconds for seconds in times if seconds < math.inf)
 
 
-def waited(pid: int) -> float:
-    """Seconds that a process was ready to compute and had no core to do it on, as far as Linux tells."""
+def run_queue_seconds(pid: int) -> float:
+    """Return how long a process was ready to run but had no core; 0 if Linux does not say."""
     try:
         return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
     except (OSError, ValueError, IndexError):

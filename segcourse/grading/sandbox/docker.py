@@ -1,8 +1,8 @@
-"""Docker's command line, for machines that have an engine and no bubblewrap.
+"""Docker's command line, for machines that have Docker but no bubblewrap.
 
-One container a submission, from an image that holds Python, segcourse's dependencies and nothing else;
-segcourse itself is mounted read-only, so that inside and outside are the same version. Each container imports
-PyTorch anew.
+Each submission runs in its own container. The image holds Python and segcourse's dependencies only. segcourse
+itself is mounted read-only, so that its version is the same inside and outside. Each container imports
+PyTorch again.
 """
 
 import functools
@@ -16,14 +16,14 @@ import psutil
 
 from segcourse.grading.sandbox.bubblewrap import RAM_DISKS, UnusableError
 from segcourse.grading.sandbox.environment import HOME, PACKAGE, environment
-from segcourse.grading.sandbox.watchdog import Limits
+from segcourse.grading.sandbox.limits import Limits
 
-IMAGE = "segcourse-sandbox"  # made from grading/Dockerfile
+IMAGE = "segcourse-sandbox"  # built from grading/Dockerfile
 BUILD = f"docker build --tag {IMAGE} --file grading/Dockerfile ."
 LABEL = "segcourse.grader"  # host and process that started a container
-NOBODY = "65534:65534"  # never the instructor's own number
-PROBE = ("python", "-m", "segcourse.grading.sandbox.entrypoint")
-# the client would hand the instructor's proxies on, passwords included, from ~/.docker/config.json
+NOBODY = "65534:65534"  # never the instructor's own user id
+ENTRYPOINT = ("python", "-m", "segcourse.grading.sandbox.entrypoint")
+# otherwise the client passes on the instructor's proxies, with passwords, from ~/.docker/config.json
 _PROXIES = [f"{name}_PROXY" for name in ("HTTP", "HTTPS", "FTP", "NO", "ALL")]
 _VERSIONS = "import numpy, torch; print('numpy', numpy.__version__); print('torch', torch.__version__)"
 
@@ -33,37 +33,40 @@ def new_name() -> str:
 
 
 def command_line(limits: Limits, name: str) -> list[str]:
-    """The whole command that runs the probe, job on stdin and record on stdout, in a container called
-    `name`.
+    """Return the command that runs the entry point in a container, with job on stdin and record on stdout.
+
+    Args:
+        limits: What the container may use.
+        name: The container's name.
 
     Raises:
-        UnusableError: there is no engine or no image, or a container does not work here.
+        UnusableError: There is no engine or no image, or no container works here.
     """
-    return [engine(), *_run(limits, name), *PROBE]
+    return [engine(), *_run(limits, name), *ENTRYPOINT]
 
 
 def stop(name: str) -> None:
-    """End and remove the container `name`, started or not; ending the client alone would leave it running."""
+    """Stop and remove a container, started or not; it would survive the end of its client."""
     subprocess.run([engine(), "rm", "--force", name], capture_output=True)
 
 
 @functools.cache
 def engine() -> str:
-    """Docker's program, once the engine, the image and a container have answered."""
+    """Return the path of Docker's client, after testing the engine, the image and a container."""
     program = shutil.which("docker")
     if program is None:
-        raise UnusableError("there is no Docker either")
-    _ask(program, "ps", "--quiet", failing="there is a Docker client, but no engine that answers")
-    _ask(
+        raise UnusableError("Docker is not installed either")
+    _output(program, "ps", "--quiet", error="there is a Docker client, but no engine answers")
+    _output(
         program, "image", "inspect", IMAGE,
-        failing=f"Docker has no image {IMAGE} (in the repository: {BUILD})",
+        error=f"Docker has no image {IMAGE} (build it in the repository: {BUILD})",
     )  # fmt: skip
-    _sweep(program)
-    inside = _ask(
-        program, *_run(Limits(), new_name()), "python", "-c", f"import {PROBE[-1]}; {_VERSIONS}",
-        failing="Docker cannot run a container as submissions need it",
+    _remove_leftovers(program)
+    inside = _output(
+        program, *_run(Limits(), new_name()), "python", "-c", f"import {ENTRYPOINT[-1]}; {_VERSIONS}",
+        error="Docker cannot run a container with the options that submissions need",
     )  # fmt: skip
-    _compare(inside)
+    _compare_versions(inside)
     return program
 
 
@@ -75,11 +78,11 @@ def _run(limits: Limits, name: str) -> list[str]:
     memory = f"{int(limits.memory_gb * 2**30)}b"
     command += ["--memory", memory, "--memory-swap", memory, "--pids-limit", str(limits.processes)]
     for folder, size in RAM_DISKS.items():
-        if folder == "/dev/shm":  # Docker makes this one itself
+        if folder == "/dev/shm":  # Docker creates this one itself
             command += ["--shm-size", f"{size}b"]
         else:
             command += ["--tmpfs", f"{folder}:rw,exec,nosuid,nodev,size={size},mode=1777"]
-    # the image has its own Python and packages; only segcourse comes from here
+    # the image has its own Python and packages; only segcourse comes from this machine
     variables = environment() | {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": "/course"}
     variables |= dict.fromkeys([*_PROXIES, *map(str.lower, _PROXIES)], "")
     for variable, value in variables.items():
@@ -89,34 +92,35 @@ def _run(limits: Limits, name: str) -> list[str]:
     return [*command, "--workdir", str(HOME), IMAGE]
 
 
-def _ask(*command: str, failing: str) -> str:
-    """What a command prints.
+def _output(*command: str, error: str) -> str:
+    """Return what a command prints.
 
     Raises:
-        UnusableError: it fails; the sentence `failing`, and Docker's own last line.
+        UnusableError: The command fails; the message is `error` with Docker's last line.
     """
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=120)
-        reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UnusableError(f"{failing} ({error})") from None
+    except (OSError, subprocess.TimeoutExpired) as failure:
+        raise UnusableError(f"{error} ({failure})") from None
     if done.returncode:
-        raise UnusableError(f"{failing} ({reason})")
+        reason = (done.stderr.strip().splitlines() or ["Docker gave no reason"])[-1]
+        raise UnusableError(f"{error} ({reason})")
     return done.stdout
 
 
-def _compare(inside: str) -> None:
-    """The cases are drawn inside and out, by libraries that must be the same for the same numbers."""
+def _compare_versions(inside: str) -> None:
+    """Check that both sides draw the same cases, which depends on the versions of these libraries."""
     import numpy
     import torch
 
+    versions = dict(line.split() for line in inside.splitlines())
     for library in (numpy, torch):
         ours = library.__version__.partition("+")[0]
-        theirs = dict(line.split() for line in inside.splitlines())[library.__name__].partition("+")[0]
+        theirs = versions[library.__name__].partition("+")[0]
         if ours != theirs:
             raise UnusableError(
-                f"Docker's image has {library.__name__} {theirs} and this machine {ours}; install what "
-                f"constraints.txt names here, and build the image again ({BUILD})"
+                f"Docker's image has {library.__name__} {theirs}, but this machine has {ours}; install the "
+                f"versions in constraints.txt here and rebuild the image ({BUILD})"
             )
 
 
@@ -124,15 +128,15 @@ def _grader() -> str:
     return f"{platform.node()}/{os.getpid()}"
 
 
-def _sweep(program: str) -> None:
-    """Remove the containers of graders that were killed; a container outlives the client that started it."""
+def _remove_leftovers(program: str) -> None:
+    """Remove the containers of graders that were killed; a container survives the client that started it."""
     columns = '{{.Names}} {{.Label "' + LABEL + '"}}'
-    found = _ask(
+    found = _output(
         program, "ps", "--all", "--filter", f"label={LABEL}", "--format", columns,
-        failing="Docker does not list its containers",
+        error="Docker cannot list its containers",
     )  # fmt: skip
     for line in found.splitlines():
         name, _, grader = line.partition(" ")
-        host, _, process = grader.rpartition("/")
-        if host == platform.node() and process.isdigit() and not psutil.pid_exists(int(process)):
+        host, _, pid = grader.rpartition("/")
+        if host == platform.node() and pid.isdigit() and not psutil.pid_exists(int(pid)):
             subprocess.run([program, "rm", "--force", name], capture_output=True)

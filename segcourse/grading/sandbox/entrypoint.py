@@ -1,15 +1,18 @@
-"""What runs inside the sandbox: the student's cells, one after another, and what their answers do on the
-grader's cases.
+"""What runs inside the sandbox: the student's cells in order, and their answers on the grader's cases.
 
-Four kinds of process, each a fork, so that PyTorch is imported once. The nursery never reads the job: it
-draws the cases and forks workers that know nothing of what lies ahead. The supervisor never runs a student's
-line: it gives out the steps, keeps the time, and writes the record. The worker runs the cells. At each check
-it forks a witness, which observes the answer as it stands there, and whose loops and crashes cost the worker
-nothing. When a cell hangs or kills the worker, the supervisor has a new one run the notebook again without
-that cell.
+There are four kinds of process, each a fork, so that PyTorch is imported once:
 
-The job is JSON, the record goes out as lines of JSON, while it grows: a submission that is killed from
-outside leaves what it had shown by then.
+- The zygote draws the cases and forks the workers. It never reads the job, so that workers cannot find the
+  coming cells in their memory.
+- The supervisor hands out the steps, enforces the time limits and writes the record. It never runs a
+  student's code. When a cell hangs or kills its worker, the supervisor has a new worker run the notebook
+  without that cell.
+- The worker runs the cells.
+- An observer, a fork of the worker at each check, records what the answer returns. Its loops and crashes do
+  not harm the worker.
+
+The job is JSON. The record is written as lines of JSON while the notebook runs, so that a submission that is
+killed from outside leaves what it recorded until then.
 """
 
 import base64
@@ -21,27 +24,27 @@ from pathlib import Path
 
 from segcourse import exercises
 from segcourse.exercises import engine
-from segcourse.grading.sandbox.nsenter import set_readable
+from segcourse.grading.sandbox.nsenter import set_dumpable
 from segcourse.grading.sandbox.supervisor import Supervisor
 from segcourse.grading.sandbox.worker import Worker
 
-RESTARTS = 3  # workers that may be lost before the rest of a notebook is given up
+RESTARTS = 3  # a notebook may lose this many workers; after the next loss its remaining cells are given up
 
 
 def main() -> None:
-    """Take the job from stdin and write the record to stdout, or do so with the descriptors that are given.
+    """Run the job from stdin, with the record on stdout, or with the two descriptors in `sys.argv`.
 
-    bubblewrap's own first process keeps 0 to 2, and a submission may look into that one.
+    A submission can look into bubblewrap's own first process, which keeps descriptors 0 to 2 open.
     """
     job, record = map(int, sys.argv[1:]) if len(sys.argv) > 1 else (os.dup(0), os.dup(1))
-    nowhere = os.open(os.devnull, os.O_RDWR)
+    null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):
-        os.dup2(nowhere, descriptor)
-    serve(job, record, shell())
+        os.dup2(null, descriptor)
+    run_zygote(job, record, make_shell())
 
 
-def shell():
-    """IPython, as a notebook's kernel has it."""
+def make_shell():
+    """Return an IPython shell like that of a notebook's kernel."""
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
@@ -52,71 +55,76 @@ def shell():
     return InteractiveShell.instance(config=config)
 
 
-def serve(job: int, record: int, shell) -> None:
-    """Be the nursery for the job that lies behind the descriptor `job`; returns when the supervisor ends."""
-    (asked, ask), (told, tell) = os.pipe(), os.pipe()
+def run_zygote(job: int, record: int, shell) -> None:
+    """Fork the supervisor, then serve its requests until it ends.
+
+    Args:
+        job: The descriptor from which the supervisor reads the job.
+        record: The descriptor to which the supervisor writes the record.
+        shell: The IPython shell that runs the cells.
+    """
+    (requests, requests_end), (replies_end, replies) = os.pipe(), os.pipe()
+    # for each worker: the pipe of its answers and the pipe of its orders, both as (reading, writing) end
     pipes = [(os.pipe(), os.pipe()) for _ in range(RESTARTS + 1)]
-    set_readable(False)
+    workers_ends = [(answers, orders) for (_, answers), (orders, _) in pipes]
+    supervisors_ends = [(answers, orders) for (answers, _), (_, orders) in pipes]
+    set_dumpable(False)
     supervisor = os.fork()
     if supervisor == 0:
         try:
-            for descriptor in (asked, tell, *_ends(pipes)):
-                os.close(descriptor)
-            _supervise(job, record, ask, told, [(r, w) for (r, _), (_, w) in pipes])
+            _close(requests, replies, *sum(workers_ends, ()))
+            _run_supervisor(job, record, requests_end, replies_end, supervisors_ends)
         finally:
             os._exit(0)
-    for descriptor in (job, record, ask, told, *(fd for (r, _), (_, w) in pipes for fd in (r, w))):
-        os.close(descriptor)
-    with os.fdopen(asked) as orders:
-        for order in map(json.loads, orders):
-            if "draw" in order:
-                counts = {
-                    name: len(engine.draw(exercises.get(name), order["seed"])) for name in order["draw"]
-                }
-                engine.draw.cache_clear()  # or every worker would be born with the cases in its memory
-                os.write(tell, json.dumps(counts).encode() + b"\n")
+    _close(job, record, requests_end, replies_end, *sum(supervisors_ends, ()))
+    with os.fdopen(requests) as lines:
+        for request in map(json.loads, lines):
+            if "draw" in request:
+                counts = {n: len(engine.draw(exercises.get(n), request["seed"])) for n in request["draw"]}
+                engine.draw.cache_clear()  # otherwise every worker would inherit the cases
+                os.write(replies, json.dumps(counts).encode() + b"\n")
                 continue
-            (_, writing), (listening, _) = pipes[order["worker"]]
+            number, limits = request["worker"], request["limits"]
+            answers, orders = workers_ends[number]
             worker = os.fork()
             if worker == 0:
                 try:
-                    for descriptor in (tell, asked, *_ends(pipes[order["worker"] + 1 :])):
-                        os.close(descriptor)
-                    set_readable(True)
-                    limit_resources(order["limits"])
-                    Worker(shell, writing, listening, int(order["limits"]["output_kb"] * 1000)).run()
+                    _close(requests, replies, *sum(workers_ends[number + 1 :], ()))
+                    set_dumpable(True)
+                    limit_resources(limits)
+                    Worker(shell, answers, orders, int(limits["output_kb"] * 1000)).run()
                 finally:
                     os._exit(1)
-            os.close(writing), os.close(listening)
-            os.write(tell, b"%d\n" % worker)
+            _close(answers, orders)
+            os.write(replies, b"%d\n" % worker)
             os.waitpid(worker, 0)
-            os.write(tell, b"gone\n")
+            os.write(replies, b"exited\n")
     os.waitpid(supervisor, 0)
 
 
-def _ends(pipes: list[tuple]) -> list[int]:
-    """The workers' ends."""
-    return [descriptor for (_, writing), (listening, _) in pipes for descriptor in (writing, listening)]
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
-def _supervise(job: int, record: int, ask: int, told: int, pipes: list[tuple[int, int]]) -> None:
+def _run_supervisor(job: int, record: int, requests: int, replies: int, pipes: list[tuple[int, int]]) -> None:
     with os.fdopen(job, "rb") as file:
         given = json.load(file)
     limit_resources(given["limits"])
     for name, content in given.get("files", {}).items():
         Path(Path(name).name).write_bytes(base64.b64decode(content))
-    Supervisor(given, os.fdopen(record, "w"), ask, told, pipes).run()
+    Supervisor(given, os.fdopen(record, "w"), requests, replies, pipes).run()
 
 
 def limit_resources(limits: dict) -> None:
-    """Ask the kernel for what it can hold for one process; what it cannot, the watch outside does."""
+    """Set the kernel's limits on this process; the watchdog enforces those on the whole sandbox."""
     wanted = {
         resource.RLIMIT_DATA: int(limits["memory_gb"] * 2**30),  # RLIMIT_AS would break PyTorch
         resource.RLIMIT_FSIZE: 1 << 28,
         resource.RLIMIT_CPU: int(limits["total_seconds"]) + 10,
         resource.RLIMIT_CORE: 0,
     }
-    # the kernel counts by user: without, others' programs on this machine would count
+    # the kernel counts per user; where users are not separate, the instructor's own programs would count too
     if limits["own_users"]:
         wanted[resource.RLIMIT_NPROC] = limits["processes"]
     for kind, value in wanted.items():

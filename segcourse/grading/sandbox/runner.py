@@ -1,7 +1,7 @@
-"""Step 2, run: the probe behind the wall that this machine has; out comes a list of plain events.
+"""Run a job in a sandbox of the backend that works here; the result is a list of plain events.
 
-Inside there is no network, no home, no repository, no gradebook: Python, its packages and segcourse, all
-read-only, the lesson's pictures, and small RAM disks. Each submission gets a sandbox of its own, used once.
+A sandbox has no network, no home folder, no repository and no gradebook. It holds Python, its packages and
+segcourse, all read-only, the lesson's pictures, and small RAM disks. Each submission gets a new sandbox.
 """
 
 import base64
@@ -23,21 +23,28 @@ from typing import IO
 
 from segcourse.exercises.observations import clip
 from segcourse.grading.sandbox import backend, bubblewrap, docker, seccomp, watchdog
-from segcourse.grading.sandbox.cgroup import Group
+from segcourse.grading.sandbox.cgroup import ControlGroup
 from segcourse.grading.sandbox.environment import environment
-from segcourse.grading.sandbox.fork_server import Warm
-from segcourse.grading.sandbox.watchdog import Limits, Sandbox
+from segcourse.grading.sandbox.fork_server import ForkServer
+from segcourse.grading.sandbox.limits import Limits
+from segcourse.grading.sandbox.watchdog import SandboxProcess
 
-_running: set[Sandbox] = set()
-_warming = threading.Lock()
-stopped = threading.Event()  # set by Ctrl-C: what threads still start has to end as well
+_running: set[SandboxProcess] = set()
+_testing_fork_server = threading.Lock()
+stopped = threading.Event()  # set by Ctrl-C, so that sandboxes which threads start later end as well
 
-PROBE = [sys.executable, "-m", "segcourse.grading.sandbox.entrypoint"]
+ENTRYPOINT = [sys.executable, "-m", "segcourse.grading.sandbox.entrypoint"]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What came out: events in order, and a sentence if the run was ended from outside or told nothing."""
+    """What a sandbox recorded.
+
+    Attributes:
+        events: The events of the record, in order.
+        ended: Why the run ended early, as a sentence, if it was stopped from outside or recorded nothing.
+        seconds: How long the run took.
+    """
 
     events: tuple[dict, ...]
     ended: str | None
@@ -51,174 +58,172 @@ def run(
     trust: bool = False,
     imports: Sequence[str] = (),
 ) -> Run:
-    """Run the probe on `job` ({"seed": int, "steps": [{"cell": source} or {"check": exercise}]}).
+    """Run a job in a new sandbox.
 
-    `files` lie in the notebook's folder. `imports` are the lesson's own import statements, done once for all
-    submissions where that is possible. `trust=True` runs without a sandbox: then a submission can read and
-    change whatever the instructor can. Student code never runs in this process, and nothing that comes back
-    is executed.
+    Student code never runs in this process, and nothing that comes back is executed.
+
+    Args:
+        job: {"seed": int, "steps": [{"cell": source} or {"check": exercise}]}.
+        limits: What the sandbox may use.
+        files: The files of the notebook's folder.
+        trust: Run without a sandbox. A submission can then read and change whatever the instructor can.
+        imports: The lesson's import statements, which the fork server runs once for all submissions.
 
     Raises:
-        NoSandboxError: there is neither bubblewrap nor Docker, and `trust` is False.
+        NoSandboxError: Neither bubblewrap nor Docker works here, and `trust` is False.
     """
-    wall = backend.choose(trust)
-    if wall == "bubblewrap" and warm_works(tuple(imports)):
-        launch = functools.partial(_warm, imports=tuple(imports))
+    name = backend.choose(trust)
+    if name == "bubblewrap" and fork_server_works(tuple(imports)):
+        launch = functools.partial(_launch_fork, imports=tuple(imports))
     else:
-        launch = {"bubblewrap": _bubblewrap, "docker": _docker, "none": _trusted}[wall]
-    return _run(job, limits, files or {}, launch, own_users=wall == "bubblewrap" and _counts_apart())
+        launch = {"bubblewrap": _launch_bubblewrap, "docker": _launch_docker, "none": _launch_trusted}[name]
+    return _run(job, limits, files or {}, launch, own_users=name == "bubblewrap" and _counts_per_namespace())
 
 
-def _counts_apart(release: str = platform.release()) -> bool:
-    """Whether the kernel counts a user's processes by user namespace: older ones would count all that the
-    instructor has running against a submission.
+def _counts_per_namespace(release: str = platform.release()) -> bool:
+    """Return whether the kernel counts a user's processes per user namespace.
 
-    >>> _counts_apart("5.10.0-28-amd64"), _counts_apart("5.14.0-362.el9.x86_64"), _counts_apart("6.1")
-    (False, True, True)
+    Older kernels would count all of the instructor's processes against a submission.
+
+    >>> [_counts_per_namespace(release) for release in ("5.10.0-28-amd64", "5.14.0-362.el9.x86_64", "6.1")]
+    [False, True, True]
     """
     return tuple(map(int, re.findall(r"\d+", release)[:2])) >= (5, 14)
 
 
-def warm_up(imports: tuple[str, ...]) -> None:
-    """Begin importing for submissions, while this process opens the gradebook."""
-    threading.Thread(target=warm_works, args=(imports,), daemon=True).start()
+def preload(imports: tuple[str, ...]) -> None:
+    """Start the fork server in the background."""
+    threading.Thread(target=fork_server_works, args=(imports,), daemon=True).start()
 
 
-def warm_works(imports: tuple[str, ...] = ()) -> bool:
-    """Whether this kernel lets a running process enter a sandbox; where not, each one starts Python anew."""
-    with _warming:
-        return _warm_works(imports)
+def fork_server_works(imports: tuple[str, ...] = ()) -> bool:
+    """Return whether this kernel lets a running process join a sandbox."""
+    with _testing_fork_server:
+        return _test_fork_server(imports)
 
 
 @functools.cache
-def _warm_works(imports: tuple[str, ...]) -> bool:
+def _test_fork_server(imports: tuple[str, ...]) -> bool:
+    launch, empty = functools.partial(_launch_fork, imports=imports), {"seed": 0, "steps": []}
     try:
-        launch = functools.partial(_warm, imports=imports)
-        done = _run({"seed": 0, "steps": []}, Limits(total_seconds=60), {}, launch, own_users=_counts_apart())
+        done = _run(empty, Limits(total_seconds=60), {}, launch, own_users=_counts_per_namespace())
     except (OSError, ValueError):
         return False
     return bool(done.events) and done.events[-1] == {"finished": True}
 
 
-# (limits, job, record, errors, what to do at the end) -> the process whose end ends everything inside
-Launch = Callable[[Limits, IO, int, IO, contextlib.ExitStack], Sandbox]
+# (limits, job, record, errors, clean-up) -> the process whose end ends the sandbox
+Launch = Callable[[Limits, IO, int, IO, contextlib.ExitStack], SandboxProcess]
 
 
 def _run(job: dict, limits: Limits, files: Mapping[str, bytes], launch: Launch, own_users: bool) -> Run:
     start = time.monotonic()
     encoded = {name: base64.b64encode(content).decode() for name, content in files.items()}
-    own = {"own_users": own_users, "own_processes": launch is not _trusted}  # what others' do not mix with
-    job = job | {"limits": asdict(limits) | own, "files": encoded}
+    # whether the sandbox's users and processes are separate from this machine's
+    separate = {"own_users": own_users, "own_processes": launch is not _launch_trusted}
+    job = job | {"limits": asdict(limits) | separate, "files": encoded}
     with contextlib.ExitStack() as stack:
-        given = stack.enter_context(tempfile.TemporaryFile())
-        # a pipe and not a file: bubblewrap's own processes hold it where a submission can fill it
-        heard, errors = (
+        job_file = stack.enter_context(tempfile.TemporaryFile())
+        job_file.write(json.dumps(job).encode())
+        job_file.seek(0)
+        # a pipe, not a file: bubblewrap keeps stderr open where a submission can write to it without end
+        errors, errors_end = (
             stack.enter_context(os.fdopen(end, mode, 0))
             for end, mode in zip(os.pipe(), ("rb", "wb"), strict=True)
         )
-        for end in heard, errors:
+        for end in errors, errors_end:
             os.set_blocking(end.fileno(), False)
-        given.write(json.dumps(job).encode())
-        given.seek(0)
-        reading, writing = os.pipe()
-        stack.callback(os.close, reading)
+        record, record_end = os.pipe()
+        stack.callback(os.close, record)
         try:
-            process = launch(limits, given, writing, errors, stack)
+            process = launch(limits, job_file, record_end, errors_end, stack)
         finally:
-            os.close(writing)
-        stack.callback(watchdog.end, process)
+            os.close(record_end)
+        stack.callback(watchdog.kill, process)
         _running.add(process)
         stack.callback(_running.discard, process)
         if stopped.is_set():
             process.kill()
-        lines, ended = watchdog.follow(process, reading, limits, start)
+        lines, ended = watchdog.read_record(process, record, limits, start)
         if not any(lines) and not ended:
-            last = (heard.read(1 << 16) or b"").decode("utf-8", "replace").strip().splitlines()[-1:]
+            last = (errors.read(1 << 16) or b"").decode("utf-8", "replace").strip().splitlines()[-1:]
             reason = clip("".join(last)) or "no reason given"
             ended = f"the sandbox stopped before the notebook began ({reason})"
-    return Run(tuple(watchdog.events(lines)), ended, time.monotonic() - start)
+    return Run(tuple(watchdog.parse_events(lines)), ended, time.monotonic() - start)
 
 
 def stop_all() -> None:
-    """End every sandbox that other threads of this process wait for, and those that they are about to
-    start."""
+    """End every sandbox of this process, including those that other threads are about to start."""
     stopped.set()
     for process in tuple(_running):
         process.kill()
 
 
-def _warm(limits, job, record, errors, stack, imports) -> Sandbox:
-    """An empty sandbox, and a fork of the warm process that enters it."""
-    group = Group(limits)
-    stack.callback(group.close)
-    reading, writing = os.pipe()
-    rules = _rules(stack)
-    command = [*bubblewrap.command_line(), *_told(rules), "--info-fd", str(writing)]
-    with os.fdopen(reading, "rb") as told:
+def _launch_fork(limits, job, record, errors, stack, imports) -> SandboxProcess:
+    """Start an empty sandbox, which a fork of the fork server then joins."""
+    group, command, filters = _bubblewrap(limits, stack)
+    info, info_end = os.pipe()
+    with os.fdopen(info, "rb") as file:
         try:
-            process = Sandbox(
-                # it waits inside, holding the sandbox open, until its stdin ends
-                group.start([*command, "--", "sh", "-c", "echo; exec cat"]),
+            process = SandboxProcess(
+                # keeps the sandbox open until its stdin is closed
+                group.wrap([*command, "--info-fd", str(info_end), "--", "sh", "-c", "echo; exec cat"]),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-                env={}, start_new_session=True, pass_fds=[writing, *rules],
+                env={}, start_new_session=True, pass_fds=[info_end, *filters],
             )  # fmt: skip
         finally:
-            os.close(writing)
+            os.close(info_end)
         stack.callback(process.stdin.close)
         stack.callback(process.stdout.close)
-        inside = process.first = json.loads(told.read())["child-pid"]
+        process.init_pid = json.loads(file.read())["child-pid"]
     try:
-        process.stdout.readline()  # now its mounts are made
-        warm = _warm_process(imports)
-        process.entered = warm.fork(inside, group.doors, job.fileno(), record, errors.fileno())
+        process.stdout.readline()  # the sandbox's mounts are ready
+        files = job.fileno(), record, errors.fileno()
+        process.entered_pid = _fork_server(imports).spawn(process.init_pid, group.procs_files, *files)
     except BaseException:
-        watchdog.end(process)
+        watchdog.kill(process)
         raise
     return process
 
 
 @functools.cache
-def _warm_process(imports: tuple[str, ...]) -> Warm:
+def _fork_server(imports: tuple[str, ...]) -> ForkServer:
     import matplotlib
 
-    # its list of fonts is read while the process is still outside
-    return Warm(imports, environment() | {"MPLCONFIGDIR": matplotlib.get_configdir()})
+    # matplotlib reads its list of fonts while the fork server is still outside
+    return ForkServer(imports, environment() | {"MPLCONFIGDIR": matplotlib.get_configdir()})
 
 
-def _bubblewrap(limits, job, record, errors, stack) -> Sandbox:
-    group = Group(limits)
+def _launch_bubblewrap(limits, job, record, errors, stack) -> SandboxProcess:
+    group, command, filters = _bubblewrap(limits, stack)
+    descriptors, null = [job.fileno(), record], subprocess.DEVNULL
+    command = group.wrap([*command, "--", *ENTRYPOINT, *map(str, descriptors)])
+    return _start(command, null, null, errors, pass_fds=[*descriptors, *filters])
+
+
+def _bubblewrap(limits, stack) -> tuple[ControlGroup, list[str], list[int]]:
+    """Return a control group, bubblewrap's command line, and the descriptors that it reads."""
+    group, command, filters = ControlGroup(limits), bubblewrap.command_line(), []
     stack.callback(group.close)
-    given, rules = [job.fileno(), record], _rules(stack)
-    command = [*bubblewrap.command_line(), *_told(rules), "--", *PROBE, *map(str, given)]
-    nothing = subprocess.DEVNULL
-    return _start(group.start(command), nothing, nothing, errors, pass_fds=[*given, *rules])
+    if seccomp.filter_program():
+        filters = [seccomp.filter_pipe()]
+        stack.callback(os.close, filters[0])
+        command += ["--seccomp", str(filters[0])]
+    return group, command, filters
 
 
-def _rules(stack) -> list[int]:
-    """The descriptor of the filter for system calls, where there is one for this machine."""
-    if not seccomp.program():
-        return []
-    rules = seccomp.pipe()
-    stack.callback(os.close, rules)
-    return [rules]
-
-
-def _told(rules: list[int]) -> list[str]:
-    return ["--seccomp", str(rules[0])] if rules else []
-
-
-def _docker(limits, job, record, errors, stack) -> Sandbox:
+def _launch_docker(limits, job, record, errors, stack) -> SandboxProcess:
     name = docker.new_name()
     stack.callback(docker.stop, name)
     return _start(docker.command_line(limits, name), job, record, errors, env=dict(os.environ))
 
 
-def _trusted(limits, job, record, errors, stack) -> Sandbox:
+def _launch_trusted(limits, job, record, errors, stack) -> SandboxProcess:
     folder = tempfile.mkdtemp(prefix="segcourse-")
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
-    return _start(PROBE, job, record, errors, env=environment(folder, folder), cwd=folder)
+    return _start(ENTRYPOINT, job, record, errors, env=environment(folder, folder), cwd=folder)
 
 
-def _start(command, job, record, errors, **options) -> Sandbox:
+def _start(command, job, record, errors, **options) -> SandboxProcess:
     options = {"env": {}} | options
-    return Sandbox(command, stdin=job, stdout=record, stderr=errors, start_new_session=True, **options)
+    return SandboxProcess(command, stdin=job, stdout=record, stderr=errors, start_new_session=True, **options)

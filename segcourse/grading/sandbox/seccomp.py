@@ -1,11 +1,14 @@
-"""The system calls that a submission has no use for, and the kernel's filter (seccomp) that keeps them away.
+"""The seccomp filter of a sandbox: which system calls a submission may make.
 
-What runs inside a sandbox has the instructor's user number: whatever file of the instructor's it gets hold
-of, it may give other rights, and a running process always has hold of its own program (/proc/self/exe), as
-the file lies outside. So changes of rights are passed over, in silence, because honest programs make them all
-the time. Calls that take memory which no limit sees, reach into other processes, or are the kernel's
-most attacked are answered as by a kernel that lacks them: libraries then do without. Sockets of families that
-no network namespace holds back (vsock reaches the host of a virtual machine) are answered likewise.
+Processes in a sandbox have the instructor's user id. They could change the permissions of any file of the
+instructor's that they can reach, and every process can reach its own program file (/proc/self/exe), which
+lies outside. The filter therefore has three answers:
+
+- Changing permissions does nothing and reports success, because ordinary programs do it all the time.
+- Calls that take memory no limit counts, that reach into other processes, or that are the kernel's most
+  attacked fail with ENOSYS, as on a kernel without them. Libraries then do without.
+- Sockets of families that no network namespace isolates (vsock reaches the host of a virtual machine) fail
+  with EAFNOSUPPORT.
 """
 
 import ctypes
@@ -14,7 +17,7 @@ import os
 import platform
 import struct
 
-# (name in linux/audit.h as a number, socket, passed over, refused), by what platform.machine() says; the
+# by platform.machine(): AUDIT_ARCH of linux/audit.h, the number of socket, ignored calls, refused calls; the
 # numbers are those of the kernel's tables, syscall_64.tbl and asm-generic/unistd.h
 _MACHINES = {
     "x86_64": (
@@ -35,50 +38,51 @@ _MACHINES = {
         (194, 190, 186, 117, 217, 218, 219, 241, 270, 271, 272, 279, 280, 282, 425, 426, 427, 438, 447),
     ),
 }
-_OTHER_TABLE = 0x40000000  # from here on x86_64 has the same calls under other numbers
-_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # classic BPF
+_X32_BIT = 0x40000000  # from here on, x86_64 has the same calls under other numbers
+_LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # classic BPF
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
 _FAMILIES = (1, 2, 10, 16)  # Unix, IPv4, IPv6, netlink
-_ALLOW, _ERROR = 0x7FFF0000, 0x00050000
-_SET_FILTER, _BY_PROGRAM = 22, 2  # prctl(2)
+_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000  # SECCOMP_RET_*
+_PR_SET_SECCOMP, _MODE_FILTER = 22, 2  # prctl(2)
 
 
-def program(machine: str = platform.machine()) -> bytes:
-    """The filter as bubblewrap and the kernel take it; empty for a machine whose numbers are not known here.
+def filter_program(machine: str = platform.machine()) -> bytes:
+    """Return the filter as a BPF program; empty for a machine whose call numbers are not listed here.
 
-    >>> len(program("x86_64")) % 8, program("a toaster")
+    >>> len(filter_program("x86_64")) % 8, filter_program("a toaster")
     (0, b'')
     """
     if machine not in _MACHINES:
         return b""
-    name, socket, passed_over, refused = _MACHINES[machine]
-    missing = _ERROR | errno.ENOSYS
-    lines = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, name), (_RETURN, 0, 0, missing)]
-    lines += [(_LOAD, 0, 0, 0), (_AT_LEAST, 0, 1, _OTHER_TABLE), (_RETURN, 0, 0, missing)]
-    for numbers, answer in (passed_over, _ERROR), (refused, missing):
+    architecture, socket, ignored, refused = _MACHINES[machine]
+    missing = _ERRNO | errno.ENOSYS
+    lines = [(_LOAD, 0, 0, _ARCHITECTURE), (_JUMP_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, missing)]
+    lines += [(_LOAD, 0, 0, _NUMBER), (_JUMP_AT_LEAST, 0, 1, _X32_BIT), (_RETURN, 0, 0, missing)]
+    for numbers, answer in (ignored, _ERRNO), (refused, missing):
         for number in numbers:
-            lines += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, answer)]
-    lines += [(_EQUAL, 1, 0, socket), (_RETURN, 0, 0, _ALLOW), (_LOAD, 0, 0, 16)]  # its first argument
+            lines += [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, answer)]
+    lines += [(_JUMP_EQUAL, 1, 0, socket), (_RETURN, 0, 0, _ALLOW), (_LOAD, 0, 0, _FIRST_ARGUMENT)]
     for family in _FAMILIES:
-        lines += [(_EQUAL, 0, 1, family), (_RETURN, 0, 0, _ALLOW)]
-    lines.append((_RETURN, 0, 0, _ERROR | errno.EAFNOSUPPORT))
+        lines += [(_JUMP_EQUAL, 0, 1, family), (_RETURN, 0, 0, _ALLOW)]
+    lines.append((_RETURN, 0, 0, _ERRNO | errno.EAFNOSUPPORT))
     return b"".join(struct.pack("=HBBI", *line) for line in lines)
 
 
-def pipe() -> int:
-    """A descriptor from which the filter can be read, once."""
+def filter_pipe() -> int:
+    """Return a descriptor from which bubblewrap can read the filter once."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb") as file:
-        file.write(program())
+        file.write(filter_program())
     return reading
 
 
-def keep_away() -> None:
-    """Filter this process's calls, and those of all that come from it, from now on.
+def install_filter() -> None:
+    """Filter the system calls of this process and all its future children.
 
     Raises:
-        OSError: the kernel has no such filters.
+        OSError: The kernel does not support seccomp filters.
     """
-    lines = program()
+    lines = filter_program()
     if not lines:
         return
 
@@ -86,5 +90,6 @@ def keep_away() -> None:
         _fields_ = (("length", ctypes.c_ushort), ("lines", ctypes.c_char_p))
 
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_SET_FILTER, _BY_PROGRAM, ctypes.byref(Program(len(lines) // 8, lines)), 0, 0) < 0:
-        raise OSError(ctypes.get_errno(), "the kernel refuses to filter system calls")
+    program = Program(len(lines) // 8, lines)
+    if libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(program), 0, 0) < 0:
+        raise OSError(ctypes.get_errno(), "the kernel does not accept a seccomp filter")

@@ -1,5 +1,4 @@
-"""The judge's own modules as they were before a student's code ran: whoever observes an answer goes by these,
-whatever a cell has replaced in them."""
+"""Take a snapshot of the trusted modules before student code runs, and restore it before each observation."""
 
 import sys
 import threading
@@ -8,49 +7,52 @@ from typing import Any
 
 from segcourse.exercises.own_work import functions_of
 
-# who runs where the student's code runs
-OBSERVERS = ("segcourse.exercises", "segcourse.grading.sandbox.worker")
+# the modules that run in the same process as the student's code
+TRUSTED = ("segcourse.exercises", "segcourse.grading.sandbox.worker")
 
 
-def remember(objects: Iterable[Any] = ()) -> Callable[[], None]:
-    """Take hold of what the modules that observe, and `objects`, consist of; the function that comes back
-    puts it in place again, and ends tracing.
+def take(objects: Iterable[Any] = ()) -> Callable[[], None]:
+    """Take a snapshot of the trusted modules and of `objects`.
 
-    That function looks nothing up by name: there, somebody may have put something else.
+    Returns:
+        A function that restores the snapshot and ends all tracing. It looks up nothing by name, because a
+        student's code may have replaced what a name refers to.
     """
-    modules = [module for name, module in sys.modules.items() if name.startswith(OBSERVERS)]
-    values = {id(value): value for module in modules for value in vars(module).values() if _is_ours(value)}
+    modules = [module for name, module in sys.modules.items() if name.startswith(TRUSTED)]
+    values = {id(value): value for module in modules for value in vars(module).values() if _is_trusted(value)}
     classes = [value for value in values.values() if isinstance(value, type)]
     functions = {function for value in values.values() for function in functions_of(value)}
-    names = [(vars(module), dict(vars(module))) for module in modules]
-    names += [(vars(thing), {name: _kept(value) for name, value in vars(thing).items()}) for thing in objects]
-    parts = [(cls, vars(cls), dict(vars(cls))) for cls in classes]
+    namespaces = [(vars(module), dict(vars(module))) for module in modules]
+    namespaces += [
+        (vars(obj), {name: _copied(value) for name, value in vars(obj).items()}) for obj in objects
+    ]
+    attributes = [(cls, vars(cls), dict(vars(cls))) for cls in classes]
     bodies = [(f, f.__code__, f.__defaults__, f.__kwdefaults__) for f in functions]
     tracers = (sys.settrace, sys.setprofile, threading.settrace, threading.setprofile)
-    change, remove, every = type.__setattr__, type.__delattr__, list
+    set_attribute, delete_attribute, as_list = type.__setattr__, type.__delattr__, list
 
     def restore() -> None:
-        for stop in tracers:
-            stop(None)
-        for now, before in names:
+        for set_tracer in tracers:
+            set_tracer(None)
+        for now, before in namespaces:
             now.clear()
             now.update(before)
-        for cls, now, before in parts:
-            for name in every(now):
+        for cls, now, before in attributes:
+            for name in as_list(now):
                 if name not in before:
-                    remove(cls, name)
+                    delete_attribute(cls, name)
             for name, value in before.items():
                 if now.get(name) is not value:
-                    change(cls, name, value)
+                    set_attribute(cls, name, value)
         for function, code, defaults, keywords in bodies:
             function.__code__, function.__defaults__, function.__kwdefaults__ = code, defaults, keywords
 
     return restore
 
 
-def _is_ours(value: Any) -> bool:
-    return str(getattr(value, "__module__", "")).startswith(OBSERVERS)
+def _is_trusted(value: Any) -> bool:
+    return str(getattr(value, "__module__", "")).startswith(TRUSTED)
 
 
-def _kept(value: Any) -> Any:
+def _copied(value: Any) -> Any:
     return value.copy() if type(value) in (dict, list, set) else value

@@ -1,5 +1,4 @@
-"""Following a sandbox from outside: its record is read while it grows, its memory, processes and time are
-held to the limits."""
+"""Watch a sandbox from outside: read its record while it grows and enforce its limits."""
 
 import contextlib
 import json
@@ -9,50 +8,42 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import psutil
 
-PATIENCE = 3  # limits are seconds of computing, by the clock it may be so many times as long
+from segcourse.grading.sandbox.limits import WALL_CLOCK_FACTOR, Limits
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What one submission may use.
+class SandboxProcess(subprocess.Popen):
+    """The process whose end ends its whole sandbox.
 
-    Held by the watch outside: `total_seconds`, `memory_gb` and `processes` of the whole sandbox, `record_mb`.
-    Held inside: `cell_seconds`, `case_seconds`, `output_kb` a cell, and by the kernel `memory_gb` of data a
-    process and 256 MB a file.
+    Attributes:
+        init_pid: The sandbox's first process, if it is known.
+        entered_pid: The process that joined the sandbox later; it is not a descendant of this one.
     """
 
-    cell_seconds: float = 60
-    case_seconds: float = 10
-    total_seconds: float = 600
-    memory_gb: float = 4
-    processes: int = 128
-    record_mb: float = 64
-    output_kb: float = 20
+    init_pid: int | None = None
+    entered_pid: int | None = None
 
 
-class Sandbox(subprocess.Popen):
-    """The program that holds a sandbox open; its end ends everything inside.
+def read_record(
+    process: SandboxProcess, record: int, limits: Limits, start: float
+) -> tuple[list[bytes], str | None]:
+    """Read the descriptor `record` to its end while enforcing the limits.
 
-    `first` is the number of the sandbox's first process, where it is known; `entered` that of the process
-    that has gone in later, which is no child of this program's.
+    Args:
+        process: The sandbox that writes the record.
+        record: The reading end of a pipe.
+        limits: What the sandbox may use.
+        start: The `time.monotonic()` at which the sandbox started.
+
+    Returns:
+        The record's lines, and a sentence if the sandbox exceeded a limit.
     """
-
-    first: int | None = None
-    entered: int | None = None
-
-
-def follow(process: Sandbox, record: int, limits: Limits, start: float) -> tuple[list[bytes], str | None]:
-    """Read the descriptor `record` to its end; returns its lines, and a sentence if the sandbox `process`
-    took more than it may."""
     parts, size, reason = [], 0, None
-    # the supervisor inside keeps this limit, forgives a busy machine, and says so; here is the last resort
-    deadline = start + PATIENCE * limits.total_seconds + 30
-    roots, look = _roots(process), start
-    ended = False
+    # the supervisor enforces this limit first, with allowances for a busy machine; this is the last resort
+    deadline = start + WALL_CLOCK_FACTOR * limits.total_seconds + 30
+    roots, next_check, exited = _root_processes(process), start, False
     while reason is None:
         if select.select([record], [], [], 0.2)[0]:
             chunk = os.read(record, 1 << 20)
@@ -62,97 +53,97 @@ def follow(process: Sandbox, record: int, limits: Limits, start: float) -> tuple
             size += len(chunk)
             if size > limits.record_mb * 1e6:
                 reason = f"it returned more than {limits.record_mb:g} MB"
-        elif ended:
+        elif exited:
             break
-        ended = process.poll() is not None  # what it wrote last is still in the pipe
+        exited = process.poll() is not None  # its last output may still be in the pipe
         now = time.monotonic()
         if now > deadline:
-            reason = f"it took more than {PATIENCE * limits.total_seconds:g} s"
-        elif now > look:
-            reason, look = reason or _greedy(roots, limits), now + 0.25
+            reason = f"it took more than {WALL_CLOCK_FACTOR * limits.total_seconds:g} s"
+        elif now > next_check:
+            reason, next_check = reason or _enforce(roots, limits), now + 0.25
     return b"".join(parts).split(b"\n"), reason
 
 
-def _greedy(roots: list[psutil.Process], limits: Limits) -> str | None:
-    """Hold the whole sandbox to its memory and process count, which the kernel holds for single processes at
-    best.
+def _enforce(roots: list[psutil.Process], limits: Limits) -> str | None:
+    """Check the sandbox's process count and memory, which the kernel may limit per process only.
 
-    The fattest process is ended first: if that is the worker, the supervisor goes on without the cell that
-    did it.
+    If the memory is exceeded, kill the largest process. If that is the worker, the supervisor continues
+    without the cell that did it.
+
+    Returns:
+        A sentence if the sandbox has too many processes.
     """
-    family = _family(roots)
-    if len(family) > limits.processes:
+    processes = _all_processes(roots)
+    if len(processes) > limits.processes:
         return f"it started more than {limits.processes} processes"
-    own: dict[psutil.Process, int] = {}
-    for process in family:
+    memory: dict[psutil.Process, int] = {}
+    for process in processes:
         try:
-            if process.status() == psutil.STATUS_STOPPED:  # a submission may stop the clock of who keeps it
+            if process.status() == psutil.STATUS_STOPPED:  # a submission may have stopped its supervisor
                 process.resume()
-            own[process] = process.memory_info().rss
+            memory[process] = process.memory_info().rss
         except psutil.Error:
             continue
     most = limits.memory_gb * 2**30
-    if sum(own.values()) <= most:
+    if sum(memory.values()) <= most:
         return None
-    for process in _keepers(roots):  # hidden from an ordinary user, and theirs is shared memory only
-        own.pop(process, None)
-    for process in own:  # forks share most of their pages: only this slower figure counts each page once
+    for process in _trusted_processes(roots):  # an ordinary user cannot read their PSS, which is small
+        memory.pop(process, None)
+    for process in memory:  # forks share most pages; PSS counts each page once, but is slow to read
         with contextlib.suppress(psutil.Error, AttributeError):
-            own[process] = process.memory_full_info().pss
-    if own and sum(own.values()) > most:
+            memory[process] = process.memory_full_info().pss
+    if memory and sum(memory.values()) > most:
         with contextlib.suppress(psutil.Error):
-            max(own, key=own.get).kill()
+            max(memory, key=memory.get).kill()
     return None
 
 
-def _roots(process: Sandbox) -> list[psutil.Process]:
+def _root_processes(process: SandboxProcess) -> list[psutil.Process]:
     roots = []
-    for number in filter(None, (process.pid, process.entered)):
+    for pid in filter(None, (process.pid, process.entered_pid)):
         with contextlib.suppress(psutil.Error):
-            roots.append(psutil.Process(number))
+            roots.append(psutil.Process(pid))
     return roots
 
 
-def _family(roots: list[psutil.Process]) -> set[psutil.Process]:
-    """All processes of a sandbox: a process whose parent has ended becomes a child of the sandbox's first.
+def _all_processes(roots: list[psutil.Process]) -> set[psutil.Process]:
+    """Return all processes of a sandbox by their parents: orphans become children of its first process.
 
-    Who is whose child cannot be hidden; namespaces, memory maps and open files can, by `prctl`.
+    A process cannot hide its parent. It can hide its namespaces, memory maps and open files with prctl(2).
     """
-    family = set(roots[1:])
+    processes = set(roots[1:])
     for root in roots:
         with contextlib.suppress(psutil.Error):
-            family.update(root.children(recursive=True))
-    return family
+            processes.update(root.children(recursive=True))
+    return processes
 
 
-def _keepers(roots: list[psutil.Process]) -> list[psutil.Process]:
-    """The process that went in and its first child, the nursery and the supervisor: no student's code."""
-    keepers = roots[1:]
+def _trusted_processes(roots: list[psutil.Process]) -> list[psutil.Process]:
+    """Return the zygote and its first child, the supervisor: they never run a student's code."""
+    trusted = roots[1:]
     for root in roots[1:]:
         with contextlib.suppress(psutil.Error):
-            born = sorted(root.children(), key=lambda child: (child.create_time(), child.pid))
-            keepers += born[:1]
-    return keepers
+            children = sorted(root.children(), key=lambda child: (child.create_time(), child.pid))
+            trusted += children[:1]
+    return trusted
 
 
-def end(process: Sandbox) -> None:
-    """Ending bubblewrap ends its first process, and with that one everything inside; without it, the session
-    is ended.
-    """
+def kill(process: SandboxProcess) -> None:
+    """End a sandbox and everything in it."""
     if process.poll() is None:
-        # bubblewrap then sees its child's end and leaves no zombie to whoever is process 1 of this machine
-        if process.first:
-            os.kill(process.first, signal.SIGKILL)
+        # bubblewrap then reaps its child itself and leaves no zombie to this machine's process 1
+        if process.init_pid:
+            os.kill(process.init_pid, signal.SIGKILL)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=5)
         process.kill()
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)  # without bubblewrap, the session is the sandbox
     process.wait()
 
 
-def events(lines: Iterable[bytes]) -> Iterable[dict]:
-    """The record's events; lines that are not what the probe writes are passed over."""
+def parse_events(lines: Iterable[bytes]) -> Iterable[dict]:
+    """Yield the record's events and skip lines that are not JSON objects."""
     for line in lines:
         try:
             event = json.loads(line)

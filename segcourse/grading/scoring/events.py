@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from segcourse.exercises.observations import clip
-from segcourse.grading.sandbox.watchdog import Limits
+from segcourse.grading.sandbox.limits import Limits
 from segcourse.grading.submissions.recognise import Admitted
 
 LOST = {"died": "ended the whole kernel", "hung": "could not be stopped", "too slow": "took too long"}
@@ -29,7 +29,7 @@ class Events:
                 continue
             place = places[step]
             if type(event.get("case")) is int and 0 <= event["case"] < 10_000:
-                self.observed.setdefault(place, {}).setdefault(event["case"], event.get("saw"))
+                self.observed.setdefault(place, {}).setdefault(event["case"], event.get("observation"))
             elif type(event.get("status")) is str:
                 self.status.setdefault(place, event["status"])
                 if type(event.get("error")) is str:

@@ -22,7 +22,7 @@ from segcourse.grading import course
 from segcourse.grading.lesson import parse_lesson
 from segcourse.grading.notebooks import Cell, Lesson, Refused
 from segcourse.grading.sandbox import backend, runner
-from segcourse.grading.sandbox.watchdog import Limits
+from segcourse.grading.sandbox.limits import Limits
 from segcourse.grading.scoring import instructor_cells
 from segcourse.grading.scoring.events import LOST, Events
 from segcourse.grading.scoring.result import Result

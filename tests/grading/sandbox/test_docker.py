@@ -20,7 +20,7 @@ from grading_class import IOU_FOR_DICE, LESSON, RIGHT, as_bytes, hand_in, notebo
 
 from segcourse.grading import grade_lesson
 from segcourse.grading.sandbox import backend, bubblewrap, docker, runner
-from segcourse.grading.sandbox.watchdog import Limits
+from segcourse.grading.sandbox.limits import Limits
 
 NEEDED = {
     "--rm": [""], "--interactive": [""], "--init": [""], "--pull": ["never"], "--log-driver": ["none"],
@@ -128,10 +128,10 @@ def test_a_living_graders_containers_are_left_alone(engine):
 @pytest.mark.parametrize(
     ("variable", "value", "sentence"),
     [
-        ("FAKE_DOCKER_PS", "Cannot connect to the Docker daemon", "no engine that answers .Cannot connect"),
+        ("FAKE_DOCKER_PS", "Cannot connect to the Docker daemon", "no engine answers .Cannot connect"),
         ("FAKE_DOCKER_IMAGE", "Error: No such image", "no image segcourse-sandbox .*docker build --tag"),
         ("FAKE_DOCKER_RUN", "mounts denied: /opt is not shared", "cannot run a container .*mounts denied"),
-        ("FAKE_DOCKER_VERSIONS", "numpy 1.0\ntorch 1.0", "image has numpy 1.0 and this machine"),
+        ("FAKE_DOCKER_VERSIONS", "numpy 1.0\ntorch 1.0", "image has numpy 1.0, but this machine has"),
     ],
 )
 def test_what_does_not_work_is_said_in_a_sentence(engine, monkeypatch, variable, value, sentence):

@@ -15,8 +15,8 @@ from segcourse import exercises
 from segcourse.exercises import engine
 from segcourse.grading.sandbox import backend, bubblewrap, runner, seccomp
 from segcourse.grading.sandbox.environment import environment
-from segcourse.grading.sandbox.fork_server import Warm
-from segcourse.grading.sandbox.watchdog import Limits
+from segcourse.grading.sandbox.fork_server import ForkServer
+from segcourse.grading.sandbox.limits import Limits
 
 SHORT = Limits(cell_seconds=2, case_seconds=1, total_seconds=300)
 
@@ -34,7 +34,7 @@ def by_step(run: runner.Run) -> dict[int, dict]:
 
 
 def seen(run: runner.Run, step: int) -> list[dict]:
-    return [event["saw"] for event in run.events if event.get("step") == step and "case" in event]
+    return [event["observation"] for event in run.events if event.get("step") == step and "case" in event]
 
 
 @pytest.mark.sandbox
@@ -99,7 +99,7 @@ for process in filter(str.isdigit, os.listdir("/proc")):
 def test_job_and_record_are_out_of_reach(monkeypatch, warm):
     """Neither the supervisor's nor bubblewrap's own processes lend them to a cell."""
     if not warm:
-        monkeypatch.setattr(runner, "warm_works", lambda imports: False)
+        monkeypatch.setattr(runner, "fork_server_works", lambda imports: False)
     done = run(
         "import os", READS, WRITES, "print('mine')", RIGHT["mean_iou"], "iou_per_class", "print('end')"
     )
@@ -145,12 +145,12 @@ print("filtered", len(states) > 2, {state.split("Seccomp:")[1].split()[0] for st
 
 
 @pytest.mark.sandbox
-@pytest.mark.skipif(not seccomp.program(), reason="no table of system calls for this machine")
+@pytest.mark.skipif(not seccomp.filter_program(), reason="no table of system calls for this machine")
 @pytest.mark.parametrize("warm", [True, False])
 def test_no_process_inside_may_change_rights_or_hide_memory(monkeypatch, warm):
     """A running program is a file of the host's, and where it is the instructor's, so are its rights."""
     if not warm:
-        monkeypatch.setattr(runner, "warm_works", lambda imports: False)
+        monkeypatch.setattr(runner, "fork_server_works", lambda imports: False)
     loader = "from torch.utils.data import DataLoader\nprint(len([*DataLoader(range(8), num_workers=2)]))"
     steps = by_step(run(FORBIDDEN, loader))
     assert steps[0]["printed"].splitlines() == [
@@ -168,9 +168,9 @@ def test_no_process_inside_may_change_rights_or_hide_memory(monkeypatch, warm):
 @pytest.mark.sandbox
 def test_who_has_gone_in_leaves_nothing_that_waits_for_ever(monkeypatch):
     """In a container, nobody may be there to see to orphans."""
-    entered, fork = [], Warm.fork
-    monkeypatch.setattr(Warm, "fork", lambda *given: entered.append(fork(*given)) or entered[-1])
-    if not runner.warm_works():
+    entered, fork = [], ForkServer.spawn
+    monkeypatch.setattr(ForkServer, "spawn", lambda *given: entered.append(fork(*given)) or entered[-1])
+    if not runner.fork_server_works():
         pytest.skip("this kernel does not let a process go in")
     entered.clear()
     run("1")
@@ -207,10 +207,10 @@ def test_loops_crashes_and_kills_cost_their_own_cell_only():
     cases = engine.draw(exercises.get("iou_per_class"), 1)
     assert engine.judge(exercises.get("iou_per_class"), seen(done, 5), cases).passed
     assert steps[6]["printed"] == "1\n"
-    assert {record["error"] for record in seen(done, 8) if "error" in record} == {"stopped"}
+    assert {record["error"] for record in seen(done, 8) if "error" in record} == {"crash"}
     slow = seen(done, 10)
     assert len(slow) == len(engine.draw(exercises.get("dice_score"), 1))
-    assert {record["error"] for record in slow} == {"too slow"}
+    assert {record["error"] for record in slow} == {"timeout"}
     assert steps[11]["printed"] == "the end\n"
     assert done.events[-1] == {"finished": True}
     assert done.ended is None
@@ -274,7 +274,7 @@ def test_a_warm_process_that_nobody_waits_for_ends_in_silence():
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.close()  # a grader that found everything graded has ended long before PyTorch is imported
     with theirs:
-        command = [sys.executable, "-m", Warm.__module__]
+        command = [sys.executable, "-m", ForkServer.__module__]
         done = subprocess.run(command, stdin=theirs, env=environment(), capture_output=True, cwd="/")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 

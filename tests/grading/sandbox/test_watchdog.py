@@ -7,7 +7,8 @@ import time
 import psutil
 
 from segcourse.grading.sandbox import watchdog
-from segcourse.grading.sandbox.watchdog import Limits, Sandbox
+from segcourse.grading.sandbox.limits import Limits
+from segcourse.grading.sandbox.watchdog import SandboxProcess
 
 # a child that nobody may look into (PR_SET_DUMPABLE, prctl(2)), in a session of its own
 HIDES = "import ctypes, os, time; os.setsid(); ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); print(1, flush=True); "
@@ -18,11 +19,11 @@ def gone_in(code: str, lines: int):
     """A sandbox's first program, and a process that has gone in, is no child of that, and has printed so many
     lines.
     """
-    program = Sandbox(["sleep", "60"])
+    program = SandboxProcess(["sleep", "60"])
     inside = subprocess.Popen(["python3", "-c", code], stdout=subprocess.PIPE)
     for _ in range(lines):
         inside.stdout.readline()
-    program.entered = inside.pid
+    program.entered_pid = inside.pid
     children = psutil.Process(inside.pid).children(recursive=True)
     try:
         yield program
@@ -48,34 +49,34 @@ def states(*processes: psutil.Process) -> list[str]:
 def test_who_hides_is_seen_counted_and_made_to_go_on():
     code = f"import os\nif os.fork():\n    import time; time.sleep(60)\nelse:\n    {HIDES}time.sleep(60)"
     with gone_in(code, lines=1) as entered:
-        (hidden,) = psutil.Process(entered.entered).children()
-        roots = watchdog._roots(entered)
-        assert watchdog._family(roots) == {psutil.Process(entered.entered), hidden}
+        (hidden,) = psutil.Process(entered.entered_pid).children()
+        roots = watchdog._root_processes(entered)
+        assert watchdog._all_processes(roots) == {psutil.Process(entered.entered_pid), hidden}
         hidden.suspend()
         until(lambda: hidden.status() == psutil.STATUS_STOPPED)
-        assert watchdog._greedy(roots, Limits()) is None
+        assert watchdog._enforce(roots, Limits()) is None
         until(lambda: hidden.status() != psutil.STATUS_STOPPED)
         assert hidden.status() != psutil.STATUS_STOPPED
-        assert watchdog._greedy(roots, Limits(processes=1)) == "it started more than 1 processes"
+        assert watchdog._enforce(roots, Limits(processes=1)) == "it started more than 1 processes"
 
 
 def test_whoever_takes_too_much_is_ended_but_never_the_keepers():
     fork = "import os, time\nfor _ in range(2):\n    if not os.fork():\n        break\n    time.sleep(0.1)\n"
     with gone_in(fork + "print(1, flush=True)\ntime.sleep(60)", lines=3) as entered:
-        roots = watchdog._roots(entered)
-        family = watchdog._family(roots)
+        roots = watchdog._root_processes(entered)
+        family = watchdog._all_processes(roots)
         first, second = sorted(family - set(roots), key=lambda process: process.pid)
-        assert watchdog._keepers(roots) == [roots[1], first]
-        watchdog._greedy(roots, Limits(memory_gb=0.001))
+        assert watchdog._trusted_processes(roots) == [roots[1], first]
+        watchdog._enforce(roots, Limits(memory_gb=0.001))
         until(lambda: second.status() == psutil.STATUS_ZOMBIE)
-        watchdog._greedy(roots, Limits(memory_gb=0.001))
+        watchdog._enforce(roots, Limits(memory_gb=0.001))
         kept = [psutil.STATUS_SLEEPING, psutil.STATUS_SLEEPING, psutil.STATUS_ZOMBIE]
-        until(lambda: states(*watchdog._keepers(roots), second) == kept)
-        assert states(*watchdog._keepers(roots), second) == kept
+        until(lambda: states(*watchdog._trusted_processes(roots), second) == kept)
+        assert states(*watchdog._trusted_processes(roots), second) == kept
 
 
 def test_what_has_ended_has_no_family():
-    program = Sandbox(["true"])
+    program = SandboxProcess(["true"])
     program.wait()
-    program.entered = program.pid
-    assert watchdog._family(watchdog._roots(program)) == set()
+    program.entered_pid = program.pid
+    assert watchdog._all_processes(watchdog._root_processes(program)) == set()

@@ -27,7 +27,7 @@ from segcourse.grading.course import Course
 from segcourse.grading.gradebook.writer import Book
 from segcourse.grading.lesson import read_lesson
 from segcourse.grading.sandbox import runner
-from segcourse.grading.sandbox.watchdog import Limits
+from segcourse.grading.sandbox.limits import Limits
 from segcourse.grading.scoring import instructor_cells
 from segcourse.grading.scoring.events import Events
 from segcourse.grading.scoring.result import Result
