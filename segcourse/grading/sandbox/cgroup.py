@@ -24,6 +24,7 @@ class ControlGroup:
 
     Attributes:
         procs_files: The files through which a process joins the group; empty where there are no groups.
+        limits_memory: Whether the group limits the memory of all its processes together.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -40,6 +41,7 @@ class ControlGroup:
             self.close()
             self.folders = ()
         self.procs_files = [str(folder / "cgroup.procs") for folder in self.folders]
+        self.limits_memory = bool(self.folders) and "memory" in _parents()
 
     def wrap(self, command: list[str]) -> list[str]:
         """Return a command that joins the group and then becomes `command`."""

@@ -165,17 +165,15 @@ def _launch_fork(limits, job, record, errors, stack, imports) -> SandboxProcess:
     info, info_end = os.pipe()
     with os.fdopen(info, "rb") as file:
         try:
-            process = SandboxProcess(
-                # keeps the sandbox open until its stdin is closed
-                group.wrap([*command, "--info-fd", str(info_end), "--", "sh", "-c", "echo; exec cat"]),
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-                env={}, start_new_session=True, pass_fds=[info_end, *filters],
-            )  # fmt: skip
+            # `cat` keeps the sandbox open until its stdin is closed
+            command = group.wrap([*command, "--info-fd", str(info_end), "--", "sh", "-c", "echo; exec cat"])
+            process = _start(command, subprocess.PIPE, subprocess.PIPE, errors, pass_fds=[info_end, *filters])
         finally:
             os.close(info_end)
         stack.callback(process.stdin.close)
         stack.callback(process.stdout.close)
         process.init_pid = json.loads(file.read())["child-pid"]
+        process.kernel_limits_memory = group.limits_memory
     try:
         process.stdout.readline()  # the sandbox's mounts are ready
         files = job.fileno(), record, errors.fileno()
@@ -198,7 +196,9 @@ def _launch_bubblewrap(limits, job, record, errors, stack) -> SandboxProcess:
     group, command, filters = _bubblewrap(limits, stack)
     descriptors, null = [job.fileno(), record], subprocess.DEVNULL
     command = group.wrap([*command, "--", *ENTRYPOINT, *map(str, descriptors)])
-    return _start(command, null, null, errors, pass_fds=[*descriptors, *filters])
+    process = _start(command, null, null, errors, pass_fds=[*descriptors, *filters])
+    process.kernel_limits_memory = group.limits_memory
+    return process
 
 
 def _bubblewrap(limits, stack) -> tuple[ControlGroup, list[str], list[int]]:

@@ -20,10 +20,12 @@ class SandboxProcess(subprocess.Popen):
     Attributes:
         init_pid: The sandbox's first process, if it is known.
         entered_pid: The process that joined the sandbox later; it is not a descendant of this one.
+        kernel_limits_memory: Whether a control group limits the memory of the whole sandbox.
     """
 
     init_pid: int | None = None
     entered_pid: int | None = None
+    kernel_limits_memory = False
 
 
 def read_record(
@@ -60,15 +62,21 @@ def read_record(
         if now > deadline:
             reason = f"it took more than {WALL_CLOCK_FACTOR * limits.total_seconds:g} s"
         elif now > next_check:
-            reason, next_check = reason or _enforce(roots, limits), now + 0.25
+            reason, next_check = (
+                reason or _enforce(roots, limits, not process.kernel_limits_memory),
+                now + 0.25,
+            )
     return b"".join(parts).split(b"\n"), reason
 
 
-def _enforce(roots: list[psutil.Process], limits: Limits) -> str | None:
+def _enforce(roots: list[psutil.Process], limits: Limits, check_memory: bool = True) -> str | None:
     """Check the sandbox's process count and memory, which the kernel may limit per process only.
 
     If the memory is exceeded, kill the largest process. If that is the worker, the supervisor continues
     without the cell that did it.
+
+    Where a control group limits the memory, `check_memory` must be False. Reading the PSS of a process that
+    the kernel has just killed delays the release of its memory, and the kernel then kills the supervisor too.
 
     Returns:
         A sentence if the sandbox has too many processes.
@@ -85,7 +93,7 @@ def _enforce(roots: list[psutil.Process], limits: Limits) -> str | None:
         except psutil.Error:
             continue
     most = limits.memory_gb * 2**30
-    if sum(memory.values()) <= most:
+    if not check_memory or sum(memory.values()) <= most:
         return None
     for process in _trusted_processes(roots):  # an ordinary user cannot read their PSS, which is small
         memory.pop(process, None)
