@@ -191,11 +191,11 @@ def grade_lesson(
     """
     from tqdm import tqdm
 
-    from segcourse.grading.pool import open_pool, workers_here
+    from segcourse.grading.pool import default_workers, open_pool
 
     with contextlib.ExitStack() as stack:
         session = stack.enter_context(Session(lesson, course, **options))
-        workers = workers or workers_here(session.course.limits.memory_gb)
+        workers = workers or default_workers(session.course.limits.memory_gb)
         pool = stack.enter_context(open_pool(workers, scheduler))
         name = session.lesson.name
         wanted = [s for s in session.course.students(name) if students is None or s in students]

@@ -23,7 +23,7 @@ AHEAD = 3  # submissions read ahead a worker: enough to keep it busy, few enough
 WITHOUT_WORKERS = 60.0  # seconds that a cluster may be without any worker before the grader gives up
 
 
-def workers_here(memory_gb: float) -> int:
+def default_workers(memory_gb: float) -> int:
     """One a core, as far as there is memory for submissions that take all the `memory_gb` that one may."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(cores, int(psutil.virtual_memory().total / 2**30 / memory_gb)))

@@ -1,7 +1,8 @@
-"""What keeps submissions apart on this machine, and which limits hold: tried, not assumed.
+"""Self-test of the sandbox: try to break each limit as a submission might, and report which limits hold.
 
-The trials are what a submission might do, with limits small enough for any machine; each finding says whether
-it was stopped, and by whom.
+The trials use limits that are small enough for any machine. Each trial runs in its own sandbox, so that no
+trial affects another. A limit is reported as held or broken only if its trial shows that; otherwise the
+finding says that the limit could not be tested.
 """
 
 import os
@@ -16,14 +17,14 @@ from pathlib import Path
 import psutil
 
 from segcourse.course.doctor import Finding
-from segcourse.grading.pool import workers_here
+from segcourse.grading.pool import default_workers
 from segcourse.grading.sandbox import backend, cgroup, runner, seccomp
 from segcourse.grading.sandbox.bubblewrap import RAM_DISKS
 from segcourse.grading.sandbox.limits import Limits
 
 LIMITS = Limits(cell_seconds=20, total_seconds=120, memory_gb=1.5, processes=64, record_mb=8)
-ENOUGH = 3 << 30  # bytes that must be free for the trials of memory
-INSIDE = "Sandbox: "
+MEMORY_NEEDED = 3 << 30  # bytes that must be free for the memory trials
+PREFIX = "Sandbox: "
 SECRET = "an instructor's secret"
 
 _REACH = """
@@ -50,13 +51,10 @@ for number in range(4):
         pass
 sizes = [os.stat(f"/tmp/{number}").st_size for number in range(4)]
 print(max(sizes), sum(sizes))
-for number in range(4):
-    os.unlink(f"/tmp/{number}")
 """
 _PROCESS_MEMORY = "hoard = []\nwhile len(hoard) < 40:\n    hoard.append(bytearray(1 << 26))"
-# what processes share counts for none of them alone
-_ALL_MEMORY = """
-del hoard
+# shared memory does not count towards the limit of a single process
+_TOTAL_MEMORY = """
 import mmap, time
 shared = mmap.mmap(-1, 36 << 26)
 for _ in range(36):
@@ -65,21 +63,21 @@ time.sleep(1)
 """
 _PROCESSES = """
 import os, time
-for started in range(1, 201):
+for _ in range(200):
     if os.fork() == 0:
-        time.sleep(10)
+        time.sleep(15)
         os._exit(0)
-time.sleep(2)
+time.sleep(10)
 """
 
 
 def findings() -> list[Finding]:
-    """Try everything that grading relies on here; takes about ten seconds, with Docker more."""
+    """Test everything that grading needs on this machine; takes about ten seconds, longer with Docker."""
     try:
-        wall = backend.choose()
+        name = backend.choose()
     except backend.NoSandboxError as error:
         return [_nbgrader(), Finding("Sandbox", "problem", str(error))]
-    return [_nbgrader(), _wall(wall), *_limits(wall), _workers()]
+    return [_nbgrader(), _sandbox(name), *_limits(name), _workers()]
 
 
 def _nbgrader() -> Finding:
@@ -87,68 +85,54 @@ def _nbgrader() -> Finding:
         return Finding("nbgrader", "problem", 'not installed; run pip install "segcourse[teach]".')
     version = metadata.version("nbgrader")
     if shutil.which("alembic") is None:
-        missing = (
-            "`alembic` is not on PATH: nbgrader's own commands, formgrader included, start it by that name"
-        )
+        missing = "`alembic`, which nbgrader and formgrader run by this name, is not on PATH"
         return Finding("nbgrader", "note", f"{version}; {missing}. Activate this Python's environment.")
     return Finding("nbgrader", "ok", version)
 
 
-def _wall(wall: str) -> Finding:
+def _sandbox(name: str) -> Finding:
     empty = {"seed": 0, "steps": []}
     try:
-        runner.run(empty, LIMITS)  # the first one also starts what the others share
-        done = runner.run(empty, LIMITS)
+        runner.run(empty, LIMITS)  # the first run also starts the fork server
+        run = runner.run(empty, LIMITS)
     except OSError as error:
-        return Finding("Sandbox", "problem", f"{wall} works, but no submission starts in it ({error}).")
-    if not done.events:
-        return Finding("Sandbox", "problem", f"{wall} works, but no submission starts in it: {done.ended}.")
-    starting = f"an empty submission takes {done.seconds:.1f} s"
-    if wall == "docker":
-        return Finding("Sandbox", "ok", f"Docker, because bubblewrap does not work here; {starting}.")
-    said = subprocess.run(["bwrap", "--version"], capture_output=True, text=True).stdout.strip()
+        return Finding("Sandbox", "problem", f"{name} works, but no submission starts in it ({error}).")
+    if not run.events:
+        return Finding("Sandbox", "problem", f"{name} works, but no submission starts in it: {run.ended}.")
+    duration = f"an empty submission takes {run.seconds:.1f} s"
+    if name == "docker":
+        return Finding("Sandbox", "ok", f"Docker, because bubblewrap does not work here; {duration}.")
+    version = subprocess.run(["bwrap", "--version"], capture_output=True, text=True).stdout.strip()
     user = "root" if os.geteuid() == 0 else "an ordinary user"
     if runner.fork_server_works():
-        return Finding("Sandbox", "ok", f"{said}, as {user}; PyTorch is imported once, {starting}.")
-    slow = "this kernel lets no running process enter a sandbox, so each submission imports PyTorch anew"
-    return Finding("Sandbox", "note", f"{said}, as {user}; {slow}: {starting}.")
+        return Finding("Sandbox", "ok", f"{version}, as {user}; PyTorch is imported once, {duration}.")
+    slow = "this kernel lets no running process join a sandbox, so each submission imports PyTorch again"
+    return Finding("Sandbox", "note", f"{version}, as {user}; {slow}: {duration}.")
 
 
-def _limits(wall: str) -> list[Finding]:
-    """What became of each trial."""
-    roomy = psutil.virtual_memory().available > ENOUGH
-    memory = [_PROCESS_MEMORY, _ALL_MEMORY] if roomy else ["", ""]
+def _limits(name: str) -> list[Finding]:
+    """Return one finding per limit of the backend `name`."""
+    memory = [Finding(f"{PREFIX}memory", "note", "not tested: less than 3 GB of memory are free.")]
+    if psutil.virtual_memory().available > MEMORY_NEEDED:
+        memory = [_process_memory(), _total_memory(name)]
+    return [*_network_and_files(), _disk(), *memory, _processes(name), _time()]
+
+
+def _network_and_files() -> list[Finding]:
     home = Path.home() if os.access(Path.home(), os.W_OK) else None
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory(dir=home) as other:
         secrets = [Path(folder, "secret") for folder in (one, other)]
         for secret in secrets:
             secret.write_text(SECRET)
         with socket.create_server(("127.0.0.1", 0)) as server:
-            reach = _REACH.format(secrets=list(map(str, secrets)), port=server.getsockname()[1])
-            cells = [reach, _DISK, *memory, _PROCESSES]
-            done = runner.run({"seed": 0, "steps": [{"cell": cell} for cell in cells]}, LIMITS)
+            step, run = _try(_REACH.format(secrets=list(map(str, secrets)), port=server.getsockname()[1]))
             reached = _was_called(server)
-        unchanged = all(secret.read_text() == SECRET for secret in secrets)
-    steps = {event["step"]: event for event in done.events if "status" in event}
-    tried = "printed" in steps.get(0, {})
-    hidden = tried and unchanged and SECRET not in steps[0]["printed"]
-    most, sizes = f"{LIMITS.memory_gb:g} GB", ", ".join(f"{s >> 20} MB in {f}" for f, s in RAM_DISKS.items())
-    stopped = [steps.get(step, {}).get("status") in ("error", "died") for step in range(len(cells))]
-    counted = _keeper(wall, "pids")
-    if done.ended and "processes" in done.ended:
-        stopped[4], counted = True, "the watch outside, which ends the submission"
-    found = [
-        _held("Network", tried and not reached, "none, not even this machine's own"),
-        _held("Files", hidden, "yours could neither be read nor changed"),
-        _held("Disk", _small(steps.get(1, {})), f"RAM disks of its own: {sizes}; 256 MB a file"),
-        _held("Memory", stopped[2], f"{most} a process, held by the kernel"),
-        _held("Memory, all", stopped[3], f"{most} together, held by {_keeper(wall, 'memory')}"),
-        _held("Processes", stopped[4], f"{LIMITS.processes} at a time, held by {counted}"),
-        _time(),
+        seen = any(secret.read_text() != SECRET for secret in secrets) or SECRET in step.get("printed", "")
+    ran = True if step.get("status") == "ran" else None
+    return [
+        _finding("network", False if reached else ran, "no connections, not even to this machine", run),
+        _finding("files", False if seen else ran, "your files can be neither read nor changed", run),
     ]
-    if not roomy:
-        found[3:5] = [Finding(f"{INSIDE}memory", "note", "not tried: less than 3 GB are free.")]
-    return found
 
 
 def _was_called(server: socket.socket) -> bool:
@@ -160,45 +144,86 @@ def _was_called(server: socket.socket) -> bool:
     return True
 
 
-def _small(step: dict) -> bool:
-    """Whether the trial of the disk told that its files stayed within the limits."""
+def _disk() -> Finding:
+    step, run = _try(_DISK)
     try:
-        largest, together = map(int, step["printed"].split())
+        largest, total = map(int, step["printed"].split())
+        held = largest <= 1 << 28 and total <= RAM_DISKS["/tmp"]
     except (KeyError, ValueError):
-        return False
-    return largest <= 1 << 28 and together <= RAM_DISKS["/tmp"]
+        held = None
+    sizes = ", ".join(f"{size >> 20} MB in {folder}" for folder, size in RAM_DISKS.items())
+    return _finding("disk", held, f"separate RAM disks: {sizes}; 256 MB per file", run)
 
 
-def _held(what: str, held: bool, says: str) -> Finding:
-    if held:
-        return Finding(INSIDE + what.lower(), "ok", f"{says} (tried).")
-    return Finding(
-        INSIDE + what.lower(), "problem",
-        f"should be: {says}; it is not so. Grade nothing here that you do not trust.",
-    )  # fmt: skip
+def _process_memory() -> Finding:
+    step, run = _try(_PROCESS_MEMORY)
+    stopped = step.get("status") == "died" or step.get("error", "").startswith("MemoryError")
+    promise = f"{LIMITS.memory_gb:g} GB per process, enforced by the kernel"
+    return _finding("memory", _held(stopped, step), promise, run)
 
 
-def _keeper(wall: str, controller: str) -> str:
-    if wall == "docker":
-        return "Docker's control group"
-    if controller in cgroup.controllers():
-        return "the kernel, in a control group"
-    if controller == "memory":
-        watch = "the watch outside, four times a second, which ends the largest process"
-        return watch if seccomp.filter_program() else f"{watch} and sees no files without a name (memfd)"
-    return "the kernel"
+def _total_memory(name: str) -> Finding:
+    step, run = _try(_TOTAL_MEMORY)
+    promise = f"{LIMITS.memory_gb:g} GB for all processes together, enforced by {_enforcer(name, 'memory')}"
+    return _finding("total memory", _held(step.get("status") == "died", step), promise, run)
+
+
+def _processes(name: str) -> Finding:
+    step, run = _try(_PROCESSES)
+    counted, enforcer = "processes" in (run.ended or ""), _enforcer(name, "pids")
+    stopped = counted or step.get("error", "").startswith("BlockingIOError")
+    if counted:
+        enforcer = "the watchdog, which ends the submission"
+    promise = f"{LIMITS.processes} at a time, enforced by {enforcer}"
+    return _finding("processes", _held(stopped, step), promise, run)
 
 
 def _time() -> Finding:
     start = time.monotonic()
-    done = runner.run({"seed": 0, "steps": [{"cell": "while True: pass"}]}, Limits(cell_seconds=1))
-    stopped = {"step": 0, "status": "too slow"}.items() <= (done.events or ({},))[0].items()
-    says = f"a loop that might compute for 1 s was stopped after {time.monotonic() - start:.1f} s"
-    return _held("Time", stopped, says)
+    step, run = _try("while True: pass", Limits(cell_seconds=1))
+    seconds = time.monotonic() - start
+    promise = f"a loop with a limit of 1 s of CPU time was stopped after {seconds:.1f} s"
+    return _finding("time", _held(step.get("status") == "too slow", step), promise, run)
+
+
+def _try(cell: str, limits: Limits = LIMITS) -> tuple[dict, runner.Run]:
+    """Run one cell in its own sandbox; return the event of its end, {} if there is none, and the run."""
+    run = runner.run({"seed": 0, "steps": [{"cell": cell}]}, limits)
+    return next((event for event in run.events if "status" in event), {}), run
+
+
+def _held(stopped: bool, step: dict) -> bool | None:
+    """Return whether a limit held; None if its trial was neither stopped by the limit nor completed."""
+    return True if stopped else False if step.get("status") == "ran" else None
+
+
+def _finding(what: str, held: bool | None, promise: str, run: runner.Run) -> Finding:
+    if held:
+        return Finding(PREFIX + what, "ok", f"{promise} (tested).")
+    if held is None:
+        reasons = [run.ended, *(event.get("error") for event in run.events), "the trial ended early"]
+        reason = next(filter(None, reasons))
+        return Finding(PREFIX + what, "note", f"could not be tested ({reason}); run this command again.")
+    return Finding(
+        PREFIX + what, "problem",
+        f"expected: {promise}. This does not hold here; grade only submissions that you trust.",
+    )  # fmt: skip
+
+
+def _enforcer(name: str, controller: str) -> str:
+    """Return who enforces the limit of a control group's controller, "pids" or "memory"."""
+    if name == "docker":
+        return "Docker's control group"
+    if controller in cgroup.controllers():
+        return "the kernel, in a control group"
+    if controller == "pids":
+        return "the kernel"
+    watchdog = "the watchdog, four times per second, which ends the largest process"
+    return watchdog if seccomp.filter_program() else f"{watchdog} and does not see unnamed files (memfd)"
 
 
 def _workers() -> Finding:
     limits = Limits()
-    count = workers_here(limits.memory_gb)
-    says = f"`segcourse grade` takes {count} at a time here, {limits.memory_gb:g} GB each at most"
-    return Finding("Sandbox: workers", "ok", f"{says} (--workers, and memory_gb in course.toml).")
+    count = default_workers(limits.memory_gb)
+    says = f"`segcourse grade` runs {count} in parallel here, each with up to {limits.memory_gb:g} GB"
+    return Finding(f"{PREFIX}workers", "ok", f"{says} (--workers, and memory_gb in course.toml).")
