@@ -1,18 +1,18 @@
-"""The instructors' side: from a folder of submissions to marks that a teacher can trust.
+"""Grading for instructors: from a folder of submissions to marks that a teacher can trust.
 
-Five steps, and where they live. A submission never grades itself: it is only observed, and judged in another
-process.
+A submission never grades itself. It is only observed, and another process scores what was observed. Grading
+takes five steps, each in its own package:
 
-1. `admitting`: from what was handed in to cells that can be run.
-2. `running`: the cells in a sandbox, and what is observed there.
-3. `judging`: from what was observed to a result.
-4. `recording`: into nbgrader's gradebook, one writer at a time (`lock`).
-5. `telling`: each student, and the teacher.
+1. `submissions` finds, reads and repairs what a student handed in.
+2. `sandbox` runs the cells and records what the answers return.
+3. `scoring` turns the record into a result.
+4. `gradebook` records the result in nbgrader's gradebook. A `lock` allows one writer at a time.
+5. `reports` writes the students' feedback pages and the class report.
 
-What all of them know is a `course`, and a `lesson` as the grader reads it (`notebooks`; `releasing` cuts out
-what students must not see). Around them: many at a time (`pool`), what they all got (`class_result`), the
-command line (`commands`), nbgrader itself (`nbgrader_plugins`, `zip_collect`), and whether this machine is
-fit for it (`walls`).
+All steps use a `course`, and a `lesson` as the grader reads it (`notebooks`; `release` removes what students
+must not see). `pool` grades many submissions in parallel and `class_result` holds their results. `commands`
+is the command line, `nbgrader_plugins` and `zip_collect` are nbgrader's, and `self_test` tests whether this
+machine can grade.
 """
 
 import contextlib
@@ -34,14 +34,18 @@ __all__ = ["ClassResult", "Session", "grade_lesson"]
 
 
 class Session:
-    """One lesson of one course, open for grading; one writer at a time.
+    """One lesson of one course, open for grading by one writer at a time.
 
-    `lessons` is the folder of lessons (default: the course's own), `limits` go before those in course.toml.
-    `trust` runs submissions without a sandbox.
+    Args:
+        lesson: The lesson's name or number.
+        course: nbgrader's course folder.
+        lessons: The folder of lessons. Default: the course's own.
+        limits: Limits that replace those in course.toml; None keeps the value there.
+        trust: Run submissions without a sandbox.
 
     Raises:
-        SegcourseError: no such lesson or course folder, an unreadable course.toml, no sandbox here, or
-            another grader is at work in this course.
+        SegcourseError: There is no such lesson or course folder, course.toml cannot be read, no sandbox works
+            here, or another grader is writing into this course.
     """
 
     def __init__(
@@ -54,7 +58,7 @@ class Session:
         trust: bool = False,
     ) -> None:
         from segcourse.grading.course import Course
-        from segcourse.grading.gradebook.writer import Book
+        from segcourse.grading.gradebook.writer import GradebookWriter
         from segcourse.grading.lesson import read_lesson
         from segcourse.grading.lock import Lock
         from segcourse.grading.sandbox import backend, runner
@@ -67,12 +71,12 @@ class Session:
             folder = Path(lessons) / lesson
         self.lesson = read_lesson(folder / f"{folder.name}.ipynb")
         self.course, self.trust = Course.open(Path(course), **(limits or {})), trust
-        wall = backend.choose(trust)
+        isolation = backend.choose(trust)
         self.lock = Lock(self.course.root)
-        if wall == "bubblewrap":
+        if isolation == "bubblewrap":
             runner.preload(self.lesson.imports)
         try:
-            self.book = Book(self.course, self.lesson)
+            self.gradebook = GradebookWriter(self.course, self.lesson)
         except BaseException:
             self.lock.close()
             raise
@@ -81,76 +85,84 @@ class Session:
         return self
 
     def __exit__(self, *_) -> None:
-        self.book.close()
+        self.gradebook.close()
         self.lock.close()
 
     def grade(self, student: str) -> "Result":
-        """All five steps for one student; a submission that cannot be graded is a result like any other."""
-        from segcourse.grading.scoring.grade import grade
+        """Perform all five steps for one student; a submission that cannot be graded gives a result too."""
+        from segcourse.grading.scoring.grade import Task, grade
 
-        task = self.task(student)
-        return self.record(task if task.refusal else grade(task))
+        task = self.prepare(student)
+        return self.record(grade(task) if isinstance(task, Task) else task)
 
-    def task(self, student: str) -> "Task | Result":
-        """The first half of step 1: what there is to grade, or the refusal where there is nothing."""
-        from segcourse.exercises.observations import clip  # files' names may hold anything
+    def prepare(self, student: str) -> "Task | Result":
+        """Find what there is to grade; return the result at once if there is nothing."""
+        from segcourse.exercises.observations import clip  # file names may contain anything
         from segcourse.grading.course import software
         from segcourse.grading.notebooks import Refused
         from segcourse.grading.scoring.grade import Task
-        from segcourse.grading.submissions.find import find_submission
+        from segcourse.grading.submissions.find import find_notebook
 
         course, lesson = self.course, self.lesson
         if not _is_text(student):
-            return self.refused(student, "the folder's name is not text; rename the folder and grade again.")
+            return self._refused(student, "the folder's name is not text; rename the folder and grade again.")
         try:
-            data, notes = find_submission(
-                course.submitted(student, lesson.name), lesson.name, course.max_megabytes
-            )
+            folder = course.submitted(student, lesson.name)
+            data, notes = find_notebook(folder, lesson.name, course.max_megabytes)
         except (Refused, OSError) as error:
-            return self.refused(student, clip(str(error), 1000))
+            return self._refused(student, clip(str(error), 1000))
         notes = tuple(clip(note, 1000) for note in notes)
         return Task(
             student, lesson.name, lesson.text, lesson.files, data, notes, course.seed(lesson.name),
             course.limits, course.max_megabytes, self.trust, software(),
         )  # fmt: skip
 
-    def refused(self, student: str, why: str) -> "Result":
-        from segcourse.grading.scoring.instructor_cells import unseen
+    def _refused(self, student: str, why: str) -> "Result":
+        from segcourse.grading.scoring.instructor_cells import ungraded
         from segcourse.grading.scoring.result import Result
 
         lesson = self.lesson
-        return Result(student, lesson.name, (), {}, lesson.points, unseen(lesson), refusal=why)
+        return Result(student, lesson.name, (), {}, lesson.points, ungraded(lesson), refusal=why)
 
     def record(self, result: "Result") -> "Result":
-        """Steps 4 and 5: the gradebook, the notebook for formgrader, the student's page, and last the record
-        that says that all of it is there."""
+        """Write the gradebook, formgrader's notebook, the feedback page and, last, the record."""
         from segcourse.grading.gradebook import autograded
         from segcourse.grading.reports import feedback
 
         if not _is_text(result.student):
-            return result  # no gradebook and no page can carry such a name
-        before = autograded.graded_before(self.course, result.student, self.lesson.name)
-        notes = self.book.record(result, resubmitted=before is not None and before != result.digest)
+            return result  # neither a gradebook nor a page can hold such a name
+        before = autograded.read_record(self.course, result.student, self.lesson.name).get("digest")
+        notes = self.gradebook.record(result, resubmitted=before is not None and before != result.digest)
         result = replace(result, repairs=(*result.repairs, *notes))
-        autograded.write(self.course, self.lesson, result)
-        feedback.write(self.course, result, self.book.marks(result.student))
-        autograded.sign(self.course, result, self.fingerprint)
+        autograded.write_notebook(self.course, self.lesson, result)
+        feedback.write(self.course, result, self.gradebook.marks(result.student))
+        autograded.write_record(self.course, result, self.fingerprint)
         return result
 
-    def recorded(self, student: str) -> "Result | None":
-        """What was recorded for the submission as it lies there now, if it is graded completely, by this
-        segcourse, on these cases and limits, and the gradebook still says so."""
-        from segcourse.grading.gradebook import autograded
+    def cached(self, task: "Task | Result") -> "Result | None":
+        """Return the recorded result if grading this task again would give the same one.
 
-        task = self.task(student)
-        result = autograded.signed(self.course, student, self.lesson.name, self.fingerprint)
-        same = result is not None and result.digest == task.digest
-        same = same and task.refusal in (None, result.refusal)
-        return result if same and self.book.holds(result) else None
+        The submission, segcourse, the cases and the limits must be unchanged, and the gradebook must still
+        hold the result.
+        """
+        from segcourse.grading.gradebook import autograded
+        from segcourse.grading.scoring.result import Result
+
+        record = autograded.read_record(self.course, task.student, self.lesson.name)
+        if record.get("fingerprint") != self.fingerprint:
+            return None
+        try:
+            result = Result.from_json(record)
+        except (KeyError, TypeError):
+            return None
+        same = result.digest == task.digest
+        if isinstance(task, Result):
+            same = same and result.refusal == task.refusal
+        return result if same and self.gradebook.matches(result) else None
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of everything but the submission that a mark depends on."""
+        """A fingerprint of everything but the submission that a mark depends on."""
         from segcourse.grading.course import software
 
         lesson, limits = self.lesson, asdict(self.course.limits) | {"notebook_mb": self.course.max_megabytes}
@@ -159,14 +171,14 @@ class Session:
         return self.course.sign(json.dumps([software(), lesson.text, files, limits, self.trust]))
 
     def notebook(self, result: "Result") -> Any:
-        """The notebook that formgrader shows for `result`."""
+        """Return the notebook that formgrader shows for `result`."""
         from segcourse.grading.gradebook import autograded
 
-        return autograded.notebook(self.lesson, result)
+        return autograded.make_notebook(self.lesson, result)
 
 
 def _is_text(name: str) -> bool:
-    """Whether a folder's name is text at all; some systems take any bytes."""
+    """Return whether a folder's name is valid text; some systems allow any bytes."""
     return name == name.encode("utf-8", "replace").decode()
 
 
@@ -181,17 +193,25 @@ def grade_lesson(
     scheduler: str | None = None,
     **options: Any,
 ) -> ClassResult:
-    """Grade what the class handed in for `lesson` under `course`; no submission stops the batch.
+    """Grade all submissions of a lesson; no submission stops the batch.
 
-    Submissions that are graded already and have not changed since are passed over, so that a batch that was
-    stopped goes on where it was; `again` grades them too. `students` limits the batch, `progress` draws a bar
-    with the time left. `workers` submissions are graded at a time here (None: as many as this machine has
-    cores and memory for), or as many as the Dask cluster at the address `scheduler` takes. `options` go to
-    `Session`, which also says what is raised.
+    Submissions that were graded and have not changed are skipped. A batch that was stopped therefore
+    continues where it stopped.
+
+    Args:
+        lesson: The lesson's name or number.
+        course: nbgrader's course folder.
+        students: Grade only these students.
+        progress: Show a progress bar with the time left.
+        again: Also grade submissions that have not changed.
+        workers: The number of submissions graded in parallel. Default: one per core, as far as memory allows.
+        scheduler: The address of a Dask cluster that grades instead of this machine.
+        options: Passed to `Session`, which also lists what is raised.
     """
     from tqdm import tqdm
 
     from segcourse.grading.pool import default_workers, open_pool
+    from segcourse.grading.scoring.grade import Task
 
     with contextlib.ExitStack() as stack:
         session = stack.enter_context(Session(lesson, course, **options))
@@ -199,7 +219,7 @@ def grade_lesson(
         pool = stack.enter_context(open_pool(workers, scheduler))
         name = session.lesson.name
         wanted = [s for s in session.course.students(name) if students is None or s in students]
-        bar = tqdm(total=len(wanted), desc=name, unit="submission", disable=not progress)
+        bar = stack.enter_context(tqdm(total=len(wanted), desc=name, unit="submission", disable=not progress))
         results = {}
 
         def keep(result: "Result") -> None:
@@ -208,14 +228,14 @@ def grade_lesson(
 
         def tasks() -> Iterator["Task"]:
             for student in wanted:
-                if not again and (result := session.recorded(student)):
+                task = session.prepare(student)
+                if not again and (result := session.cached(task)):
                     keep(result)
-                elif (task := session.task(student)).refusal:
-                    keep(session.record(task))
-                else:
+                elif isinstance(task, Task):
                     yield task
+                else:
+                    keep(session.record(task))
 
-        with bar:
-            for result in pool.grade(tasks()):
-                keep(session.record(result))
+        for result in pool.grade(tasks()):
+            keep(session.record(result))
         return ClassResult(name, tuple(results[student] for student in wanted))

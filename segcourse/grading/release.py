@@ -1,4 +1,4 @@
-"""A lesson as it is handed out: nbgrader's own preprocessors, which cut out what students must not see."""
+"""Prepare a lesson for students: nbgrader's own preprocessors, which remove what students must not see."""
 
 import copy
 
@@ -7,14 +7,14 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, ClearSolut
 from nbgrader.utils import is_solution
 
 from segcourse.errors import SegcourseError
-from segcourse.grading.notebooks import checks
+from segcourse.grading.notebooks import checked_exercise
 
 
 def prepare(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:
-    """A lesson as it is graded (model solutions cut out) and as students get it (hidden tests too).
+    """Return a lesson as it is graded (without solutions) and as students get it (without hidden tests too).
 
     Raises:
-        SegcourseError: a region that begins does not end, or lies in a cell of the wrong kind.
+        SegcourseError: A marked region does not end, or lies in a cell of the wrong kind.
     """
     try:
         graded, _ = ClearAddedSolutions().preprocess(copy.deepcopy(notebook), {})
@@ -22,19 +22,19 @@ def prepare(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, nbf
         return graded, ClearMarkScheme().preprocess(released, {})[0]
     except RuntimeError as error:
         raise SegcourseError(
-            f"the lesson's own tests or solutions cannot be told apart: {' '.join(str(error).split())}"
+            f"nbgrader cannot separate the lesson's solutions and tests: {' '.join(str(error).split())}"
         ) from error
 
 
 class ClearAddedSolutions(ClearSolutions):
-    """nbgrader's ClearSolutions, which leaves an exercise's cell as it is unless a region of it is marked.
+    """nbgrader's ClearSolutions, except that it leaves exercises without a marked region unchanged.
 
-    An exercise's cell is a stub already, with its signature and docstring; whole cells are replaced only
-    where an instructor added them.
+    The cell of an exercise is already a stub with signature and docstring. nbgrader would replace it
+    entirely.
     """
 
     def preprocess(self, nb, resources):
-        self.exercises = {name for cell in nb.cells if (name := checks(cell))}
+        self.exercises = {name for cell in nb.cells if (name := checked_exercise(cell))}
         return super().preprocess(nb, resources)
 
     def preprocess_cell(self, cell, resources, cell_index):

@@ -64,7 +64,7 @@ def links_to_nothing(course, student):
     (course / "submitted" / student / LESSON).symlink_to("/nowhere/at/all")
 
 
-@attack(None, "is of another kind, not a Jupyter notebook")
+@attack(None, "is of an unknown type, not a Jupyter notebook")
 def is_the_secret_by_hard_link(course, student):
     os.link(course / "course.secret", folder(course, student) / NAME)
 
@@ -88,7 +88,7 @@ def is_a_folder(course, student):
     (folder(course, student) / NAME).mkdir()
 
 
-@attack(None, "larger than the 50 MB that are allowed")
+@attack(None, "larger than the limit of 50 MB")
 def carries_300_megabytes_of_outputs(course, student):
     with open(folder(course, student) / NAME, "wb") as file:
         file.write(b'{"cells": [{"cell_type": "code", "source": "", "outputs": [{"text": "')
@@ -113,7 +113,7 @@ def nests_without_end(course, student):
     hand_in(course, student, b'{"cells": ' + b'[{"a": ' * 1_000_000)
 
 
-@attack(None, "1000000 cells and 2000 are allowed")
+@attack(None, "1000000 cells, but at most 2000 are allowed")
 def has_a_million_cells(course, student):
     hand_in(course, student, b'{"cells": [' + b"{}," * 999_999 + b"{}]}")
 
@@ -166,7 +166,7 @@ def dates_by_link(course, student):
     path.with_name("timestamp.txt").symlink_to(course / "course.secret")
 
 
-@attack(7, "timestamp.txt could not be read as a date")
+@attack(7, "timestamp.txt does not contain a date")
 def dates_without_end(course, student):
     path = hand_in(course, student, BUILT_IN).with_name("timestamp.txt")
     path.touch()
@@ -178,7 +178,7 @@ def dates_in_another_era(course, student):
     hand_in(course, student, BUILT_IN).with_name("timestamp.txt").write_text("9999-12-31 23:59:59 -23:59")
 
 
-@attack(None, "it is not clear which is meant")
+@attack(None, "it is not clear which of")
 def names_its_files_for_the_terminal(course, student):
     for name in (f"{CONTROLS}<script>.ipynb", "=cmd|' 'A0.ipynb", "-rf.ipynb"):
         hand_in(course, student, BUILT_IN, name)

@@ -77,7 +77,7 @@ def test_each_repair_is_said_and_nothing_else(graded, accident):
 @everyone
 def test_the_student_reads_it_all(graded, course, accident):
     result, shown = graded[accident.name], page(course, accident.name)
-    for sentence in (*result.repairs, *result.stops, *(result.refusal or "").split("; ")):
+    for sentence in (*result.repairs, *result.stopped_cells, *(result.refusal or "").split("; ")):
         assert sentence.lower() in shown
     assert ("no score yet" in shown) == (accident.score is None)
     for verdict in result.verdicts:
@@ -92,7 +92,9 @@ def test_no_zero_is_silent(graded, accident):
     for verdict in verdicts.values():
         assert verdict.points or verdict.diagnosis or "not started yet" in text(verdict)
     for words in accident.stopped:
-        assert any(words in stop for stop in graded[accident.name].stops), graded[accident.name].stops
+        assert any(words in stop for stop in graded[accident.name].stopped_cells), graded[
+            accident.name
+        ].stopped_cells
 
 
 @everyone
@@ -142,6 +144,6 @@ def test_another_reason_for_no_score_replaces_the_old_one(lessons, tmp_path):
         [result] = grade_lesson(LESSON, tmp_path, lessons=lessons, limits=LIMITS).results
         reasons.append(result.refusal)
         assert result.refusal.split("; ")[0].lower() in page(tmp_path, "ada")
-    assert "holds nothing" in reasons[0]
-    assert "not clear which is meant" in reasons[1]
+    assert "contains nothing" in reasons[0]
+    assert "it is not clear which of" in reasons[1]
     assert "a Python script" in reasons[2]

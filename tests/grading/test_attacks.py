@@ -59,13 +59,13 @@ def graded(course, canaries, lessons):
 def words(result, course) -> str:
     """All that anyone can read about a submission."""
     page = course / "feedback" / result.student / LESSON / f"{LESSON}.html"
-    told = [result.status, *result.repairs, *result.stops, *result.printed.values()]
+    told = [result.status, *result.repairs, *result.stopped_cells, *result.printed.values()]
     told += [verdict.diagnosis or "" for verdict in result.verdicts]
     return "\n".join([*told, page.read_text() if page.exists() else ""])
 
 
 def sentences(result) -> list[str]:
-    told = [result.status, *result.repairs, *result.stops]
+    told = [result.status, *result.repairs, *result.stopped_cells]
     shown = [v.smallest for v in result.verdicts if v.smallest]
     return (
         told + [v.diagnosis or "" for v in result.verdicts] + [f"{s.given}{s.expected}{s.got}" for s in shown]

@@ -128,7 +128,7 @@ def test_everyone_has_a_status_with_its_sentence(graded):
     assert repaired == {"loop", "killed", "stripped", "doubled", "missing"}
     assert "not a Jupyter notebook" in said["not_a_notebook"]
     assert said["empty"].startswith("could not be graded: the file is empty")
-    assert "larger than the 2 MB that are allowed" in said["big"]
+    assert "larger than the limit of 2 MB" in said["big"]
     assert "notebook of 03_unet" in said["other_lesson"]
 
 
@@ -136,13 +136,13 @@ def test_the_reason_is_the_students_own(graded):
     assert "intersection over union" in verdict(graded["wrong"], "dice_score").diagnosis
     assert "returns None" in verdict(graded["half"], "mean_iou").diagnosis
     assert "SyntaxError" in verdict(graded["syntax"], "dice_score").diagnosis
-    assert "does not exist when its check comes" in verdict(graded["builtins"], "dice_score").diagnosis
+    assert "does not exist when its check runs" in verdict(graded["builtins"], "dice_score").diagnosis
     assert "was not found" in verdict(graded["missing"], "dice_score").diagnosis
     assert not any(v.started for v in graded["untouched"].verdicts)
     assert graded["loop"].repairs == (
-        "the cell that begins “while True: pass” took more than 3 s and was left out",
+        "the cell that begins “while True: pass” took more than 3 s and was skipped",
     )
-    assert "ended the whole kernel and was left out" in graded["killed"].repairs[0]
+    assert "stopped the whole kernel and was skipped" in graded["killed"].repairs[0]
 
 
 def test_a_patched_judge_judges_nothing(graded):
@@ -287,8 +287,8 @@ def test_a_lesson_that_changed_after_handing_out_is_said(lessons, tmp_path, cour
     ("toml", "sentence"),
     [
         ("name = ", "cannot be read"),
-        ("colour = 1", "course.toml says colour"),
-        ("[limits]\nseconds = 3", "course.toml says seconds"),
+        ("colour = 1", "unknown settings: colour"),
+        ("[limits]\nseconds = 3", "unknown settings: seconds"),
         ("[limits]\ncell_seconds = 0", "must be a number above 0"),
         ("[limits]\nnotebook_mb = 'big'", "must be a number above 0"),
     ],
@@ -338,5 +338,5 @@ def test_the_solved_lesson_gets_every_point(name, tmp_path):
     nbformat.write(solved, folder / f"{name}.ipynb")
     result = grade_lesson(name, tmp_path).results[0]
     assert result.status == "graded"
-    assert result.stops == ()
+    assert result.stopped_cells == ()
     assert result.points == result.max_points

@@ -87,7 +87,7 @@ def test_nbgrader_and_we_give_everyone_the_same(repository):
         "fay": ("0.0", "0"),
     }  # fmt: skip
     statuses = {name: row["status"] for name, row in theirs.items()}
-    assert statuses.pop("cleo").startswith("could not be graded: the file is damaged or unfinished")
+    assert statuses.pop("cleo").startswith("could not be graded: the file is damaged or incomplete")
     assert statuses.pop("eve").startswith("could not be graded")
     assert set(statuses.values()) == {"graded"}
     record = json.loads((course / "autograded" / "ben" / LESSON / "segcourse.json").read_text())
@@ -101,7 +101,7 @@ def test_nbgrader_and_we_give_everyone_the_same(repository):
     assert table(course) == theirs
     nbgrader(repository, "generate_feedback", LESSON, "--force")  # nbgrader's own pages, over ours
     page = (course / "feedback" / "cleo" / LESSON / f"{LESSON}.html").read_text()
-    assert "damaged or unfinished" in page
+    assert "damaged or incomplete" in page
 
 
 @pytest.mark.sandbox
@@ -176,7 +176,7 @@ def test_what_a_platform_and_people_send_is_sorted(repository):
     (inbox / f"x_dan_attempt_2026-05-01-12-00-00_{LESSON}.ipynb").write_bytes(b"the first")
     (inbox / f"x_dan_attempt_2026-05-02-12-00-00_{LESSON}.ipynb").write_bytes(b"the second")
     log = nbgrader(repository, "zip_collect", LESSON)
-    assert f"Whose file is {LESSON} (1).ipynb?" in log
+    assert f"Who handed in {LESSON} (1).ipynb?" in log
     files = (path for path in (course / "submitted").rglob("*") if path.is_file())
     assert sorted(str(path.relative_to(course / "submitted")) for path in files) == [
         f"Ada Lovelace/{LESSON}/{LESSON}.ipynb",

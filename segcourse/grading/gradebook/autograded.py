@@ -1,11 +1,13 @@
-"""What formgrader opens: the repaired notebook, with what its cells printed and what each check said.
+"""The autograded/ folder: the repaired notebook for formgrader, and the record of the result.
 
-Every output here is plain text that the grader wrote or capped; a submission's own outputs never get this
-far.
+Every output in that notebook is plain text that the grader wrote or capped. A submission's own outputs never
+get here.
 """
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import nbformat
 
@@ -13,20 +15,18 @@ from segcourse.exercises.display import text
 from segcourse.files import replacing
 from segcourse.grading.course import Course
 from segcourse.grading.notebooks import Cell, Lesson
-from segcourse.grading.scoring.result import OwnTest, Result
+from segcourse.grading.scoring.result import InstructorCell, Result
 
 RECORD = "segcourse.json"
-NBGRADERS_OWN = ("timestamp.txt", "submission_secret.txt")  # its exchange leaves them with a submission
+EXCHANGE_FILES = ("timestamp.txt", "submission_secret.txt")  # nbgrader's exchange adds these to a submission
 
 
-def write(course: Course, lesson: Lesson, result: Result) -> None:
-    """Write autograded/<student>/<lesson>: the notebook, and what nbgrader's exchange wants to find beside it
-    and beside the student's page.
-    """
+def write_notebook(course: Course, lesson: Lesson, result: Result) -> None:
+    """Write the notebook, and copy nbgrader's files to it and to the feedback page."""
     folder = course.autograded(result.student, lesson.name)
     with replacing(folder / f"{lesson.name}.ipynb") as temporary:
-        nbformat.write(notebook(lesson, result), temporary)
-    for name in NBGRADERS_OWN:
+        nbformat.write(make_notebook(lesson, result), temporary)
+    for name in EXCHANGE_FILES:
         given = course.submitted(result.student, lesson.name) / name
         if given.is_symlink() or not given.is_file():
             continue
@@ -35,68 +35,63 @@ def write(course: Course, lesson: Lesson, result: Result) -> None:
                 temporary.write_bytes(file.read(1000))
 
 
-def sign(course: Course, result: Result, fingerprint: str) -> None:
-    """Write the record: the whole result but its cells. It comes last; where it is, nothing is missing."""
+def write_record(course: Course, result: Result, fingerprint: str) -> None:
+    """Write the result without its cells; it is written last and shows that grading is complete."""
     record = result.to_json() | {"fingerprint": fingerprint}
     record |= {"graded_at": datetime.now(UTC).isoformat(timespec="seconds"), "cells": [], "printed": {}}
-    with replacing(course.autograded(result.student, result.lesson) / RECORD) as temporary:
+    with replacing(record_path(course, result.student, result.lesson)) as temporary:
         temporary.write_text(json.dumps(record, indent=1))
 
 
-def signed(course: Course, student: str, lesson: str, fingerprint: str) -> Result | None:
-    """The result in the record, if it was made under the same `fingerprint`."""
+def read_record(course: Course, student: str, lesson: str) -> dict[str, Any]:
+    """Return the record of a student's last graded submission; {} if there is none or it cannot be read."""
     try:
-        record = json.loads((course.autograded(student, lesson) / RECORD).read_text())
-        return Result.from_json(record) if record["fingerprint"] == fingerprint else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        record = json.loads(record_path(course, student, lesson).read_text())
+    except (OSError, ValueError):
+        return {}
+    return record if type(record) is dict else {}
 
 
-def graded_before(course: Course, student: str, lesson: str) -> str | None:
-    """The digest of the submission that was graded last, if it is known."""
-    try:
-        return json.loads((course.autograded(student, lesson) / RECORD).read_text())["digest"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def record_path(course: Course, student: str, lesson: str) -> Path:
+    return course.autograded(student, lesson) / RECORD
 
 
-def notebook(lesson: Lesson, result: Result) -> nbformat.NotebookNode:
-    """The notebook for formgrader; where nothing could be graded, the lesson's own below the reason."""
-    said = [f"**{result.status}**", *(f"- {line}" for line in (*result.repairs, *result.stops))]
-    report = _plain_markdown("\n".join(said))
+def make_notebook(lesson: Lesson, result: Result) -> nbformat.NotebookNode:
+    """Return the notebook for formgrader; if nothing could be graded, it has the lesson's own cells."""
+    lines = [f"**{result.status}**", *(f"- {line}" for line in (*result.repairs, *result.stopped_cells))]
+    report = _escape("\n".join(lines))
     cells = [{"cell_type": "markdown", "id": "grading-report", "metadata": {}, "source": report}]
-    shown = result.cells or lesson.cells
     verdicts = {verdict.name: verdict for verdict in result.verdicts}
     tests = {test.grade_id: test for test in result.tests if test.kind == "test"}
-    for index, cell in enumerate(shown):
-        told = []
+    for index, cell in enumerate(result.cells or lesson.cells):
+        outputs = []
         if cell.role == "check" and cell.exercise in verdicts:
-            told.append(text(verdicts[cell.exercise]))
+            outputs.append(text(verdicts[cell.exercise]))
         elif cell.role == "test" and cell.grade_id in tests:
-            told.append(_headline(tests[cell.grade_id]))  # first: hidden tests may have shown what follows
+            outputs.append(_headline(tests[cell.grade_id]))  # first: what follows may come from a hidden test
         if cell.role != "check" and result.printed.get(index):
-            told.append(result.printed[index])
-        cells.append(_cell(lesson, cell, f"cell-{index}", told))
+            outputs.append(result.printed[index])
+        cells.append(_cell(lesson, cell, f"cell-{index}", outputs))
     kernel = {name: value for name, value in lesson.notebook.metadata.items() if name == "kernelspec"}
     made = {"nbformat": 4, "nbformat_minor": 5, "cells": cells}
-    # nbformat's own functions would check each cell by itself; writing checks the whole
+    # nbformat's own functions would validate each cell separately; writing validates the whole notebook
     return nbformat.from_dict(made | {"metadata": kernel | {"language_info": {"name": "python"}}})
 
 
-def _cell(lesson: Lesson, cell: Cell, name: str, told: list[str]) -> dict:
+def _cell(lesson: Lesson, cell: Cell, name: str, outputs: list[str]) -> dict:
     metadata = {"nbgrader": dict(lesson.metadata[cell.grade_id])} if cell.grade_id in lesson.metadata else {}
     made = {"cell_type": cell.kind, "id": name, "metadata": metadata, "source": cell.source}
     if cell.kind != "code":
         return made
-    outputs = [{"output_type": "stream", "name": "stdout", "text": line} for line in told]
-    return made | {"execution_count": None, "outputs": outputs}
+    streams = [{"output_type": "stream", "name": "stdout", "text": output} for output in outputs]
+    return made | {"execution_count": None, "outputs": streams}
 
 
-def _headline(test: OwnTest) -> str:
-    points = "not yet graded" if test.points is None else f"{test.points:.3g} of {test.max_points:.3g} points"
+def _headline(test: InstructorCell) -> str:
+    points = "not graded yet" if test.points is None else f"{test.points:.3g} of {test.max_points:.3g} points"
     return f"{test.grade_id}, the instructor's own test: {points}\n{test.says}\n"
 
 
-def _plain_markdown(line: str) -> str:
-    """File names and messages come from students: nothing in them may become a tag, a link or a picture."""
+def _escape(line: str) -> str:
+    """Escape Markdown: file names and messages come from students and must not become tags or links."""
     return line.replace("&", "&amp;").replace("<", "&lt;").replace("[", "&#91;")

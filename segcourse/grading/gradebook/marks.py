@@ -1,7 +1,7 @@
-"""What nbgrader's gradebook says now: points given by hand, late penalties, what still waits for a person.
+"""What nbgrader's gradebook says now: points given by hand, late penalties, and what still needs a person.
 
-The grader's own records know none of that; a page that shows a score asks here, so that it never contradicts
-the gradebook.
+The grader's own records hold none of this. Every page that shows a score reads it here, so that it never
+contradicts the gradebook.
 """
 
 from dataclasses import dataclass
@@ -13,23 +13,32 @@ from segcourse.grading.course import Course
 
 @dataclass(frozen=True)
 class Mark:
-    """One graded cell of one submission; `automatic` or `by_hand` is None where nothing was given."""
+    """One graded cell of one submission.
+
+    Attributes:
+        name: nbgrader's name of the cell.
+        max_points: The most points that the cell can give.
+        automatic: The automatic points; None if there are none.
+        by_hand: The points that a person gave; None if there are none.
+        comment: The comment that a person wrote.
+        review: Whether nbgrader wants a person to look at the cell.
+    """
 
     name: str
     max_points: float
     automatic: float | None = None
     by_hand: float | None = None
     comment: str = ""
-    review: bool = False  # nbgrader wants a person to look
+    review: bool = False
 
     @property
     def points(self) -> float:
-        """What counts: points by hand go before automatic ones."""
+        """The points that count: those given by hand replace automatic ones."""
         return (self.automatic or 0.0) if self.by_hand is None else self.by_hand
 
     @property
     def waiting(self) -> bool:
-        """Whether nobody and nothing has given points yet."""
+        """Whether the cell has no points yet and needs a person."""
         return self.review and self.automatic is None and self.by_hand is None
 
 
@@ -60,7 +69,7 @@ class Marks:
 
     @property
     def score(self) -> float | None:
-        """Points less the penalty for handing in late, never below 0; None for what could not be graded."""
+        """The points minus the late penalty, at least 0; None if the submission could not be graded."""
         if self.status.startswith("could not be graded"):
             return None
         return max(0.0, self.automatic + self.by_hand - self.penalty)
@@ -70,12 +79,12 @@ class Marks:
         return tuple(mark for mark in self.cells if mark.waiting)
 
     def of(self, name: str) -> Mark | None:
-        """The mark of one cell, by nbgrader's name of it."""
+        """Return the mark of one cell, by nbgrader's name of it."""
         return next((mark for mark in self.cells if mark.name == name), None)
 
 
 def marks_of(submission) -> Marks:
-    """The marks of one of nbgrader's SubmittedAssignments."""
+    """Return the marks of one of nbgrader's SubmittedAssignments."""
     cells = []
     for notebook in submission.notebooks:
         comments = {comment.name: comment.manual_comment or "" for comment in notebook.comments}
@@ -85,34 +94,37 @@ def marks_of(submission) -> Marks:
                 by_hand = (by_hand if by_hand is not None else grade.auto_score or 0.0) + grade.extra_credit
             about = (comments.get(grade.name, ""), bool(grade.needs_manual_grade))
             cells.append(Mark(grade.name, grade.cell.max_score or 0.0, grade.auto_score, by_hand, *about))
-    return Marks(tuple(cells), submission.late_submission_penalty or 0.0, status(submission))
+    return Marks(tuple(cells), submission.late_submission_penalty or 0.0, status_of(submission))
 
 
 @dataclass(frozen=True)
-class Roll:
-    """Everyone in a course's gradebook: their marks in one lesson (None: not handed in), and their names."""
+class ClassMarks:
+    """All students in a course's gradebook.
+
+    Attributes:
+        marks: Each student's marks in one lesson; None if the student did not hand in.
+        names: Each student's first name, last name and email, as far as they are known.
+    """
 
     marks: dict[str, Marks | None]
     names: dict[str, tuple[str, ...]]
 
 
-def read(course: Course, lesson: str) -> Roll:
-    """The gradebook's marks in `lesson`, by student; nobody where the course has no gradebook yet."""
+def read_marks(course: Course, lesson: str) -> ClassMarks:
+    """Read the gradebook's marks in `lesson`; there are none if the course has no gradebook yet."""
     if not (course.root / "gradebook.db").is_file():
-        return Roll({}, {})
+        return ClassMarks({}, {})
     with Gradebook(course.db_url, course.name) as book:
         students = book.students
         names = {s.id: tuple(filter(None, (s.first_name, s.last_name, s.email))) for s in students}
         known = lesson in [assignment.name for assignment in book.assignments]
         submissions = book.assignment_submissions(lesson) if known else ()
         handed_in = {submission.student_id: marks_of(submission) for submission in submissions}
-    return Roll({student: handed_in.get(student) for student in names}, names)
+    return ClassMarks({student: handed_in.get(student) for student in names}, names)
 
 
-def status(submission) -> str:
-    """What nbgrader's gradebook says of a submission: "graded", "needs manual grading" or "could not be
-    graded: …".
-    """
+def status_of(submission) -> str:
+    """Return "graded", "needs manual grading" or "could not be graded: …" for nbgrader's `submission`."""
     grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
     comments = [
         comment.auto_comment or "" for notebook in submission.notebooks for comment in notebook.comments

@@ -1,11 +1,10 @@
-"""Step 4, record: one writer, through nbgrader's own API, so that formgrader, export and manual grading find
-what they know.
+"""Write results into nbgrader's gradebook through its API, so that all of nbgrader's tools keep working.
 
-What could not be graded has no automatic score and asks for a person: nbgrader calls that "needs manual
-grade".
+A submission that could not be graded has no automatic score and needs a manual grade.
 """
 
 import contextlib
+import copy
 import logging
 import os
 import sys
@@ -25,60 +24,57 @@ from segcourse.grading.notebooks import Lesson
 from segcourse.grading.scoring.result import Result
 
 
-class Book:
+class GradebookWriter:
     """nbgrader's gradebook of a course, open for one lesson.
 
     Raises:
-        SegcourseError: the lesson's graded cells are not those that the gradebook already holds marks for.
+        SegcourseError: The lesson's graded cells are not those for which the gradebook holds marks.
     """
 
     def __init__(self, course: Course, lesson: Lesson) -> None:
         self.course, self.lesson = course, lesson
-        with _alembic_found(), _quiet():
+        with _alembic_on_path(), _quiet():
             self.book = Gradebook(course.db_url, course.name)
         try:
-            self._know_lesson()
+            self._register_lesson()
         except BaseException:
             self.close()
             raise
 
-    def __enter__(self) -> "Book":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
-
     def close(self) -> None:
         self.book.close()
 
-    def _know_lesson(self) -> None:
-        """`nbgrader generate_assignment` usually did this; the same preprocessors do it where it was never
-        run.
-        """
+    def _register_lesson(self) -> None:
+        """Add the lesson, as `nbgrader generate_assignment` does, or check that its points are unchanged."""
         name = self.lesson.name
         try:
             known = self.book.find_notebook(name, name)
         except MissingEntry:
             self.book.update_or_create_assignment(name)
-            about = {"nbgrader": {"notebook": name, "assignment": name, "db_url": self.course.db_url}}
-            notebook, _ = ComputeChecksums().preprocess(_copy(self.lesson), {})
-            SaveCells().preprocess(notebook, about)
+            notebook, _ = ComputeChecksums().preprocess(copy.deepcopy(self.lesson.notebook), {})
+            SaveCells().preprocess(notebook, self._resources())
             self.book.db.expire_all()
             return
         points = {cell.name: cell.max_score for cell in (*known.grade_cells, *known.task_cells)}
-        if points != _by_cell(self.lesson.points) | self.lesson.own:
+        exercises = {f"check_{exercise}": points for exercise, points in self.lesson.points.items()}
+        if points != exercises | self.lesson.own:
             raise SegcourseError(
-                f"{self.lesson.path} and the gradebook disagree on the graded cells or points of {name}; "
-                f"run `nbgrader generate_assignment {name} --force`, or grade with the lesson as handed out."
+                f"{self.lesson.path} and the gradebook have different graded cells or points for {name}; "
+                f"run `nbgrader generate_assignment {name} --force`, or grade with the lesson as released."
             )
 
     def record(self, result: Result, resubmitted: bool) -> list[str]:
-        """Write one student's marks and comments in one transaction; returns what a person should know about
-        it.
+        """Write one student's marks and comments in one transaction.
 
-        `resubmitted` says that these are not the bytes that were graded before. A manual score stays, flagged
-        for review, as nbgrader does it; but where a new submission could not be graded, nothing of the old
-        one is left standing.
+        As in nbgrader, a manual score stays and is flagged for review. But if a new submission could not be
+        graded, the manual score of the old one is removed.
+
+        Args:
+            result: The result of grading.
+            resubmitted: Whether the submission differs from the one that was graded before.
+
+        Returns:
+            A sentence about everything that a person should know.
         """
         name, student, notes = self.lesson.name, result.student, []
         timestamp, problem = self._timestamp(student)
@@ -89,41 +85,38 @@ class Book:
                 name, student, **({"timestamp": timestamp} if timestamp else {})
             )
         submitted = self.book.find_submission_notebook(name, name, student)
-        marks = _by_cell(result.points) | {test.grade_id: test.points for test in result.tests}
         for grade in submitted.grades:
             exercise = grade.name.removeprefix("check_")
-            grade.auto_score = marks.get(grade.name)
+            grade.auto_score = result.marks.get(grade.name)
             if result.refusal and resubmitted and grade.manual_score is not None:
                 earlier = f"the manual score {grade.manual_score:g} for {exercise}"
                 notes.append(f"{earlier} belonged to an earlier submission and was removed")
                 grade.manual_score = grade.extra_credit = None
             grade.needs_manual_grade = grade.auto_score is None or grade.manual_score is not None
-        said = {verdict.name: text(verdict) for verdict in result.verdicts}
-        said |= {test.grade_id: "No response." for test in result.tests if test.unanswered}  # as nbgrader
+        comments = {verdict.name: text(verdict) for verdict in result.verdicts}
+        comments |= {test.grade_id: "No response." for test in result.tests if test.unanswered}  # as nbgrader
         for comment in submitted.comments:
             if result.refusal:
                 comment.auto_comment = result.status
                 comment.manual_comment = None if resubmitted else comment.manual_comment
             else:
-                comment.auto_comment = said.get(comment.name)
+                comment.auto_comment = comments.get(comment.name)
         submitted.late_submission_penalty = None
         self.book.db.commit()
         if not result.refusal and self.book.find_submission(name, student).total_seconds_late > 0:
-            self._penalty(student)
+            self._assign_late_penalty(student)
         return notes
 
-    def holds(self, result: Result) -> bool:
-        """Whether the automatic scores are those of `result`: a gradebook may have been restored or
-        removed."""
+    def matches(self, result: Result) -> bool:
+        """Return whether the gradebook, which may have been restored or removed, holds these scores."""
         try:
             submitted = self.book.find_submission_notebook(self.lesson.name, self.lesson.name, result.student)
         except MissingEntry:
             return False
-        marks = _by_cell(result.points) | {test.grade_id: test.points for test in result.tests}
-        return all(grade.auto_score == marks.get(grade.name) for grade in submitted.grades)
+        return all(grade.auto_score == result.marks.get(grade.name) for grade in submitted.grades)
 
     def marks(self, student: str) -> Marks:
-        """What the gradebook says now of the submission of `student`."""
+        """Return what the gradebook says now about a student's submission."""
         return marks_of(self.book.find_submission(self.lesson.name, student))
 
     def _timestamp(self, student: str) -> tuple[object | None, str | None]:
@@ -133,41 +126,27 @@ class Book:
         try:
             return utils.parse_utc(path.read_bytes()[:100].decode().strip()), None
         except (ValueError, OverflowError, OSError):
-            return None, "timestamp.txt could not be read as a date; the time of submission is unknown"
+            return None, "timestamp.txt does not contain a date; the time of submission is unknown"
 
-    def _penalty(self, student: str) -> None:
-        """Late penalties are the instructor's own plug-in, named in nbgrader_config.py."""
+    def _assign_late_penalty(self, student: str) -> None:
+        """Run the instructor's own plug-in for late penalties, which nbgrader_config.py names."""
         config = None
         if (self.course.root / "nbgrader_config.py").exists():
             config = PyFileConfigLoader("nbgrader_config.py", path=str(self.course.root)).load_config()
-        name = self.lesson.name
-        about = {
-            "nbgrader": {
-                "notebook": name,
-                "assignment": name,
-                "student": student,
-                "db_url": self.course.db_url,
-            }
-        }
+        notebook = copy.deepcopy(self.lesson.notebook)
         with _quiet():
-            AssignLatePenalties(config=config).preprocess(_copy(self.lesson), about)
+            AssignLatePenalties(config=config).preprocess(notebook, self._resources(student=student))
         self.book.db.expire_all()
 
-
-def _by_cell(exercises: dict[str, float]) -> dict[str, float]:
-    """What belongs to exercises, under nbgrader's names of their checks."""
-    return {f"check_{name}": value for name, value in exercises.items()}
-
-
-def _copy(lesson: Lesson):
-    import copy
-
-    return copy.deepcopy(lesson.notebook)
+    def _resources(self, **more: str) -> dict:
+        """Return what nbgrader's preprocessors need to know."""
+        name = self.lesson.name
+        return {"nbgrader": {"notebook": name, "assignment": name, "db_url": self.course.db_url} | more}
 
 
 @contextlib.contextmanager
-def _alembic_found() -> Iterator[None]:
-    """nbgrader starts `alembic` by its bare name when it makes a gradebook; it lies beside this Python."""
+def _alembic_on_path() -> Iterator[None]:
+    """Put this Python's scripts on PATH, where nbgrader expects `alembic` when it creates a gradebook."""
     before = os.environ.get("PATH", "")
     os.environ["PATH"] = f"{os.path.dirname(sys.executable)}{os.pathsep}{before}"
     try:
@@ -178,7 +157,7 @@ def _alembic_found() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """nbgrader logs each step and SQLAlchemy warns of nbgrader's habits; the batch prints one table."""
+    """Suppress nbgrader's log and SQLAlchemy's warnings about nbgrader."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,5 +1,5 @@
-"""Step 5: tell each student (`feedback`) and the teacher (`report`), as `pages` filled in by Jinja.
+"""Step 5: write each student's `feedback` page and the `class_report`, filled in by Jinja (`templates`).
 
-The report reads what grading left behind (`records`), and adds it up (`class_figures`, `item_analysis`,
-`worth_a_look`) into plots (`class_charts`) and CSV (`tables`).
+The class report reads the `records` of grading. It summarises them (`class_statistics`, `item_analysis`),
+flags answers that deserve a look (`flags`), and shows them as `charts` and CSV (`csv_tables`).
 """

@@ -1,4 +1,4 @@
-"""The class report's charts, in the course's colours, each with its description."""
+"""The class report's charts, in the course's colours, each with alt text."""
 
 import math
 from collections.abc import Sequence
@@ -14,21 +14,21 @@ from segcourse.plotting.display import figure_html, show
 
 
 def scores_chart(scores: Sequence[float], most: float) -> str:
-    """How many students got how many points, the median marked; an <img>."""
+    """Return an <img> with a histogram of the scores and their median."""
     edges = _edges(0.0, max([most, *scores, 1.0]))
     _, middle, _ = quartiles(scores)
     return _histogram(scores, edges, f"score (points of {most:g})", f"median {middle:.3g}", "points")
 
 
 def seconds_chart(seconds: Sequence[float]) -> str:
-    """How long the submissions ran, the median marked; an <img>."""
+    """Return an <img> with a histogram of the running times and their median."""
     _, middle, _ = quartiles(seconds)
     edges = _edges(0.0, max([*seconds, 0.1]))
     return _histogram(seconds, edges, "time in the sandbox (s)", f"median {middle:.1f} s", "seconds")
 
 
 def _edges(low: float, high: float) -> np.ndarray:
-    """At most a dozen bins with round edges; one a point where that is enough."""
+    """Return the edges of at most a dozen bins, at round numbers."""
     return np.asarray(MaxNLocator(nbins=12, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high))
 
 
@@ -44,29 +44,29 @@ def _histogram(values: Sequence[float], edges: np.ndarray, label: str, median: s
     axes.set(xlabel=label, ylabel="students", xlim=(edges[0], edges[-1]), ylim=(0, counts.max() * 1.25))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.spines[["top", "right"]].set_visible(False)
-    told = "; ".join(
+    bins = "; ".join(
         f"{low:g} to {high:g} {unit}: {count:.0f}"
         for low, high, count in zip(edges, edges[1:], counts, strict=False)
         if count
     )
-    return figure_html(show(figure, f"Histogram of {len(values)} student(s), {median}. {told}."))
+    return figure_html(show(figure, f"Histogram of {len(values)} student(s), {median}. {bins}."))
 
 
 def exercises_chart(questions: Sequence[Question]) -> str:
-    """The mean share of points of each exercise, in the lesson's order; an <img>."""
+    """Return an <img> with the mean share of points per exercise, in the lesson's order."""
     shares = {q.exercise: 100 * q.mean for q in questions if q.group is None}
-    told = "; ".join(f"{name} {share:.0f} %" for name, share in shares.items())
-    alt = f"Mean share of the points that the class got, by exercise: {told}."
-    figure = show_bars(shares, xlabel="points that the class got (%)", alt=alt)
+    values = "; ".join(f"{name} {share:.0f} %" for name, share in shares.items())
+    alt = f"Mean share of the points per exercise: {values}."
+    figure = show_bars(shares, xlabel="mean share of the points (%)", alt=alt)
     figure.axes[0].set_xlim(0, 110)
     return figure_html(figure)
 
 
 def separation_chart(questions: Sequence[Question]) -> str:
-    """The item-rest correlation of each exercise, in the lesson's order; an <img>."""
+    """Return an <img> with the item-rest correlation per exercise, in the lesson's order."""
     found = {q.exercise: q.item_rest for q in questions if q.group is None}
-    told = "; ".join(f"{name} {'none' if math.isnan(r) else f'{r:.2f}'}" for name, r in found.items())
-    alt = f"Item-rest correlation by exercise: {told}. From 0.3 on (dashed line) an exercise separates well."
+    values = "; ".join(f"{name} {'none' if math.isnan(r) else f'{r:.2f}'}" for name, r in found.items())
+    alt = f"Item-rest correlation per exercise: {values}. An exercise separates well from 0.3 (dashed line)."
     figure = show_bars(found, xlabel="item-rest correlation (-1 to 1)", alt=alt)
     figure.axes[0].axvline(0.3, color=GREEN, linestyle="--", linewidth=1.4, zorder=0)
     return figure_html(figure)

@@ -1,7 +1,7 @@
-"""The class report: what a class got for one lesson and why, as a page with charts and as CSV.
+"""The class report: the results of a class in one lesson, as a page with charts and as CSV.
 
-It reads what grading left behind and runs nothing. Its pages hold students' names; with pseudonyms it can be
-shown around.
+The report reads what grading recorded and runs nothing. Its pages contain students' names; with pseudonyms,
+it can be shown to others.
 """
 
 import datetime
@@ -15,15 +15,24 @@ from segcourse.files import replacing
 from segcourse.grading.course import Course
 from segcourse.grading.reports import charts, class_statistics, csv_tables, feedback, flags
 from segcourse.grading.reports.class_statistics import Cause, Question
-from segcourse.grading.reports.item_analysis import ENOUGH, chance, quartiles
-from segcourse.grading.reports.records import ClassRecords, anonymous, pseudonyms, read_class
+from segcourse.grading.reports.item_analysis import ENOUGH, chance_level, quartiles
+from segcourse.grading.reports.records import ClassRecords, anonymize, pseudonyms, read_class
 from segcourse.grading.reports.templates import template
 
 
 @dataclass(frozen=True)
 class Report:
-    """A class's records with what they add up to; `same` holds groups of students by exercise, `library`
-    whose answer is segcourse's own text, `unusual` what odd words a student's notebook holds."""
+    """A class's records and their statistics.
+
+    Attributes:
+        records: The records.
+        questions: The exercises and their groups.
+        causes: The causes of wrong answers.
+        same: Groups of students with identical answers, by exercise.
+        library: Students whose answer is the library's own text, by exercise.
+        unusual: Unusual words in students' notebooks.
+        anonymous: Whether names are replaced by pseudonyms.
+    """
 
     records: ClassRecords
     questions: list[Question]
@@ -35,7 +44,7 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """How many handed in, what became of it, and the scores, in sentences."""
+        """The number of submissions, their statuses and the scores, in sentences."""
         entries, absent = self.records.entries, len(self.records.absent)
         handed_in = f"{len(entries)} handed in" + (f", {absent} did not" if absent else "")
         kinds = Counter(entry.status.partition(":")[0] for entry in entries)
@@ -43,15 +52,15 @@ class Report:
         sentences = [f"{handed_in}{': ' if entries else ''}{counts}."]
         if scores := class_statistics.scores(self.records):
             low, middle, high = quartiles(scores)
-            spread = f", the middle half lies between {low:.3g} and {high:.3g}" if len(scores) > 3 else ""
+            spread = f"; the middle half is between {low:.3g} and {high:.3g}" if len(scores) > 3 else ""
             sentences.append(f"The median score is {middle:.3g} of {self.most:g}{spread}.")
         if waiting := sum(entry.waiting > 0 for entry in entries):
-            sentences.append(f"{waiting} wait for points by hand, and count with what they have so far.")
+            sentences.append(f"{waiting} still need points by hand; their scores so far are included.")
         return " ".join(sentences)
 
     @property
     def causes_by_exercise(self) -> dict[str, list[Cause]]:
-        """The causes of wrong answers under their exercise, in the lesson's order."""
+        """The causes of wrong answers by exercise, in the lesson's order."""
         found: dict[str, list[Cause]] = {}
         for cause in self.causes:
             found.setdefault(cause.exercise, []).append(cause)
@@ -59,18 +68,18 @@ class Report:
 
     @property
     def most(self) -> float:
-        """The highest number of points that the lesson gives."""
+        """The most points that the lesson gives."""
         return max((entry.max_score for entry in self.records.entries), default=0.0)
 
 
 def build(course: Course, lesson: str, hide_names: bool = False) -> Report:
-    """Read the class's records and work out the report; pseudonyms stand for names where `hide_names`."""
+    """Read the class's records and compute the report, with pseudonyms if `hide_names`."""
     records = read_class(course, lesson)
-    same, library = flags.in_class(course, records), flags.library_in_class(course, records)
-    unusual = flags.unusual_in_class(course, records)
+    same, library = flags.identical_answers(course, records), flags.library_answers(course, records)
+    unusual = flags.unusual_words(course, records)
     if hide_names:
         names = pseudonyms(course, records)
-        records = anonymous(course, records, names)
+        records = anonymize(course, records, names)
         same = {
             exercise: [sorted(names[student] for student in group) for group in groups]
             for exercise, groups in same.items()
@@ -82,7 +91,7 @@ def build(course: Course, lesson: str, hide_names: bool = False) -> Report:
 
 
 def page(report: Report) -> str:
-    """The page as text: self-contained, without scripts, every word of a submission escaped."""
+    """Return the page as text: self-contained, without scripts, and with all submitted text escaped."""
     records, images = report.records, {}
     if scores := class_statistics.scores(records):
         images["scores"] = charts.scores_chart(scores, report.most)
@@ -94,11 +103,11 @@ def page(report: Report) -> str:
     return template("report.html.j2").render(
         report=report,
         records=records,
-        charts={name: Markup(chart) for name, chart in images.items()},
+        charts={name: Markup(image) for name, image in images.items()},
         seconds=quartiles(seconds),
         enough=ENOUGH,
-        chance=chance(len(records.graded)),
-        figures=class_statistics,
+        chance=chance_level(len(records.graded)),
+        statistics=class_statistics,
         written=f"{datetime.datetime.now():%d %B %Y, %H:%M}",
     )
 
@@ -106,16 +115,23 @@ def page(report: Report) -> str:
 def write(
     lesson: str, course: Path, out: Path | None = None, *, hide_names: bool = False
 ) -> tuple[Path, Report]:
-    """Write index.html, students.csv, questions.csv and misconceptions.csv; returns the page and the report.
+    """Write index.html, students.csv, questions.csv and misconceptions.csv.
 
-    They go to `out`, or to reports/<lesson> in the course folder (reports/<lesson>-anonymous with
-    `hide_names`).
+    Args:
+        lesson: The lesson's name or number.
+        course: nbgrader's course folder.
+        out: The folder for the report. Default: reports/<lesson> in the course folder, or
+            reports/<lesson>-anonymous.
+        hide_names: Replace names with pseudonyms.
+
+    Returns:
+        The page's path, and the report.
 
     Raises:
-        SegcourseError: no such lesson or course folder, or the folder cannot be written to.
+        SegcourseError: There is no such lesson or course folder, or the folder cannot be written to.
     """
     opened = Course.open(Path(course))
-    name = find(opened, lesson)
+    name = find_lesson(opened, lesson)
     report = build(opened, name, hide_names)
     folder = out or opened.root / "reports" / (f"{name}-anonymous" if hide_names else name)
     csv_tables.write(folder, report.records, report.questions, report.causes)
@@ -125,32 +141,28 @@ def write(
 
 
 def rewrite_pages(lesson: str, course: Path) -> int:
-    """Write the students' feedback pages anew, with the marks that are in the gradebook now; returns how
-    many.
+    """Rewrite the students' feedback pages with the gradebook's current marks; return how many.
 
     Raises:
-        SegcourseError: no such lesson or course folder.
+        SegcourseError: There is no such lesson or course folder.
     """
     opened = Course.open(Path(course))
-    entries = read_class(opened, find(opened, lesson)).entries
+    entries = read_class(opened, find_lesson(opened, lesson)).entries
     recorded = [entry for entry in entries if entry.result]
     for entry in recorded:
         feedback.write(opened, entry.result, entry.marks)
     return len(recorded)
 
 
-def find(course: Course, lesson: str) -> str:
-    """The full name of a lesson, by its name or number: one that this class handed in, or one of the
-    course's.
+def find_lesson(course: Course, lesson: str) -> str:
+    """Return the full name of a lesson by its name or number, if the class handed it in or the course has it.
 
     Raises:
-        LessonError: there is none.
+        LessonError: There is no such lesson.
     """
-    from segcourse.course.lessons import find as find_lesson
+    from segcourse.course.lessons import find
 
     handed_in = {
         path.name for kind in ("submitted", "autograded") for path in course.root.glob(f"{kind}/*/*")
     }
-    if lesson in handed_in:
-        return lesson
-    return find_lesson(lesson).name
+    return lesson if lesson in handed_in else find(lesson).name

@@ -1,6 +1,6 @@
-"""What a class's records add up to: shares, the causes of wrong answers, repairs, and times.
+"""Statistics of a class: shares of right answers, causes of wrong ones, repairs, and times.
 
-Shares are of the submissions that could be graded. An exercise passes when all its groups do.
+Shares refer to the submissions that could be graded. An exercise passes if all its groups pass.
 """
 
 import math
@@ -11,35 +11,46 @@ from dataclasses import dataclass, field
 
 from segcourse.exercises.own_work import ASKED
 from segcourse.exercises.verdicts import Verdict
-from segcourse.grading.reports.item_analysis import item_rest, reading
+from segcourse.grading.reports.item_analysis import interpretation, item_rest
 from segcourse.grading.reports.records import ClassRecords, Entry
-from segcourse.grading.scoring.result import OwnTest
+from segcourse.grading.scoring.result import InstructorCell
 
-UNKNOWN = "nothing known looks like this"
-BORROWED = f"the answer hands the work to a finished implementation, and {ASKED}."
-PART, HERE = "part of it: ", "here, "  # how a diagnosis begins that explains less than everything
+UNKNOWN = "no known misconception matches"
+BORROWED = f"the answer calls a finished implementation, and {ASKED}."
+PART, HERE = "part of it: ", "here, "  # how a diagnosis begins that explains only some of what is wrong
 
 
 @dataclass(frozen=True)
 class Question:
-    """One exercise, or one of its groups: how many got it, and whether it tells students apart."""
+    """One exercise or one of its groups.
+
+    Attributes:
+        exercise: The exercise.
+        group: The group; None for the whole exercise.
+        max_points: The most points that the question can give.
+        students: The number of submissions.
+        passed: The share of students who passed, from 0 to 1.
+        mean: The mean share of the points, from 0 to 1.
+        untouched: The share of students who did not start the exercise.
+        item_rest: The item-rest correlation.
+    """
 
     exercise: str
     group: str | None
     max_points: float
     students: int
-    passed: float  # share, 0 to 1
-    mean: float  # mean share of its points, 0 to 1
-    untouched: float  # share that did not start the exercise
+    passed: float
+    mean: float
+    untouched: float
     item_rest: float
 
     @property
-    def reading(self) -> str:
-        return reading(self.item_rest, self.students)
+    def interpretation(self) -> str:
+        return interpretation(self.item_rest, self.students)
 
 
 def questions(records: ClassRecords) -> list[Question]:
-    """Every exercise in order, each followed by its groups."""
+    """Return all exercises in order, each followed by its groups."""
     graded, found = records.graded, []
     for name in dict.fromkeys(name for entry in graded for name in entry.verdicts):
         verdicts = [entry.verdicts.get(name) for entry in graded]
@@ -52,7 +63,7 @@ def questions(records: ClassRecords) -> list[Question]:
         declared = next(verdict for verdict in verdicts if verdict)
         for group in declared.groups:
             worth = group.max_points * most / (declared.max_points or 1)
-            right = [_passed(verdict, group.name) for verdict in verdicts]
+            right = [_group_passed(verdict, group.name) for verdict in verdicts]
             got = [worth * yes for yes in right]
             found.append(_question(name, group.name, worth, right, got, rest, untouched))
     return found
@@ -72,7 +83,7 @@ def _question(
     return Question(exercise, group, most, len(points), _mean(passed), mean, untouched, r)
 
 
-def _passed(verdict: Verdict | None, group: str) -> bool:
+def _group_passed(verdict: Verdict | None, group: str) -> bool:
     return bool(verdict and verdict.started) and any(g.passed for g in verdict.groups if g.name == group)
 
 
@@ -83,10 +94,17 @@ def _mean(values: Iterable[float]) -> float:
 
 @dataclass
 class Cause:
-    """One thing that was wrong with answers to an exercise, and who did it.
+    """One cause of wrong answers to an exercise.
 
-    `whole` explains all of their failing cases, `part` some ("part of it: …"), `here` these cases and more
-    ("here, …"). `known` says that the course has a sentence for it.
+    Attributes:
+        exercise: The exercise.
+        says: The sentence about the cause.
+        known: Whether the course knows this misconception.
+        whole: How many students it explains completely.
+        part: How many it explains in part ("part of it: …").
+        here: How many it explains, though it would also fail other cases ("here, …").
+        students: The students.
+        example: A verdict that shows the smallest case.
     """
 
     exercise: str
@@ -104,7 +122,7 @@ class Cause:
 
 
 def causes(records: ClassRecords) -> list[Cause]:
-    """The causes of wrong answers, exercise by exercise in the lesson's order, most frequent first."""
+    """Return the causes of wrong answers by exercise, in the lesson's order, most frequent first."""
     found: dict[tuple[str, str], Cause] = {}
     order: dict[str, int] = {}
     for entry in records.graded:
@@ -112,42 +130,41 @@ def causes(records: ClassRecords) -> list[Cause]:
             order.setdefault(name, len(order))
             if verdict.passed or not verdict.started:
                 continue
-            says, how, known = told(verdict)
+            says, extent, known = cause_of(verdict)
             cause = found.setdefault((name, says), Cause(name, says, known))
-            setattr(cause, how, getattr(cause, how) + 1)
+            setattr(cause, extent, getattr(cause, extent) + 1)
             cause.students.append(entry.student)
             if verdict.smallest and (cause.example is None or _size(verdict) < _size(cause.example)):
                 cause.example = verdict
     return sorted(found.values(), key=lambda cause: (order[cause.exercise], -cause.count, cause.says))
 
 
-def told(verdict: Verdict) -> tuple[str, str, bool]:
-    """A verdict's cause without its variants: the sentence, "whole", "part" or "here", and whether it is a
-    known one.
+def cause_of(verdict: Verdict) -> tuple[str, str, bool]:
+    """Return a verdict's cause, its extent ("whole", "part" or "here"), and whether it is a known one.
 
-    An error counts by its kind alone: messages differ from student to student.
+    Of an error, only the class counts, because messages differ from student to student.
 
-    >>> told(Verdict("dice_score", (), "part of it: you summed over the whole batch."))
+    >>> cause_of(Verdict("dice_score", (), "part of it: you summed over the whole batch."))
     ('you summed over the whole batch.', 'part', True)
-    >>> told(Verdict("dice_score", (), "your code stops with ValueError: 3 is not 4"))
+    >>> cause_of(Verdict("dice_score", (), "your code stops with ValueError: 3 is not 4"))
     ('your code stops with ValueError', 'whole', False)
     """
     says = verdict.diagnosis or UNKNOWN
-    how = "part" if says.startswith(PART) else "here" if says.startswith(HERE) else "whole"
+    extent = "part" if says.startswith(PART) else "here" if says.startswith(HERE) else "whole"
     says = says.removeprefix(PART).removeprefix(HERE)
     if ASKED in says:
-        return BORROWED, how, True
+        return BORROWED, extent, True
     if stopped := re.match(r"(your code stops with|its cell stopped with) (\w+)", says):
-        return stopped.group(), how, False
-    return says, how, verdict.diagnosis is not None
+        return stopped.group(), extent, False
+    return says, extent, verdict.diagnosis is not None
 
 
 def _size(verdict: Verdict) -> int:
     return len(verdict.smallest.given) + len(verdict.smallest.got)
 
 
-def not_their_own(records: ClassRecords) -> dict[str, list[str]]:
-    """Who was told to write their own, by exercise: the answer called a finished implementation."""
+def borrowed_answers(records: ClassRecords) -> dict[str, list[str]]:
+    """Return, by exercise, the students whose answer called a finished implementation."""
     found: dict[str, list[str]] = {}
     for entry in records.graded:
         for name, verdict in entry.verdicts.items():
@@ -157,28 +174,28 @@ def not_their_own(records: ClassRecords) -> dict[str, list[str]]:
 
 
 def repairs(records: ClassRecords) -> list[tuple[str, int]]:
-    """The kinds of repair with how many submissions needed each, most frequent first."""
+    """Return the kinds of repair with the number of submissions that needed each, most frequent first."""
     names = {name for entry in records.graded for name in entry.verdicts}
     kinds = Counter(
-        kind for entry in records.graded for kind in {alike(r, names) for r in entry.result.repairs}
+        kind for entry in records.graded for kind in {repair_kind(r, names) for r in entry.result.repairs}
     )
     return sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 _KINDS = (
-    (r"the (notebook|folder) was called .* and was taken as .*", r"the \1 had another name"),
-    (r".* is a zip archive; .*", "a zip archive was handed in; the notebook was taken out of it"),
+    (r"the (notebook|folder) was called .* and was graded as .*", r"the \1 had another name"),
+    (r".* is a zip archive; .*", "a zip archive was handed in; the notebook was extracted from it"),
     (r"“[^”]*”", "“…”"),
     (r": .*", ": …"),
     (r"\b\d[\d.]*\b", "…"),
 )
 
 
-def alike(sentence: str, exercises: Iterable[str]) -> str:
-    """A repair without what tells one submission from another.
+def repair_kind(sentence: str, exercises: Iterable[str]) -> str:
+    """Return a repair without the details that differ between submissions.
 
-    >>> alike("the check of dice_score stood there 3 times; it was kept once", ["dice_score"])
-    'the check of an exercise stood there … times; it was kept once'
+    >>> repair_kind("the check of dice_score appeared 3 times and was kept once", ["dice_score"])
+    'the check of an exercise appeared … times and was kept once'
     """
     for name in exercises:
         sentence = re.sub(rf"\b{re.escape(name)}\b", "an exercise", sentence)
@@ -187,9 +204,9 @@ def alike(sentence: str, exercises: Iterable[str]) -> str:
     return sentence
 
 
-def own_tests(records: ClassRecords) -> dict[str, list[OwnTest]]:
-    """What the instructor's own test cells came to, by cell."""
-    found: dict[str, list[OwnTest]] = {}
+def instructor_tests(records: ClassRecords) -> dict[str, list[InstructorCell]]:
+    """Return the results of the instructor's own tests, by cell."""
+    found: dict[str, list[InstructorCell]] = {}
     for entry in records.graded:
         for test in entry.result.tests:
             if test.kind == "test":
@@ -198,10 +215,10 @@ def own_tests(records: ClassRecords) -> dict[str, list[OwnTest]]:
 
 
 def scores(records: ClassRecords) -> list[float]:
-    """The scores that count, of all who have one."""
+    """Return the scores of all students who have one."""
     return [entry.score for entry in records.entries if entry.score is not None]
 
 
 def slowest(records: ClassRecords, most: int = 5) -> list[Entry]:
-    """Who took longest to run."""
+    """Return the entries that took longest to run."""
     return sorted(records.graded, key=lambda entry: (-entry.result.seconds, entry.student))[:most]

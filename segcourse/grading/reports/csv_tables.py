@@ -1,4 +1,4 @@
-"""The class report as CSV: one tidy file a table, harmless in a spreadsheet."""
+"""The class report as CSV: one tidy file per table, safe to open in a spreadsheet."""
 
 import csv
 import math
@@ -10,7 +10,7 @@ from segcourse.files import replacing
 from segcourse.grading.reports.class_statistics import Cause, Question
 from segcourse.grading.reports.records import ClassRecords, Entry
 
-RISKY = ("=", "+", "-", "@")  # what spreadsheets take for the beginning of a formula
+FORMULA = ("=", "+", "-", "@")  # the characters with which spreadsheets begin a formula
 MAX_TEXT = 2000
 
 QUESTIONS = (
@@ -27,28 +27,28 @@ def write(folder: Path, records: ClassRecords, questions: list[Question], causes
         "student", "status", "score", "raw", "penalty", "automatic", "by_hand", "waiting", "max_score",
         *exercises, "seconds", "stopped_cells", "repairs",
     )  # fmt: skip
-    here = [_student(entry, exercises) for entry in records.entries]
-    away = [{"student": student, "status": "not handed in"} for student in records.absent]
-    _write(folder / "students.csv", columns, [*here, *away])
+    rows = [_student(entry, exercises) for entry in records.entries]
+    rows += [{"student": student, "status": "not handed in"} for student in records.absent]
+    _write(folder / "students.csv", columns, rows)
     _write(folder / "questions.csv", QUESTIONS, map(_question, questions))
     graded = len(records.graded)
     _write(folder / "misconceptions.csv", CAUSES, (_cause(cause, graded) for cause in causes))
 
 
-def harmless(value: Any) -> Any:
-    """A text that no spreadsheet runs as a formula: what begins like one gets an apostrophe in front.
+def escape_formula(value: Any) -> Any:
+    """Return a text that no spreadsheet runs as a formula, by putting an apostrophe in front.
 
     Line breaks and other control characters become spaces; NaN becomes an empty cell.
 
-    >>> harmless("=1+1"), harmless(" @sum"), harmless("ada"), harmless(-0.5), harmless(math.nan)
-    ("'=1+1", "' @sum", 'ada', -0.5, None)
+    >>> [escape_formula(value) for value in ("=1+1", " @sum", "ada", -0.5, math.nan)]
+    ["'=1+1", "' @sum", 'ada', -0.5, None]
     """
     if isinstance(value, float) and math.isnan(value):
         return None
     if not isinstance(value, str):
         return value
     line = "".join(letter if letter.isprintable() else " " for letter in value[:MAX_TEXT])
-    return f"'{line}" if line.lstrip().startswith(RISKY) else line
+    return f"'{line}" if line.lstrip().startswith(FORMULA) else line
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
@@ -56,10 +56,10 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -
         writer = csv.DictWriter(file, columns, restval=None)
         writer.writeheader()
         for row in rows:
-            writer.writerow({name: harmless(_rounded(value)) for name, value in row.items()})
+            writer.writerow({name: escape_formula(_round(value)) for name, value in row.items()})
 
 
-def _rounded(value: Any) -> Any:
+def _round(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value
 
 
@@ -71,16 +71,16 @@ def _student(entry: Entry, exercises: list[str]) -> dict[str, Any]:
         row |= {"raw": marks.automatic + marks.by_hand, "penalty": marks.penalty}
         row |= {"by_hand": marks.by_hand, "waiting": entry.waiting}
     if result := entry.result:
-        row |= {"automatic": result.score, "seconds": result.seconds, "stopped_cells": len(result.stops)}
+        row |= {"automatic": result.score, "seconds": result.seconds}
         row |= {name: result.points.get(name) for name in exercises}
-        row["repairs"] = "; ".join(result.repairs)
+        row |= {"stopped_cells": len(result.stopped_cells), "repairs": "; ".join(result.repairs)}
     return row
 
 
 def _question(question: Question) -> dict[str, Any]:
     values = (
         question.exercise, question.group, question.max_points, question.students, question.passed,
-        question.mean, question.untouched, question.item_rest, question.reading,
+        question.mean, question.untouched, question.item_rest, question.interpretation,
     )  # fmt: skip
     return dict(zip(QUESTIONS, values, strict=True))
 

@@ -1,7 +1,7 @@
-"""Step 5, tell: one HTML page a student, self-contained and safe to open.
+"""The feedback page of one student: one HTML file, self-contained and safe to open.
 
-Jinja escapes every value, and the page's own policy forbids scripts, frames and everything from elsewhere,
-should anything slip through. What a check says comes from `exercises.display`, which escapes too.
+Jinja escapes every value. In addition, the page's own policy forbids scripts, frames and everything from
+elsewhere. The explanations come from `exercises.display`, which escapes too.
 """
 
 import functools
@@ -14,9 +14,9 @@ from segcourse.files import replacing
 from segcourse.grading.course import Course
 from segcourse.grading.gradebook.marks import Mark, Marks
 from segcourse.grading.reports.templates import template
-from segcourse.grading.scoring.result import OwnTest, Result
+from segcourse.grading.scoring.result import InstructorCell, Result
 
-MAX_EXAMPLES = 2  # of what a group of cases asks
+MAX_EXAMPLES = 2  # per group of cases
 
 
 def write(course: Course, result: Result, marks: Marks | None = None) -> None:
@@ -26,12 +26,12 @@ def write(course: Course, result: Result, marks: Marks | None = None) -> None:
 
 
 def page(course: Course, result: Result, marks: Marks | None = None) -> str:
-    """The page as text; `marks` are the gradebook's, so that the page says no other score than it does."""
+    """Return the page as text; `marks` are the gradebook's, whose score the page shows."""
     rows = [Row.of(verdict, result, marks) for verdict in result.verdicts]
     score, most = result.score, result.max_score
     if marks is not None and (result.refusal is None or marks.by_hand):
         score, most = marks.score, marks.max_points
-    own = [(test, _now(test, marks)) for test in result.tests]
+    own = [(test, _current_points(test, marks)) for test in result.tests]
     return template("feedback.html.j2").render(
         course=course.name,
         result=result,
@@ -44,15 +44,15 @@ def page(course: Course, result: Result, marks: Marks | None = None) -> str:
     )
 
 
-def _now(test: OwnTest, marks: Marks | None) -> float | None:
-    """The points of one of the instructor's own cells, a person's before the grader's."""
+def _current_points(test: InstructorCell, marks: Marks | None) -> float | None:
+    """Return the points of one of the instructor's cells: those given by hand, else the automatic ones."""
     mark = marks.of(test.grade_id) if marks else None
     return mark.by_hand if mark and mark.by_hand is not None else test.points
 
 
 @dataclass(frozen=True)
 class Row:
-    """One exercise on the page: its verdict, its points in the lesson, and what a person made of them."""
+    """One exercise on the page: its verdict, its points in the lesson, and its mark in the gradebook."""
 
     verdict: Verdict
     automatic: float
@@ -70,17 +70,17 @@ class Row:
 
     @property
     def points(self) -> float:
-        """What counts, as the gradebook has it."""
+        """The points that count."""
         return self.mark.points if self.by_hand else self.automatic
 
     def group_points(self, group) -> float:
-        """A group's points are scaled to what the lesson gives for the exercise."""
+        """Return the points of a group, scaled to what the lesson gives for the exercise."""
         return group.max_points * self.max_points / (self.verdict.max_points or 1)
 
 
 @functools.cache
 def examples(exercise: str) -> dict[str, tuple[str, ...]]:
-    """What each group of an exercise's cases is about, in the words of its practice cases.
+    """Return examples of what each group of cases tests, taken from the practice cases.
 
     >>> examples("dice_score")["empty masks"][0]
     'both masks are empty'
@@ -90,4 +90,4 @@ def examples(exercise: str) -> dict[str, tuple[str, ...]]:
         known = notes.setdefault(case.group, [])
         if case.note and case.note not in known:
             known.append(case.note)
-    return {group: tuple(said[:MAX_EXAMPLES]) for group, said in notes.items()}
+    return {group: tuple(found[:MAX_EXAMPLES]) for group, found in notes.items()}

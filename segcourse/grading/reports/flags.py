@@ -1,8 +1,8 @@
-"""What a person may want to look at, and no proof of anything: answers that are word for word the same or the
-library's own, and notebooks that use what no exercise needs.
+"""Flags for a person to look at, none of which is proof of anything.
 
-Short answers are often alike because there is one good way to write them; they are left out, as are untouched
-stubs.
+Flagged are answers with identical text, answers with the library's own text, and notebooks that use words
+which no exercise needs. Untouched stubs and short answers are not flagged: there is often only one good way
+to write them.
 """
 
 import functools
@@ -13,58 +13,57 @@ import json
 import textwrap
 import tokenize
 from collections.abc import Mapping
-from pathlib import Path
 
 from segcourse import exercises
 from segcourse.grading.course import Course
 from segcourse.grading.reports.records import ClassRecords
 
-MIN_LINES, MIN_WORDS = 5, 40  # of an answer that two people hardly write alike by chance
-# What no exercise needs, and what a notebook that asks somebody else for its numbers can hardly do without.
-MECHANICS = frozenset(
+MIN_LINES, MIN_WORDS = 5, 40  # two people hardly write an answer of this length alike by chance
+# words that no exercise needs, but that a notebook needs if it asks another program for its numbers
+UNUSUAL_WORDS = frozenset(
     {
         "subprocess", "Popen", "fork", "multiprocessing", "ctypes", "gc", "jit", "exec", "importlib",
         "import_module", "getsource", "_getframe", "currentframe", "settrace", "setprofile", "__code__",
         "__globals__", "__subclasses__", "run_cell",
     }
 )  # fmt: skip
-_PASSED_OVER = (tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER)
+_IGNORED = (tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER)
 
 
-def words(source: str) -> tuple[int, tuple[str, ...]] | None:
-    """An answer's number of statements and its words; layout, comments and docstrings aside. None if it is no
-    Python.
+def statements_and_words(source: str) -> tuple[int, tuple[str, ...]] | None:
+    """Return an answer's number of statements and its words; None if it is not Python.
 
-    >>> words("def f(x):\\n    'Half.'\\n    # of it\\n    return x / 2")
+    Layout, comments and docstrings are ignored.
+
+    >>> statements_and_words("def f(x):\\n    'Half.'\\n    # of it\\n    return x / 2")
     (2, ('def', 'f', '(', 'x', ')', ':', 'return', 'x', '/', '2'))
     """
-    statements, statement, found = 0, [], []
+    statements, statement, words = 0, [], []
     try:
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
             if token.type == tokenize.NEWLINE:
                 if [kind for kind, _ in statement] != [tokenize.STRING]:
                     statements += 1
-                    found += [word for _, word in statement]
+                    words += [word for _, word in statement]
                 statement = []
-            elif token.type not in _PASSED_OVER and token.string.strip():
+            elif token.type not in _IGNORED and token.string.strip():
                 statement.append((token.type, token.string))
     except (tokenize.TokenError, SyntaxError, ValueError):
         return None
-    return statements, tuple(found)
+    return statements, tuple(words)
 
 
-def from_library(name: str, source: str) -> bool:
-    """Whether an answer to exercise `name` holds the library's own text, typed or pasted; one statement alone
-    does not count.
+def is_from_library(name: str, source: str) -> bool:
+    """Return whether an answer contains the library's own text; a single statement does not count.
 
     >>> import inspect
     >>> from segcourse import dice_score, mean_iou
-    >>> from_library("dice_score", "%%time\\n" + inspect.getsource(dice_score).replace("    ", "  "))
+    >>> is_from_library("dice_score", "%%time\\n" + inspect.getsource(dice_score).replace("    ", "  "))
     True
-    >>> from_library("mean_iou", inspect.getsource(mean_iou))  # return iou_per_class(matrix).nanmean()
+    >>> is_from_library("mean_iou", inspect.getsource(mean_iou))  # return iou_per_class(matrix).nanmean()
     False
     """
-    reference, read = _reference(name), words(source)
+    reference, read = _reference(name), statements_and_words(source)
     if not reference or not read:
         return False
     return f"\0{reference}\0" in "\0" + "\0".join(read[1]) + "\0"
@@ -73,14 +72,15 @@ def from_library(name: str, source: str) -> bool:
 @functools.cache
 def _reference(name: str) -> str:
     try:
-        statements, found = words(textwrap.dedent(inspect.getsource(exercises.get(name).answer)))
-    except (TypeError, OSError):  # an answer without source: a number, a choice
+        answer = textwrap.dedent(inspect.getsource(exercises.get(name).answer))
+    except (TypeError, OSError):  # an answer without source code: a number, a choice
         return ""
-    return "\0".join(found) if statements > 2 else ""
+    statements, words = statements_and_words(answer)
+    return "\0".join(words) if statements > 2 else ""
 
 
 def groups(answers: Mapping[str, str]) -> list[list[str]]:
-    """Whose answers (student -> source) say the same, in groups of two and more.
+    """Return groups of two or more students whose answers (student -> source) have the same words.
 
     >>> long = "def f(x):\\n" + "    x = x + 1 - 1 * x\\n" * 5 + "    return x"
     >>> groups({"ada": long, "bob": long + "  # mine", "eve": "def f(x):\\n    return x"})
@@ -88,64 +88,56 @@ def groups(answers: Mapping[str, str]) -> list[list[str]]:
     """
     found: dict[bytes, list[str]] = {}
     for student, source in answers.items():
-        read = words(source)
+        read = statements_and_words(source)
         if read and read[0] >= MIN_LINES and len(read[1]) >= MIN_WORDS:
             found.setdefault(hashlib.sha256(repr(read).encode()).digest(), []).append(student)
     return [students for students in found.values() if len(students) > 1]
 
 
-def in_class(course: Course, records: ClassRecords) -> dict[str, list[list[str]]]:
-    """The groups of each exercise, from the autograded notebooks, the library's own text aside; `records`
-    hold the students' own names."""
+def identical_answers(course: Course, records: ClassRecords) -> dict[str, list[list[str]]]:
+    """Return the groups of students with identical answers, by exercise, without the library's own text."""
     found = {}
     for name, texts in _answers(course, records).items():
-        theirs = {student: text for student, text in texts.items() if not from_library(name, text)}
-        found[name] = groups(theirs)
+        own = {student: text for student, text in texts.items() if not is_from_library(name, text)}
+        found[name] = groups(own)
     return {name: same for name, same in found.items() if same}
 
 
-def library_in_class(course: Course, records: ClassRecords) -> dict[str, list[str]]:
-    """Whose answer to each exercise holds the library's own text."""
+def library_answers(course: Course, records: ClassRecords) -> dict[str, list[str]]:
+    """Return the students whose answer contains the library's own text, by exercise."""
     found = {
-        name: [student for student, source in texts.items() if from_library(name, source)]
+        name: [student for student, source in texts.items() if is_from_library(name, source)]
         for name, texts in _answers(course, records).items()
     }
     return {name: students for name, students in found.items() if students}
 
 
-def unusual_in_class(course: Course, records: ClassRecords) -> dict[str, list[str]]:
-    """Which words of `MECHANICS` a student's notebook holds outside of comments, for those that hold any."""
+def unusual_words(course: Course, records: ClassRecords) -> dict[str, list[str]]:
+    """Return the unusual words outside comments in each student's notebook, if there are any."""
     found = {}
     for entry in records.graded:
-        path = course.autograded(entry.student, records.lesson) / f"{records.lesson}.ipynb"
-        used = set().union(*((words(source) or (0, ()))[1] for source in _sources(path)))
-        if mechanics := sorted(used & MECHANICS):
-            found[entry.student] = mechanics
+        cells = _cells(course, records, entry.student)
+        code = ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        used = set().union(*((statements_and_words(source) or (0, ()))[1] for source in code))
+        if words := sorted(used & UNUSUAL_WORDS):
+            found[entry.student] = words
     return found
 
 
 def _answers(course: Course, records: ClassRecords) -> dict[str, dict[str, str]]:
+    """Return the sources of all answers that were started, by exercise and student."""
     answers: dict[str, dict[str, str]] = {}
     for entry in records.graded:
-        path = course.autograded(entry.student, records.lesson) / f"{records.lesson}.ipynb"
-        for name, source in _exercise_cells(path).items():
+        for cell in _cells(course, records, entry.student):
+            name = cell.get("metadata", {}).get("nbgrader", {}).get("grade_id")
             if name in entry.verdicts and entry.verdicts[name].started:
-                answers.setdefault(name, {})[entry.student] = source
+                answers.setdefault(name, {})[entry.student] = "".join(cell["source"])
     return answers
 
 
-def _exercise_cells(path: Path) -> dict[str, str]:
-    """The labelled cells of one of the grader's own notebooks."""
-    named = ((cell.get("metadata", {}).get("nbgrader", {}).get("grade_id"), cell) for cell in _cells(path))
-    return {name: "".join(cell["source"]) for name, cell in named if name}
-
-
-def _sources(path: Path) -> list[str]:
-    return ["".join(cell["source"]) for cell in _cells(path) if cell["cell_type"] == "code"]
-
-
-def _cells(path: Path) -> list[dict]:
-    """The cells of one of the grader's own notebooks; none where it is gone."""
+def _cells(course: Course, records: ClassRecords, student: str) -> list[dict]:
+    """Return the cells of a student's autograded notebook; none if it is missing."""
+    path = course.autograded(student, records.lesson) / f"{records.lesson}.ipynb"
     try:
         return json.loads(path.read_text(encoding="utf-8"))["cells"]
     except (OSError, ValueError, KeyError, TypeError):

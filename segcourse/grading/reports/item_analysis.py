@@ -1,7 +1,7 @@
-"""Which questions tell strong students from weak ones: the classical item statistics of a test.
+"""Classical item analysis: which questions separate strong students from weak ones.
 
-An item is one exercise or one of its groups; its rest is what a student got for all other exercises, for the
-groups of one exercise mostly fall together.
+An item is an exercise or one of its groups. Its rest score is what a student got for all other exercises; the
+groups of one exercise mostly pass or fail together.
 """
 
 import math
@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-ENOUGH = 10  # students below which a correlation says more about chance than about the question
+ENOUGH = 10  # with fewer students, a correlation shows little but chance
 
 
 def item_rest(item: Sequence[float], rest: Sequence[float]) -> float:
-    """The item-rest correlation: Pearson's r of the points for an item with those for everything else.
+    """Return the item-rest correlation: Pearson's r of the points for an item and the points for the rest.
 
-    For an item that is right or wrong this is the point-biserial correlation. NaN where the item or the rest
-    is the same for everyone.
+    For an item that is right or wrong, this is the point-biserial correlation. NaN if the item or the rest is
+    the same for all students.
 
     >>> round(item_rest([1, 1, 0, 0], [3, 2, 1, 0]), 3)  # 2 / sqrt(5)
     0.894
@@ -29,32 +29,32 @@ def item_rest(item: Sequence[float], rest: Sequence[float]) -> float:
     return float(np.corrcoef(item, rest)[0, 1])
 
 
-def chance(students: int) -> float:
-    """How far from 0 chance alone takes a correlation over so many students, in 95 of 100 questions.
+def chance_level(students: int) -> float:
+    """Return how far chance alone moves a correlation away from 0, for 95 of 100 questions.
 
-    >>> chance(25)
+    >>> chance_level(25)
     0.4
     """
     return 2 / math.sqrt(students) if students else math.inf
 
 
-def reading(r: float, students: int) -> str:
-    """What a correlation says about its question, in words.
+def interpretation(r: float, students: int) -> str:
+    """Return what a correlation says about its question, in words.
 
-    >>> reading(0.45, 30), reading(0.45, 6), reading(-0.1, 30), reading(-0.5, 30)
-    ('separates well', 'too few students', 'hardly separates', 'turned round: look at it')
+    >>> interpretation(0.45, 30), interpretation(0.45, 6), interpretation(-0.1, 30), interpretation(-0.5, 30)
+    ('separates well', 'too few students', 'hardly separates', 'reversed: check the question')
     """
     if students < ENOUGH:
         return "too few students"
     if math.isnan(r):
-        return "the same for everyone"
-    if r < -chance(students):
-        return "turned round: look at it"
+        return "the same for all students"
+    if r < -chance_level(students):
+        return "reversed: check the question"
     return "separates well" if r >= 0.3 else "separates a little" if r >= 0.15 else "hardly separates"
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
-    """First quartile, median, third quartile, by linear interpolation; NaNs for nothing.
+    """Return first quartile, median and third quartile, by linear interpolation; NaNs if there are no values.
 
     >>> quartiles([1, 2, 3, 4, 5])
     (2.0, 3.0, 4.0)

@@ -1,7 +1,7 @@
-"""What grading left behind for one lesson, read back: each student's record, and the gradebook's marks.
+"""Read back what grading recorded for one lesson: each student's record and the gradebook's marks.
 
-Records are the grader's own files, but they may be missing, older than this version or damaged: that is said
-of the student concerned, and the others are read.
+A record may be missing, damaged or written by another version. Its student's entry then says so, and all
+other records are still read.
 """
 
 import json
@@ -12,18 +12,24 @@ from typing import Any
 
 from segcourse.exercises.verdicts import Verdict
 from segcourse.grading.course import Course
-from segcourse.grading.gradebook.autograded import RECORD
-from segcourse.grading.gradebook.marks import Marks, read
+from segcourse.grading.gradebook.autograded import RECORD, record_path
+from segcourse.grading.gradebook.marks import Marks, read_marks
 from segcourse.grading.scoring.result import Result
 
-AGAIN = "grade the lesson once more"
-OURS = "Explained: "  # the error whose message the course wrote
+REGRADE = "grade the lesson again"
+EXPLAINED = "Explained: "  # the error whose message the course wrote
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One student who handed in: the result, or the `problem` that there is none, and the gradebook's
-    marks, None where it knows nothing of the submission."""
+    """One student who handed in.
+
+    Attributes:
+        student: The student's id, or a pseudonym.
+        result: The recorded result, if it can be read.
+        problem: Why there is no result.
+        marks: The gradebook's marks, if it has any.
+    """
 
     student: str
     result: Result | None = None
@@ -32,12 +38,12 @@ class Entry:
 
     @property
     def graded(self) -> bool:
-        """Whether the grader could look at the submission."""
+        """Whether the submission could be graded."""
         return self.result is not None and self.result.refusal is None
 
     @property
     def status(self) -> str:
-        """As `segcourse grade` says it, or why nothing is known."""
+        """The status from `segcourse grade`, or why it is unknown."""
         return self.result.status if self.result else f"not recorded: {self.problem}"
 
     @property
@@ -47,7 +53,7 @@ class Entry:
 
     @property
     def score(self) -> float | None:
-        """What the gradebook says now; the automatic score where it knows nothing of this submission."""
+        """The gradebook's score, or the automatic score if the gradebook does not know the submission."""
         if self.marks is not None:
             return self.marks.score
         return self.result.score if self.result else None
@@ -60,7 +66,7 @@ class Entry:
 
     @property
     def waiting(self) -> float:
-        """Points that a person still has to decide on."""
+        """The points that a person still has to decide on."""
         return sum(mark.max_points for mark in self.marks.waiting) if self.marks and self.graded else 0.0
 
     @property
@@ -70,59 +76,68 @@ class Entry:
 
 @dataclass(frozen=True)
 class ClassRecords:
-    """Everyone's entry for one lesson, in order, and who is in the gradebook and did not hand in."""
+    """The entries of a whole class for one lesson.
+
+    Attributes:
+        lesson: The lesson's name.
+        course: The course's name.
+        entries: The students who handed in, sorted.
+        absent: The students in the gradebook who did not hand in.
+        graded_at: The latest time of grading, in ISO 8601.
+        unsandboxed: The students graded with --trust-submissions.
+    """
 
     lesson: str
     course: str
     entries: tuple[Entry, ...]
     absent: tuple[str, ...] = ()
-    graded_at: str | None = None  # the latest time among the records, ISO 8601
-    unsandboxed: tuple[str, ...] = ()  # graded with --trust-submissions
+    graded_at: str | None = None
+    unsandboxed: tuple[str, ...] = ()
 
     @property
     def graded(self) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.graded)
 
     @property
-    def walls(self) -> tuple[str, ...]:
-        """What kept submissions apart from the machine: "bubblewrap", "docker"."""
+    def sandboxes(self) -> tuple[str, ...]:
+        """The sandbox backends that were used: "bubblewrap", "docker"."""
         return tuple(sorted({entry.result.isolation for entry in self.graded} - {"none"}))
 
 
 def read_class(course: Course, lesson: str) -> ClassRecords:
-    """Read back what was recorded for `lesson`: everyone who handed in or was graded."""
-    roll = read(course, lesson)
+    """Read the entries of all students who handed in `lesson` or were graded."""
+    known = read_marks(course, lesson)
     recorded = (path.parent.parent.name for path in course.root.glob(f"autograded/*/{lesson}/{RECORD}"))
-    students = sorted({*course.students(lesson), *recorded, *(s for s, m in roll.marks.items() if m)})
+    students = sorted({*course.students(lesson), *recorded, *(s for s, m in known.marks.items() if m)})
     entries, times, unsandboxed = [], [], []
     for student in students:
-        entry, data = _read(course, lesson, student)
-        entries.append(replace(entry, marks=roll.marks.get(student)))
+        entry, data = _read_entry(course, lesson, student)
+        entries.append(replace(entry, marks=known.marks.get(student)))
         times += [data["graded_at"]] if type(data.get("graded_at")) is str else []
         unsandboxed += [student] if entry.graded and entry.result.isolation == "none" else []
-    absent = tuple(sorted(roll.marks.keys() - set(students)))
+    absent = tuple(sorted(known.marks.keys() - set(students)))
     return ClassRecords(
         lesson, course.name, tuple(entries), absent, max(times, default=None), tuple(unsandboxed)
     )
 
 
-def _read(course: Course, lesson: str, student: str) -> tuple[Entry, dict[str, Any]]:
-    path = course.autograded(student, lesson) / RECORD
+def _read_entry(course: Course, lesson: str, student: str) -> tuple[Entry, dict[str, Any]]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(record_path(course, student, lesson).read_text(encoding="utf-8"))
         return Entry(student, replace(Result.from_json(data), student=student)), data
     except FileNotFoundError:
-        return Entry(student, problem=f"it has not been graded yet; {AGAIN}."), {}
+        return Entry(student, problem=f"it has not been graded yet; {REGRADE}."), {}
     except (OSError, ValueError):
-        return Entry(student, problem=f"{RECORD} cannot be read; {AGAIN}."), {}
+        return Entry(student, problem=f"{RECORD} cannot be read; {REGRADE}."), {}
     except (KeyError, TypeError, AttributeError):
-        return Entry(student, problem=f"{RECORD} was written by another version; {AGAIN}."), {}
+        return Entry(student, problem=f"{RECORD} was written by another version; {REGRADE}."), {}
 
 
 def pseudonyms(course: Course, records: ClassRecords) -> dict[str, str]:
-    """A name for everyone that stays the same from report to report.
+    """Return a pseudonym for each student that stays the same in all reports.
 
-    The course's secret makes them: nobody without it can find out who is who by trying the names.
+    The pseudonyms come from the course's secret. Without the secret, trying all names does not reveal who is
+    who.
     """
     students = [*(entry.student for entry in records.entries), *records.absent]
     drawn = {student: f"{course.seed(f'pseudonym of {student}'):012X}" for student in students}
@@ -130,18 +145,18 @@ def pseudonyms(course: Course, records: ClassRecords) -> dict[str, str]:
     return {student: f"student {letters[:length]}" for student, letters in drawn.items()}
 
 
-def anonymous(course: Course, records: ClassRecords, names: dict[str, str]) -> ClassRecords:
-    """The same class under `names`; sentences lose what tells who is meant.
+def anonymize(course: Course, records: ClassRecords, names: dict[str, str]) -> ClassRecords:
+    """Return the class with pseudonyms, and without everything in sentences that identifies a student.
 
-    Names of files that were handed in are private too, for people write their own names there.
+    Names of submitted files are removed too, because students often put their own names there.
     """
-    private = {*names, *(name for known in read(course, records.lesson).names.values() for name in known)}
+    private = {*names, *(n for known in read_marks(course, records.lesson).names.values() for n in known)}
     for student in names:
         folder = course.submitted(student, records.lesson)
         if folder.is_dir() and not folder.is_symlink():
             private |= {path.name for path in folder.iterdir()} - {f"{records.lesson}.ipynb"}
-    hide = _hiding(private)
-    entries = (_hidden(entry, names[entry.student], hide) for entry in records.entries)
+    hide = _redaction(private)
+    entries = (_anonymize_entry(entry, names[entry.student], hide) for entry in records.entries)
     return replace(
         records,
         entries=tuple(sorted(entries, key=lambda entry: entry.student)),
@@ -150,14 +165,15 @@ def anonymous(course: Course, records: ClassRecords, names: dict[str, str]) -> C
     )
 
 
-def _hiding(private: Iterable[str]) -> Callable[[str], str]:
+def _redaction(private: Iterable[str]) -> Callable[[str], str]:
+    """Return a function that replaces private words with an ellipsis."""
     words = sorted((word for word in private if len(word) > 1), key=len, reverse=True)
     pattern = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words) or r"(?!)", re.I)
     return lambda sentence: pattern.sub("…", sentence)
 
 
-def _hidden(entry: Entry, name: str, hide: Callable[[str], str]) -> Entry:
-    """An entry under another name; nothing that a person wrote to the student stays."""
+def _anonymize_entry(entry: Entry, name: str, hide: Callable[[str], str]) -> Entry:
+    """Return an entry under another name, without what a person wrote to the student."""
     marks, result = entry.marks, entry.result
     if marks:
         cells = tuple(replace(mark, comment="") for mark in marks.cells)
@@ -168,16 +184,16 @@ def _hidden(entry: Entry, name: str, hide: Callable[[str], str]) -> Entry:
             student=name,
             refusal=result.refusal and hide(result.refusal),
             repairs=tuple(map(hide, result.repairs)),
-            stops=("a cell",) * len(result.stops),
-            verdicts=tuple(_wordless(verdict, hide) for verdict in result.verdicts),
+            stopped_cells=("a cell",) * len(result.stopped_cells),
+            verdicts=tuple(_anonymize_verdict(verdict, hide) for verdict in result.verdicts),
             tests=tuple(replace(test, says=hide(test.says)) for test in result.tests),
         )
     return replace(entry, student=name, result=result, marks=marks)
 
 
-def _wordless(verdict: Verdict, hide: Callable[[str], str]) -> Verdict:
-    """A verdict without the message of the student's own error; its kind stays."""
+def _anonymize_verdict(verdict: Verdict, hide: Callable[[str], str]) -> Verdict:
+    """Return a verdict without the message of the student's own error; the error's class stays."""
     case = verdict.smallest
-    if case and not case.got.startswith(OURS):
+    if case and not case.got.startswith(EXPLAINED):
         case = replace(case, got=re.sub(r"^(\w+): .*", r"\1", case.got))
     return replace(verdict, diagnosis=verdict.diagnosis and hide(verdict.diagnosis), smallest=case)

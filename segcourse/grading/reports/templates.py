@@ -1,4 +1,4 @@
-"""How the grader's pages are filled in: Jinja escapes every value, and nothing comes from elsewhere."""
+"""The Jinja templates of the grader's pages; every value is escaped, and nothing is loaded from elsewhere."""
 
 import functools
 from importlib.resources import files
@@ -14,7 +14,7 @@ MAX_NAME = 80
 
 @functools.cache
 def template(name: str) -> jinja2.Template:
-    """A template of this folder, ready to render.
+    """Return a template of this folder.
 
     >>> template("page.css.j2").render()[:8]
     '  body {'
@@ -25,7 +25,7 @@ def template(name: str) -> jinja2.Template:
     environment.filters |= {
         "points": lambda number: f"{number:.3g}",
         "seconds": lambda number: f"{number:.0f} s" if number >= 10 else f"{number:.1f} s",
-        "sentence": sentence,
+        "sentence": capitalize,
         "moment": lambda text: clip(text, 40).replace("T", " ").replace("+00:00", " UTC"),
         "short": lambda name: clip(name, MAX_NAME),
         "explained": lambda verdict: Markup(explanation(verdict)),
@@ -36,10 +36,10 @@ def template(name: str) -> jinja2.Template:
     return environment.get_template(name)
 
 
-def sentence(words: str) -> str:
-    """Words with a capital at the beginning, unless code stands there.
+def capitalize(words: str) -> str:
+    """Capitalize a sentence, unless it begins with code.
 
-    >>> sentence("you computed IoU"), sentence("ignore_index is never used")
+    >>> capitalize("you computed IoU"), capitalize("ignore_index is never used")
     ('You computed IoU', 'ignore_index is never used')
     """
     first = words.partition(" ")[0]

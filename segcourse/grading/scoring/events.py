@@ -1,4 +1,4 @@
-"""What the sandbox told, by cell of the admitted notebook."""
+"""The sandbox's record, sorted by cell of the submission."""
 
 import re
 from collections.abc import Iterable
@@ -6,20 +6,34 @@ from typing import Any
 
 from segcourse.exercises.observations import clip
 from segcourse.grading.sandbox.limits import Limits
-from segcourse.grading.submissions.recognise import Admitted
+from segcourse.grading.submissions.recognise import Submission
 
-LOST = {"died": "ended the whole kernel", "hung": "could not be stopped", "too slow": "took too long"}
+LOST = {"died": "stopped the whole kernel", "hung": "could not be interrupted", "too slow": "took too long"}
 
 
 class Events:
-    """The sandbox's events, by cell of the admitted notebook; anything of the wrong shape is passed over."""
+    """The sandbox's events by cell; events of the wrong shape are ignored.
+
+    Args:
+        events: The events, in order.
+        places: The cell of each step.
+
+    Attributes:
+        observed: The observations of each check's cases.
+        status: How each cell ended.
+        error: The error of each cell that stopped with one.
+        printed: What each cell printed.
+        value: The value of the last line of each instructor's test.
+        finished: Whether the run was completed.
+        out_of_time: Whether the run took too long.
+    """
 
     def __init__(self, events: Iterable[dict], places: list[int]) -> None:
         self.observed: dict[int, dict[int, Any]] = {}
         self.status: dict[int, str] = {}
         self.error: dict[int, str] = {}
         self.printed: dict[int, str] = {}
-        self.value: dict[int, Any] = {}  # what the last line of an instructor's test came to
+        self.value: dict[int, Any] = {}
         self.finished = self.out_of_time = False
         for event in events:
             self.finished |= event.get("finished") is True
@@ -39,43 +53,43 @@ class Events:
                     self.printed[place] = event["printed"][:100_000]
 
     def errors(self) -> Iterable[str]:
-        """Whatever went wrong in cells and in answers, as it was told."""
+        """Yield all error messages of cells and answers."""
         yield from self.error.values()
-        for seen in self.observed.values():
-            yield from (
-                clip(saw["message"]) for saw in seen.values() if type(saw) is dict and "message" in saw
-            )
+        for observations in self.observed.values():
+            for seen in observations.values():
+                if type(seen) is dict and "message" in seen:
+                    yield clip(seen["message"])
 
-    def repairs(self, admitted: Admitted, ended: str | None, limits: Limits) -> list[str]:
-        """What the run itself had to leave out."""
-        said = LOST | {"too slow": f"took more than {limits.cell_seconds:g} s"}
-        left_out = [
-            f"{admitted.cells[place]} {said[status]} and was left out"
+    def repairs(self, submission: Submission, ended: str | None, limits: Limits) -> list[str]:
+        """Return a sentence about each cell that the run skipped, and about an early end."""
+        reasons = LOST | {"too slow": f"took more than {limits.cell_seconds:g} s"}
+        repairs = [
+            f"{submission.cells[place]} {reasons[status]} and was skipped"
             for place, status in self.status.items()
-            if status in said and admitted.cells[place].role not in ("check", "test")
+            if status in reasons and submission.cells[place].role not in ("check", "test")
         ]
         if ended or not self.finished:
             slow = f"the notebook took more than {limits.total_seconds:g} s"
-            why = ended or (slow if self.out_of_time else "the kernel ended again and again")
-            left_out.append(f"the run ended early: {why}")
-        return left_out
+            why = ended or (slow if self.out_of_time else "the kernel stopped too often")
+            repairs.append(f"the run ended early: {why}")
+        return repairs
 
-    def stops(self, admitted: Admitted) -> list[str]:
-        """Cells that stopped with an error, unopened exercises aside."""
-        told = [
-            f"{admitted.cells[place]}: {error}{_lost_below(admitted.cells[place].source, error)}"
+    def stopped_cells(self, submission: Submission) -> list[str]:
+        """Return a sentence about each cell that stopped with an error, apart from untouched exercises."""
+        stopped = [
+            f"{submission.cells[place]}: {error}{_lost_lines(submission.cells[place].source, error)}"
             for place, error in self.error.items()
             if not error.startswith("NotImplementedError")
             and self.status[place] == "error"
-            and admitted.cells[place].role != "test"  # what a test came to is told beside its points
+            and submission.cells[place].role != "test"  # the result of a test appears beside its points
         ]
-        return told[:20]
+        return stopped[:20]
 
 
-def _lost_below(source: str, error: str) -> str:
-    """Which lines of a cell an import that failed has cost: often other imports that the lesson needs."""
+def _lost_lines(source: str, error: str) -> str:
+    """Name the lines that did not run after a failed import: often imports that the lesson needs."""
     at = re.search(r"\(line (\d{1,6})\)$", error)
     lines = source.splitlines()[int(at[1]) - 1 :] if at else []
     below = "; ".join(line.strip() for line in lines[1:] if line.strip())
     imported = below and re.match(r"import |from ", lines[0])
-    return f"; not run below it: {clip(below, 80)}" if imported else ""
+    return f"; the lines below did not run: {clip(below, 80)}" if imported else ""

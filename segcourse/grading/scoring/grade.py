@@ -1,8 +1,8 @@
-"""Steps 1 to 3 for one submission: admit, run, judge. This process holds the marks and never runs student
-code.
+"""Steps 1 to 3 for one submission: recognise, run and score it.
 
-What comes out of the sandbox is a list of plain events. They are believed only as far as numbers can be: an
-exercise's observations are compared with what the reference answer does on the same cases, computed here.
+This process holds the marks and runs no student code. The sandbox returns a list of plain events. They are
+trusted only as numbers: an exercise's observations are compared with what the reference answer does on the
+same cases, computed here.
 """
 
 import base64
@@ -26,21 +26,31 @@ from segcourse.grading.sandbox.limits import Limits
 from segcourse.grading.scoring import instructor_cells
 from segcourse.grading.scoring.events import LOST, Events
 from segcourse.grading.scoring.result import Result
-from segcourse.grading.submissions.dependencies import left_out, missed
-from segcourse.grading.submissions.recognise import Admitted, admit
+from segcourse.grading.submissions.dependencies import is_missed, unneeded_cells
+from segcourse.grading.submissions.recognise import Submission, recognise
 
-# The reference answer runs here, with a seed, silenced: what that sets belongs to the whole process.
-_judging = threading.Lock()
+# the reference answer runs here, with a fixed random seed and no output: both are settings of the whole
+# process
+_scoring = threading.Lock()
 NOTHING_TO_RUN = runner.Run(({"finished": True},), None, 0.0)
 
 
 @dataclass(frozen=True)
 class Task:
-    """All that grading one submission takes, as plain data: no folder is read, so that it can happen on any
-    machine.
+    """Everything that grading one submission needs, as plain data, so that any machine can do it.
 
-    `lesson` is the text of the lesson's notebook and `files` the others of its folder; `notes` are repairs
-    that were made on the way here; `seed` draws the cases.
+    Attributes:
+        student: The student's id.
+        name: The lesson's name.
+        lesson: The lesson's notebook, as text.
+        files: The other files of the lesson's folder.
+        data: The submitted notebook.
+        notes: A sentence about each repair so far.
+        seed: The seed of the cases.
+        limits: What the submission may use.
+        max_megabytes: The size limit of the notebook.
+        trust: Whether to run it without a sandbox.
+        software: The fingerprint of the grader's segcourse.
     """
 
     student: str
@@ -55,16 +65,14 @@ class Task:
     trust: bool
     software: str
 
-    refusal = None  # a Result may have one
-
     @property
     def digest(self) -> str:
-        """The fingerprint that tells a resubmission from the same file graded again."""
+        """The fingerprint that tells a resubmission from the same file."""
         return hashlib.sha256(self.data).hexdigest()
 
     def to_bytes(self) -> bytes:
-        plain = asdict(self) | {"data": _packed(self.data)}
-        plain["files"] = {name: _packed(content) for name, content in self.files.items()}
+        plain = asdict(self) | {"data": _encode(self.data)}
+        plain["files"] = {name: _encode(content) for name, content in self.files.items()}
         return json.dumps(plain).encode()
 
     @classmethod
@@ -75,37 +83,39 @@ class Task:
         return cls(**plain | {"limits": Limits(**plain["limits"])})
 
 
-def _packed(data: bytes) -> str:
+def _encode(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
 def grade_bytes(task: bytes) -> bytes:
-    """Grade a task and hand back the result, both as bytes: what a worker of a pool or a cluster is given."""
+    """Grade a task in a worker of a pool or a cluster; task and result are bytes."""
     return json.dumps(grade(Task.from_bytes(task)).to_json()).encode()
 
 
 def grade(task: Task) -> Result:
-    """Admit, run and judge; whatever is wrong with the submission becomes its status.
+    """Recognise, run and score a submission; whatever is wrong with it becomes its status.
 
     Raises:
-        SegcourseError: this machine cannot grade anything: no sandbox, or another segcourse than the one
-            that gave out the task.
+        SegcourseError: This machine cannot grade: it has no sandbox, or another version of segcourse than the
+            grader that sent the task.
     """
     if task.software != course.software():
         raise SegcourseError(
-            "this worker has another version of segcourse than the grader that sent it work; "
-            "install the same one on every machine."
+            "this worker has another version of segcourse than the grader; install the same version on "
+            "every machine."
         )
-    wall = backend.choose(task.trust)
+    isolation = backend.choose(task.trust)
     lesson = _lesson(task.lesson, task.name, tuple(task.files.items()))
-    result = Result(task.student, task.name, max_points=lesson.points, digest=task.digest, isolation=wall)
-    result = replace(result, tests=instructor_cells.unseen(lesson))
+    result = Result(
+        task.student, task.name, max_points=lesson.points, digest=task.digest, isolation=isolation
+    )
+    result = replace(result, tests=instructor_cells.ungraded(lesson))
     try:
         return _grade(task, lesson, result)
     except Refused as error:
         return replace(result, refusal=str(error))
-    except Exception as error:  # a fault of ours is one student's "could not be graded", not the class's
-        refusal = f"the grader itself failed ({type(error).__name__}: {error}); please report it."
+    except Exception as error:  # an error of the grader must cost one submission, not the whole batch
+        refusal = f"the grader itself failed ({type(error).__name__}: {error}); please report this."
         return replace(result, refusal=refusal)
 
 
@@ -115,32 +125,34 @@ def _lesson(text: str, name: str, files: tuple[tuple[str, bytes], ...]) -> Lesso
 
 
 def _grade(task: Task, lesson: Lesson, result: Result) -> Result:
-    admitted = admit(task.data, lesson, task.max_megabytes)
-    idle = left_out(admitted.cells, lesson)
-    events, ran = _run(task, lesson, admitted, idle)
-    if missed(events.errors(), idle):
-        events, ran = _run(task, lesson, admitted, {})
-    if ran.ended and not events.observed and not events.status:
-        raise Refused(f"{ran.ended}.")
-    with _judging:
-        verdicts = tuple(_judge(name, admitted, events, task.seed) for name in lesson.points)
+    submission = recognise(task.data, lesson, task.max_megabytes)
+    skipped = unneeded_cells(submission.cells, lesson)
+    events, run = _run(task, lesson, submission, skipped)
+    if is_missed(events.errors(), skipped):
+        events, run = _run(task, lesson, submission, {})
+    if run.ended and not events.observed and not events.status:
+        raise Refused(f"{run.ended}.")
+    with _scoring:
+        verdicts = tuple(_judge(name, submission, events, task.seed) for name in lesson.points)
     points = {v.name: v.points * lesson.points[v.name] / (v.max_points or 1) for v in verdicts}
-    repairs = [*task.notes, *admitted.repairs, *events.repairs(admitted, ran.ended, task.limits)]
+    repairs = [*task.notes, *submission.repairs, *events.repairs(submission, run.ended, task.limits)]
     return replace(
-        result, verdicts=verdicts, points=points, tests=instructor_cells.score(lesson, admitted, events),
-        repairs=tuple(repairs), stops=tuple(events.stops(admitted)),
-        seconds=ran.seconds, cells=admitted.cells, printed=events.printed,
+        result, verdicts=verdicts, points=points, tests=instructor_cells.score(lesson, submission, events),
+        repairs=tuple(repairs), stopped_cells=tuple(events.stopped_cells(submission)),
+        seconds=run.seconds, cells=submission.cells, printed=events.printed,
     )  # fmt: skip
 
 
-def _run(task: Task, lesson: Lesson, admitted: Admitted, idle: Container[int]) -> tuple[Events, runner.Run]:
-    """Run the notebook in the sandbox, without the cells that are `idle`."""
-    steps = {i: _step(cell) for i, cell in enumerate(admitted.cells) if cell.runs and i not in idle}
-    ran = NOTHING_TO_RUN
-    if admitted.untouched != lesson.points.keys() or lesson.own:
+def _run(
+    task: Task, lesson: Lesson, submission: Submission, skipped: Container[int]
+) -> tuple[Events, runner.Run]:
+    """Run the notebook in the sandbox without the cells in `skipped`."""
+    steps = {i: _step(cell) for i, cell in enumerate(submission.cells) if cell.runs and i not in skipped}
+    run = NOTHING_TO_RUN
+    if submission.untouched != lesson.points.keys() or lesson.own:
         job = {"seed": task.seed, "steps": list(steps.values())}
-        ran = runner.run(job, task.limits, lesson.files, task.trust, lesson.imports)
-    return Events(ran.events, list(steps)), ran
+        run = runner.run(job, task.limits, lesson.files, task.trust, lesson.imports)
+    return Events(run.events, list(steps)), run
 
 
 def _step(cell: Cell) -> dict[str, str]:
@@ -149,35 +161,35 @@ def _step(cell: Cell) -> dict[str, str]:
     return {"cell": cell.source} | ({"test": cell.grade_id} if cell.role == "test" else {})
 
 
-def _judge(name: str, admitted: Admitted, events: Events, seed: int) -> Verdict:
-    """The verdict on one exercise: from what was observed, and where nothing was, on why not."""
+def _judge(name: str, submission: Submission, events: Events, seed: int) -> Verdict:
+    """Return the verdict on one exercise, with the reason if nothing was observed."""
     exercise = exercises.get(name)
-    places = (i for i, cell in enumerate(admitted.cells) if cell.role == "check" and cell.exercise == name)
-    check = next(places, None)
-    if name not in admitted.untouched and (seen := events.observed.get(check)):
+    cells = enumerate(submission.cells)
+    check = next((i for i, cell in cells if cell.role == "check" and cell.exercise == name), None)
+    if name not in submission.untouched and (seen := events.observed.get(check)):
         cases = engine.draw(exercise, seed)
         verdict = engine.judge(exercise, [seen.get(case) for case in range(max(seen) + 1)], cases)
     else:
         groups = tuple(GroupResult(group, False, points) for group, points in exercise.groups.items())
-        reason = _unseen(name, admitted, events, check)
+        reason = _why_unobserved(name, submission, events, check)
         verdict = Verdict(name, groups, reason, started=reason is not None)
-    hint = admitted.hints.get(name)
+    hint = submission.hints.get(name)
     if hint and not verdict.points and not verdict.diagnosis:
         return replace(verdict, diagnosis=hint, started=True)
     return verdict
 
 
-def _unseen(name: str, admitted: Admitted, events: Events, check: int | None) -> str | None:
-    """Why nothing of an exercise was observed; None where nobody has begun it."""
-    hint, answers = admitted.hints.get(name), admitted.answers[name]
-    if name in admitted.untouched:
+def _why_unobserved(name: str, submission: Submission, events: Events, check: int | None) -> str | None:
+    """Return why an exercise was not observed; None if it was not started."""
+    hint, answers = submission.hints.get(name), submission.answers[name]
+    if name in submission.untouched:
         return None
-    if name in admitted.missing:
+    if name in submission.missing:
         return hint or f"the cell of {name} was not found in your notebook."
     if events.status.get(check) != "undefined":
-        return f"the run ended before {name} could be looked at."
+        return f"the run ended before {name} could be checked."
     if error := next((events.error[i] for i in answers if i in events.error), None):
         return f"its cell stopped with {error}, so {name} was never defined."
     if lost := next((LOST[events.status[i]] for i in answers if events.status.get(i) in LOST), None):
         return f"its cell {lost}, so {name} was never defined."
-    return hint or f"{name} does not exist when its check comes: is its name spelled so?"
+    return hint or f"{name} does not exist when its check runs; is its name spelled correctly?"

@@ -1,4 +1,4 @@
-"""What is said about one submission, from the first line of its status to the last of its verdicts."""
+"""The result of grading one submission."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -9,10 +9,15 @@ from segcourse.grading.notebooks import Cell
 
 
 @dataclass(frozen=True)
-class OwnTest:
-    """What one of the instructor's own cells came to; `points` None asks for a person.
+class InstructorCell:
+    """The score of a cell that an instructor added.
 
-    `kind` is "test" (run in the student's own process), "answer" or "task" (read by a person).
+    Attributes:
+        grade_id: nbgrader's name of the cell.
+        points: The points; None means that a person must grade the cell.
+        max_points: The most points that the cell can give.
+        says: The reason for the points.
+        kind: "test" (run in the student's own process), "answer" or "task" (both graded by a person).
     """
 
     grade_id: str
@@ -23,13 +28,13 @@ class OwnTest:
 
     @property
     def unanswered(self) -> bool:
-        """Whether this is an answer that the student left as it was handed out."""
+        """Whether the student left this answer unchanged."""
         return self.kind == "answer" and self.points == 0
 
 
 @dataclass(frozen=True)
 class Result:
-    """What is said about one submission; `refusal` is the sentence if it could not be graded.
+    """The result of grading one submission; `refusal` says why it could not be graded.
 
     >>> Result("ada", "05_losses_metrics", points={"dice_score": 2.0}).score
     2.0
@@ -43,9 +48,9 @@ class Result:
     verdicts: tuple[Verdict, ...] = ()
     points: dict[str, float] = field(default_factory=dict)
     max_points: dict[str, float] = field(default_factory=dict)
-    tests: tuple[OwnTest, ...] = ()
+    tests: tuple[InstructorCell, ...] = ()
     repairs: tuple[str, ...] = ()
-    stops: tuple[str, ...] = ()
+    stopped_cells: tuple[str, ...] = ()
     refusal: str | None = None
     digest: str | None = None
     seconds: float = 0.0
@@ -55,14 +60,14 @@ class Result:
 
     @property
     def status(self) -> str:
-        """One of "graded", "graded with repairs", "could not be graded: <sentence>"."""
+        """One of "graded", "graded with repairs", "could not be graded: <reason>"."""
         if self.refusal:
             return f"could not be graded: {self.refusal}"
         return "graded with repairs" if self.repairs else "graded"
 
     @property
     def score(self) -> float | None:
-        """The sum of the points; None, and never 0, for what could not be graded."""
+        """The sum of the points; None, never 0, if the submission could not be graded."""
         if self.refusal:
             return None
         return sum(self.points.values()) + sum(test.points or 0 for test in self.tests)
@@ -71,8 +76,14 @@ class Result:
     def max_score(self) -> float:
         return sum(self.max_points.values()) + sum(test.max_points for test in self.tests)
 
+    @property
+    def marks(self) -> dict[str, float | None]:
+        """The points of each graded cell, by grade_id."""
+        marks = {f"check_{name}": points for name, points in self.points.items()}
+        return marks | {test.grade_id: test.points for test in self.tests}
+
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON-able data; the derived figures are written out for whoever reads the file."""
+        """Return the result as JSON data, with status and scores for other programs."""
         return {
             "student": self.student,
             "lesson": self.lesson,
@@ -88,7 +99,7 @@ class Result:
             "max_points": self.max_points,
             "tests": [dataclasses.asdict(test) for test in self.tests],
             "repairs": list(self.repairs),
-            "stopped_cells": list(self.stops),
+            "stopped_cells": list(self.stopped_cells),
             "digest": self.digest,
             "seconds": round(self.seconds, 3),
             "isolation": self.isolation,
@@ -98,7 +109,7 @@ class Result:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Result":
-        """The result that `to_json` wrote."""
+        """Return the result that `to_json` wrote."""
         exercises = data["exercises"]
         return cls(
             data["student"],
@@ -106,7 +117,7 @@ class Result:
             tuple(Verdict.from_json(verdict) for verdict in exercises.values()),
             {name: verdict["points"] for name, verdict in exercises.items()},
             data["max_points"],
-            tuple(OwnTest(**test) for test in data["tests"]),
+            tuple(InstructorCell(**test) for test in data["tests"]),
             tuple(data["repairs"]),
             tuple(data["stopped_cells"]),
             data["refusal"],

@@ -1,6 +1,7 @@
-"""Step 1: from what was handed in to cells that can be run.
+"""Step 1: turn what a student handed in into cells that can run.
 
-`collect` finds the notebook in a student's folder and `reading` makes plain cells of its bytes. `admit` tells
-which of the lesson's cells they are, with what patterns find in the `source`, and puts right what can be
-(`repair`, `locked`); `needed` says which of the lesson's own cells the answers need.
+`find` locates the notebook in a student's folder, `read` parses its bytes into plain cells, and `recognise`
+matches them with the lesson's cells. `repair` and `locked_cells` fix what can be fixed, with `patterns` for
+source code. `dependencies` finds the lesson's own cells that the answers need. `preview` shows a student all
+of this.
 """

@@ -1,9 +1,9 @@
-"""Which of a lesson's own cells a submission needs: those that make a name that its answers use.
+"""Find which of the lesson's own cells a submission needs: those that define a name that its answers use.
 
-A lesson's demonstrations take most of a notebook's time and are the same for everybody. What a student left
-as it was handed out runs only if something that counts uses what it makes, directly or through other cells.
-The guess is checked by the run itself: where an error names something that was left out, the whole notebook
-is run.
+A lesson's demonstrations take most of a notebook's time and are the same for every student. A cell that the
+student left unchanged runs only if a cell that counts uses what it defines, directly or through other cells.
+The run itself checks this guess: if an error names something that a skipped cell defines, the whole notebook
+runs.
 """
 
 import ast
@@ -24,55 +24,52 @@ _SCOPES = (
 )  # fmt: skip
 
 
-def left_out(cells: tuple[Cell, ...], lesson: Lesson) -> dict[int, frozenset[str]]:
-    """Which of a submission's cells need not be run, and the names that each of them would have made."""
-    makes = _made_by(lesson)
-    idle = {
-        place: makes[cell.source.strip()]
+def unneeded_cells(cells: tuple[Cell, ...], lesson: Lesson) -> dict[int, frozenset[str]]:
+    """Return the cells of a submission that need not run, each with the names that it would define."""
+    defined = _definitions(tuple(cell.source for cell in lesson.cells if cell.role == "run"))
+    skipped = {
+        place: defined[cell.source.strip()]
         for place, cell in enumerate(cells)
-        if cell.role == "run" and cell.source.strip() in makes
+        if cell.role == "run" and cell.source.strip() in defined
     }
-    wanted = _names(cell.source for place, cell in enumerate(cells) if cell.runs and place not in idle)
-    while found := [place for place, names in idle.items() if names & wanted]:
+    wanted = _names(cell.source for place, cell in enumerate(cells) if cell.runs and place not in skipped)
+    while found := [place for place, names in skipped.items() if names & wanted]:
         wanted |= _names(cells[place].source for place in found)
         for place in found:
-            del idle[place]
-    return idle
+            del skipped[place]
+    return skipped
 
 
-def missed(errors: Iterable[str], idle: dict[int, frozenset[str]]) -> bool:
-    """Whether an error's words name something that a cell would have made that was left out.
+def is_missed(errors: Iterable[str], skipped: dict[int, frozenset[str]]) -> bool:
+    """Return whether an error message names something that a skipped cell would have defined.
 
-    >>> missed(["NameError: name 'lesions' is not defined (line 1)"], {4: frozenset({"lesions"})})
+    >>> is_missed(["NameError: name 'lesions' is not defined (line 1)"], {4: frozenset({"lesions"})})
     True
     """
     named = {name for error in errors for name in re.findall(r"'(\w{1,60})'", error)}
-    return any(named & names for names in idle.values())
+    return any(named & names for names in skipped.values())
 
 
 @functools.lru_cache(maxsize=8)
-def _made_by_text(sources: tuple[str, ...]) -> dict[str, frozenset[str]]:
+def _definitions(sources: tuple[str, ...]) -> dict[str, frozenset[str]]:
+    """Map the source of each of the lesson's cells to the names that it defines or changes."""
     trees = {}
     for source in sources:
         with contextlib.suppress(SyntaxError):  # a cell with magics always runs
             trees[source] = ast.parse(source)
-    modules = {name for tree in trees.values() for name in _imported(tree)}
-    return {source.strip(): frozenset(_made(tree, modules)) for source, tree in trees.items()}
+    modules = {name for tree in trees.values() for name in _imports(tree)}
+    return {source.strip(): frozenset(_defined_names(tree, modules)) for source, tree in trees.items()}
 
 
-def _made_by(lesson: Lesson) -> dict[str, frozenset[str]]:
-    return _made_by_text(tuple(cell.source for cell in lesson.cells if cell.role == "run"))
-
-
-def _imported(tree: ast.AST) -> Iterable[str]:
+def _imports(tree: ast.AST) -> Iterable[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names)
 
 
-def _made(tree: ast.Module, modules: set[str]) -> Iterable[str]:
-    """The names that a cell binds, and those of objects that it may change."""
-    yield from _imported(tree)
+def _defined_names(tree: ast.Module, modules: set[str]) -> Iterable[str]:
+    """Yield the names that a cell binds, and the names of objects that it may change."""
+    yield from _imports(tree)
     for node in _outside_functions(tree):
         if isinstance(node, _SCOPES[:3]):
             yield node.name
@@ -81,11 +78,11 @@ def _made(tree: ast.Module, modules: set[str]) -> Iterable[str]:
         elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
             yield _root(node)
         elif isinstance(node, ast.Expr) and _root(node.value) not in modules | vars(builtins).keys():
-            yield _root(node.value)  # `found.append(…)` changes what another cell made
+            yield _root(node.value)  # `found.append(…)` changes an object of another cell
 
 
 def _outside_functions(node: ast.AST) -> Iterable[ast.AST]:
-    """All nodes below, but none inside functions, classes and comprehensions: their names are their own."""
+    """Yield all nodes below `node` but those inside functions, classes and comprehensions."""
     for child in ast.iter_child_nodes(node):
         yield child
         if not isinstance(child, _SCOPES):
@@ -99,38 +96,38 @@ def _root(node: ast.AST) -> str:
 
 
 def _names(sources: Iterable[str]) -> set[str]:
-    return set().union(*map(_used, sources))
+    return set().union(*map(_used_names, sources))
 
 
 @functools.lru_cache(maxsize=4096)
-def _used(source: str) -> frozenset[str]:
-    """The names that a source may take from elsewhere: students' text, so it is read word by word, never
-    parsed.
+def _used_names(source: str) -> frozenset[str]:
+    """Return the names that a source may take from other cells.
 
-    Attributes, keywords of calls, parameters, loops' variables and what a function assigns to are its own.
+    The source may be a student's, so it is only split into tokens, never parsed. Attributes, keywords of
+    calls, parameters, loop variables and names that a function assigns to are not taken from other cells.
 
-    >>> sorted(_used("def area(mask, scale=ONE):\\n    total = mask.sum()\\n    return total * unit(x=mask)"))
+    >>> sorted(_used_names("def area(m, k=ONE):\\n    total = m.sum()\\n    return total * unit(x=m)"))
     ['ONE', 'unit']
     """
-    words, own, before, deep, header, looping = set(), set(), "", 0, None, False
+    words, own, before, depth, header, in_for = set(), set(), "", 0, None, False
     try:
         tokens = [t for t in tokenize.generate_tokens(io.StringIO(source).readline) if t.string.strip()]
     except (tokenize.TokenError, SyntaxError):
         return frozenset(re.findall(r"[^\W\d]\w*", source))
     for token, after in zip(tokens, [*(t.string for t in tokens[1:]), ""], strict=True):
         word = token.string
-        deep += (word in "([{") - (word in ")]}") if len(word) == 1 else 0
+        depth += (word in "([{") - (word in ")]}") if len(word) == 1 else 0
         if word in ("def", "lambda"):
-            header = deep
-        elif header is not None and word == ":" and deep == header:
+            header = depth
+        elif header is not None and word == ":" and depth == header:
             header = None
-        looping = (looping or word == "for") and word != "in"
+        in_for = (in_for or word == "for") and word != "in"
         if token.type == tokenize.NAME and not keyword.iskeyword(word) and before != ".":
             parameter = header is not None and before in ("(", ",", "*", "**", "lambda")
-            assigned = after == "=" and token.start[1] and not deep
-            if before in ("def", "class", "as") or parameter or assigned or looping:
+            assigned = after == "=" and token.start[1] and not depth
+            if before in ("def", "class", "as") or parameter or assigned or in_for:
                 own.add(word)
-            elif not (after == "=" and deep):
+            elif not (after == "=" and depth):
                 words.add(word)
         before = word
     return frozenset(words - own)

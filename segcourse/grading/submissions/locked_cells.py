@@ -1,8 +1,7 @@
-"""Cells that an instructor added to a lesson, in a submission: tests and tasks as the instructor wrote them,
-answers as the student did, each exactly once.
+"""Restore the cells that an instructor added: tests and tasks from the lesson, answers from the student.
 
-nbgrader calls such a cell locked and does the same; a student's copy of a test counts for nothing but its
-place.
+nbgrader calls such tests and tasks locked and restores them too. Of a student's copy, only the position
+counts.
 """
 
 from dataclasses import replace
@@ -10,57 +9,58 @@ from dataclasses import replace
 from segcourse.grading.notebooks import Cell, Lesson
 
 
-def put_back(cells: list[Cell], lesson: Lesson) -> tuple[list[Cell], list[str]]:
-    """The cells with every locked one restored and every answer kept once, and what that changed."""
-    notes = []
+def restore_locked_cells(cells: list[Cell], lesson: Lesson) -> tuple[list[Cell], list[str]]:
+    """Restore every locked cell and keep every answer exactly once; also return the repairs."""
+    repairs = []
     for index, original in enumerate(lesson.cells):
-        if lesson.restored(original):
-            cells, said = _restored(cells, lesson, index)
+        if lesson.is_locked(original):
+            cells, notes = _restore(cells, lesson, index)
         elif original.role == "manual":
-            cells, said = _one_answer(cells, lesson, index)
+            cells, notes = _keep_one_answer(cells, lesson, index)
         else:
             continue
-        notes += said
-    return cells, notes
+        repairs += notes
+    return cells, repairs
 
 
-def _restored(cells: list[Cell], lesson: Lesson, index: int) -> tuple[list[Cell], list[str]]:
+def _restore(cells: list[Cell], lesson: Lesson, index: int) -> tuple[list[Cell], list[str]]:
     original, notes = lesson.cells[index], []
     copies = _copies(cells, original)
-    released = lesson.handed_out(original).strip()
+    released = lesson.released_source(original).strip()
     if not copies:
-        notes.append(f"{original} was missing; it was put back")
+        notes.append(f"{original} was missing and was restored")
     if len(copies) > 1:
-        notes.append(f"{original} stood there {len(copies)} times; it was kept once")
+        notes.append(f"{original} appeared {len(copies)} times and was kept once")
     if any(cells[i].source.strip() != released for i in copies):
-        notes.append(f"{original} had been changed; the original was used")
+        notes.append(f"{original} had been changed and was replaced by the original")
     place, earlier = _place(cells, lesson, index), _last(cells, lesson.cells[:index], labelled=True)
     if copies:
         place = max(copies[-1], earlier)
-        notes += [f"{original} stood above what it needs; it was moved down"] if earlier > copies[-1] else []
+        if earlier > copies[-1]:
+            notes.append(f"{original} came before what it needs and was moved down")
     head = [cell for i, cell in enumerate(cells[: place + 1]) if i not in copies]
     tail = [cell for i, cell in enumerate(cells[place + 1 :], place + 1) if i not in copies]
     return [*head, original, *tail], notes
 
 
-def _one_answer(cells: list[Cell], lesson: Lesson, index: int) -> tuple[list[Cell], list[str]]:
+def _keep_one_answer(cells: list[Cell], lesson: Lesson, index: int) -> tuple[list[Cell], list[str]]:
     original = lesson.cells[index]
     copies = _copies(cells, original)
     if not copies:
-        notice = f"This answer ({original.grade_id}) was missing from the submission; it was put back."
+        notice = f"This answer ({original.grade_id}) was missing from the submission and was restored."
         source = f"{'# ' if original.kind == 'code' else ''}{notice}\n\n{original.source}"
         place = _place(cells, lesson, index) + 1
         return (
             [*cells[:place], replace(original, source=source), *cells[place:]],
-            [f"{original} was missing; its empty cell was put back"],
+            [f"{original} was missing; its empty cell was restored"],
         )
-    written = [i for i in copies if cells[i].source.strip() != original.source.strip()]
-    kept = (written or copies)[-1]
+    edited = [i for i in copies if cells[i].source.strip() != original.source.strip()]
+    kept = (edited or copies)[-1]
     result = [replace(cell, kind=original.kind) if i == kept else cell for i, cell in enumerate(cells)]
     for i in set(copies) - {kept}:
         result[i] = replace(cells[i], grade_id=None, role="run" if cells[i].kind == "code" else "text")
-    more = f"{original} stood there {len(copies)} times; the last one that was written was kept"
-    return result, [more] if len(copies) > 1 else []
+    note = f"{original} appeared {len(copies)} times; the last one with an answer was kept"
+    return result, [note] if len(copies) > 1 else []
 
 
 def _copies(cells: list[Cell], original: Cell) -> list[int]:
@@ -68,7 +68,7 @@ def _copies(cells: list[Cell], original: Cell) -> list[int]:
 
 
 def _place(cells: list[Cell], lesson: Lesson, index: int) -> int:
-    """Behind which cell a missing one belongs: the nearest that precedes it in the lesson; -1: none."""
+    """Return after which cell a missing one belongs: the nearest that precedes it in the lesson, or -1."""
     return _last(cells, lesson.cells[:index], labelled=False)
 
 

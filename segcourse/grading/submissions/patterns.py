@@ -1,6 +1,6 @@
-"""What a cell's source says, found with patterns: the grader neither compiles nor runs a student's Python.
+"""Patterns for source code: the grader neither compiles nor runs a student's Python.
 
-Each pattern reads a line once, so that no source, however odd, takes long to search.
+Each pattern reads a line once, so that no source takes long to search.
 """
 
 import difflib
@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable
 
 CHECK = re.compile(r"""^[ \t]*check\([ \t]*(["'])(\w+)\1[ \t]*,.*\)[ \t]*$""", re.MULTILINE)
-_DEFINED = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w{1,60})\b", re.MULTILINE)
-_CALLED = re.compile(r"\b(\w{1,60})[ \t]*\(")
-_UNOPENED = re.compile(r"^[ \t]+raise NotImplementedError\b", re.MULTILINE)
-_ELSEWHERE = re.compile(
+_DEFINITION = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w{1,60})\b", re.MULTILINE)
+_CALL = re.compile(r"\b(\w{1,60})[ \t]*\(")
+_STUB_LINE = re.compile(r"^[ \t]+raise NotImplementedError\b", re.MULTILINE)
+_FOREIGN = re.compile(
     r"^([ \t]*)((?:from|import)[ \t]+google\.colab\b.*"
     r"|(?:drive\.mount|files\.(?:upload|download))\(.*\)[ \t]*"
     r"|torch\.set_default_device\([\"']cuda(?::\d+)?[\"']\)[ \t]*"
@@ -23,7 +23,7 @@ MAX_NAMES = 200
 
 
 def defines(name: str, source: str) -> bool:
-    """Whether the source says at the left margin what `name` is: a function, a class or a lambda.
+    """Return whether the source defines `name` at its left margin as a function, a class or a lambda.
 
     >>> defines("dice_score", "%%time\\n@torch.no_grad()\\ndef dice_score(p, t): ...")
     True
@@ -35,7 +35,7 @@ def defines(name: str, source: str) -> bool:
 
 
 def assigns(name: str, source: str) -> bool:
-    """Whether the source gives `name` another object, made without it.
+    """Return whether the source assigns to `name` something that does not use `name` itself.
 
     >>> assigns("dice_score", "dice_score = Dice()"), assigns("dice_score", "dice_score = dice_score(p, t)")
     (True, False)
@@ -44,22 +44,22 @@ def assigns(name: str, source: str) -> bool:
     return found is not None and not re.search(rf"\b{name}\b", found[1])
 
 
-def defined(source: str) -> list[str]:
-    """The functions and classes that the source defines at its left margin, in order.
+def definitions(source: str) -> list[str]:
+    """Return the functions and classes that the source defines at its left margin, in order.
 
-    >>> defined("def one(x):\\n    def two(): ...\\nclass Three: ...")
+    >>> definitions("def one(x):\\n    def two(): ...\\nclass Three: ...")
     ['one', 'Three']
     """
-    return _DEFINED.findall(source)[:MAX_NAMES]
+    return _DEFINITION.findall(source)[:MAX_NAMES]
 
 
-def called(source: str) -> set[str]:
-    """Every name that is called somewhere in the source."""
-    return set(_CALLED.findall(source))
+def calls(source: str) -> set[str]:
+    """Return every name that the source calls."""
+    return set(_CALL.findall(source))
 
 
 def without_checks(source: str) -> str:
-    """The source without the lines that call `check`.
+    """Return the source without the lines that call `check`.
 
     >>> without_checks('check("dice_score", dice_score)\\nx = 1')
     'x = 1'
@@ -67,76 +67,81 @@ def without_checks(source: str) -> str:
     return CHECK.sub("", source).strip()
 
 
-def bare(source: str) -> str:
-    """The code alone, without docstrings, comment lines, blank lines and spaces: what two spellings share.
+def normalized(source: str) -> str:
+    """Return the code without docstrings, comment lines, blank lines and spaces.
 
-    >>> bare("def f( x ):\\n\\n    # why\\n    return 1 ") == bare("def f(x):\\n  return 1")
+    >>> normalized("def f( x ):\\n\\n    # why\\n    return 1 ") == normalized("def f(x):\\n  return 1")
     True
     """
     lines = (line.strip() for line in _LONG_STRING.sub("", source).splitlines())
     return "\n".join("".join(line.split()) for line in lines if line and not line.startswith("#"))
 
 
-def without_elsewhere(source: str, on_colab: bool) -> tuple[str, list[str]]:
-    """The source without the lines that only work where they were written, and those lines.
+def without_foreign_lines(source: str, on_colab: bool) -> tuple[str, list[str]]:
+    """Remove the lines that only work in another editor or on a GPU.
 
-    Colab's own package exists on Colab alone; where it is missing, the import would cost the whole cell. And
-    where there is no GPU, a default device would cost the whole notebook.
+    Outside Colab, the import of Colab's package would fail and take its whole cell with it. Without a GPU, a
+    default device would break the whole notebook.
 
-    >>> without_elsewhere("from google.colab import drive\\nimport torch", True)
+    Returns:
+        The source without these lines, and the lines.
+
+    >>> without_foreign_lines("from google.colab import drive\\nimport torch", True)
     ('pass\\nimport torch', ['from google.colab import drive'])
     """
-    lost = []
+    removed = []
 
-    def left_out(match: re.Match) -> str:
+    def replacement(match: re.Match) -> str:
         line = match[2].strip()
-        whole = line.count("(") == line.count(")") and not line.endswith("\\")
-        if not whole or not (on_colab or line.startswith(("%", "torch"))):
+        complete = line.count("(") == line.count(")") and not line.endswith("\\")
+        if not complete or not (on_colab or line.startswith(("%", "torch"))):
             return match[0]
-        lost.append(line[:60])
+        removed.append(line[:60])
         return f"{match[1]}pass"
 
-    return _ELSEWHERE.sub(left_out, source), lost
+    return _FOREIGN.sub(replacement, source), removed
 
 
 def hint(name: str, answer: str, others: Iterable[str], known: set[str]) -> str | None:
-    """A sentence for when nothing right was seen of `name`: what may have gone wrong, going by the text.
+    """Return a sentence about what may be wrong with an exercise, judging by its source code.
 
-    `answer` is the source of its cell, `others` those of the other cells a student wrote; `known` are names
-    that the lesson itself defines or asks for.
+    Args:
+        name: The exercise.
+        answer: The source of its cell.
+        others: The sources of the student's other cells.
+        known: The names that the lesson itself defines or asks for.
     """
     sources = [answer, *others]
     deletes = re.compile(rf"^[ \t]*del\b.*\b{name}\b", re.MULTILINE)
     if any(map(deletes.search, sources)):
-        return f"a line of yours deletes it (`del {name}`) before its check comes; take that line out."
+        return f"one of your lines deletes it (`del {name}`) before its check runs; remove that line."
     if defines(name, answer):
-        return _unopened(answer) or _asynchronous(name, answer)
+        return _stub_line_left(answer) or _asynchronous(name, answer)
     if any(re.search(rf"^[ \t]+(?:async[ \t]+)?def[ \t]+{name}\b", s, re.MULTILINE) for s in sources):
         return (
             f"the `def {name}` is indented, so it belongs to the class or function above it; "
-            "write it at the left margin."
+            "move it to the left margin."
         )
-    own = [other for other in defined(answer) if other not in known]
-    new = [other for source in sources for other in defined(source) if other not in known][:MAX_NAMES]
-    if near := own[-1:] or difflib.get_close_matches(name, new, n=1, cutoff=0.55):
-        return (
-            f"you defined {near[0]}; the exercise is called {name}. If that is your answer, call it {name}."
-        )
+    own = [other for other in definitions(answer) if other not in known]
+    new = [other for source in sources for other in definitions(source) if other not in known][:MAX_NAMES]
+    if similar := own[-1:] or difflib.get_close_matches(name, new, n=1, cutoff=0.55):
+        other = similar[0]
+        return f"you defined {other}; the exercise is called {name}. If that is your answer, rename it."
     return None
 
 
-def _unopened(answer: str) -> str | None:
-    """The stub's own line, forgotten above or below what a student wrote."""
-    found = _UNOPENED.search(answer)
+def _stub_line_left(answer: str) -> str | None:
+    """Return a sentence if the stub's own line was left above or below the student's code."""
+    found = _STUB_LINE.search(answer)
     if not found:
         return None
     line = answer.count("\n", 0, found.start()) + 1
     below = answer[found.end() :].partition("\n")[2].strip()
-    where = "above your code, so nothing below it runs" if below else "below your code, which comes to it"
+    where = "above your code, so nothing below it runs" if below else "below your code, which reaches it"
     return f"the stub's `raise NotImplementedError` (line {line}) is still there {where}; delete that line."
 
 
 def _asynchronous(name: str, answer: str) -> str | None:
     if not re.search(rf"^async[ \t]+def[ \t]+{name}\b", answer, re.MULTILINE):
         return None
-    return f"{name} is an `async def`: a call returns a coroutine, not a result; write `def`."
+    return f"{name} is an `async def`: a call returns a coroutine, not a result; use `def`."

@@ -1,7 +1,7 @@
-"""From bytes to plain cells, trusting nothing and keeping no output.
+"""Parse a submitted notebook into plain cells, without trusting it.
 
-Only source text crosses into the course. Outputs, widgets' state and whatever else a notebook carries are
-left behind, so that none of it can reach a page, a gradebook or a grader's memory later.
+Only source text is kept. Outputs, widget state and everything else are dropped, so that none of it can reach
+a page, a gradebook or a grader's memory later.
 """
 
 import codecs
@@ -18,60 +18,63 @@ _KINDS = {
     rb"PK\x03\x04": "a zip archive, not a Jupyter notebook; hand in the .ipynb file.",
     rb"%PDF": "a PDF document, not a Jupyter notebook; hand in the .ipynb file.",
     rb"\x1f\x8b": "an archive, not a Jupyter notebook; hand in the .ipynb file.",
-    rb"version https://git-lfs": "a pointer that git LFS keeps in place of the notebook; "
-    "run `git lfs pull` and hand in the notebook itself.",
-    rb"<(?!<)": "a web page (perhaps of a login), not a Jupyter notebook; open your notebook and download "
-    "it from there, in Jupyter with File, Download, in Colab with File, Download, Download .ipynb.",
-    rb"(?s).*?^(<<<<<<<|>>>>>>>) ": "a notebook that git could not merge: the marks <<<<<<< and >>>>>>> are "
-    "still in it; settle the merge, save the notebook, and hand it in again.",
-    rb"\{": "damaged or unfinished, not a Jupyter notebook; save it again, or download it again, and hand "
-    "in the .ipynb file.",
+    rb"version https://git-lfs": "a git LFS pointer, not the notebook itself; run `git lfs pull` and hand in "
+    "the notebook.",
+    rb"<(?!<)": "a web page (perhaps a login page), not a Jupyter notebook; open your notebook and download "
+    "it, in Jupyter with File, Download, in Colab with File, Download, Download .ipynb.",
+    rb"(?s).*?^(<<<<<<<|>>>>>>>) ": "a notebook with an unresolved git merge: it still contains the marks "
+    "<<<<<<< and >>>>>>>; resolve the merge, save the notebook, and hand it in again.",
+    rb"\{": "damaged or incomplete, not a Jupyter notebook; save it or download it again, and hand in the "
+    ".ipynb file.",
     rb"#|import |from |def |\"\"\"": "a Python script, not a Jupyter notebook; in Colab choose File, "
     "Download, Download .ipynb.",
-    rb"": "of another kind, not a Jupyter notebook; hand in the .ipynb file.",
+    rb"": "of an unknown type, not a Jupyter notebook; hand in the .ipynb file.",
 }
 
 
 def read_notebook(data: bytes, max_megabytes: float) -> tuple[list[Cell], list[str]]:
-    """The cells of a submitted notebook, their roles still open, and the repairs that reading it took.
+    """Parse a submitted notebook.
+
+    Returns:
+        The cells, whose roles are still open, and a sentence about each repair.
 
     Raises:
-        Refused: it is not a notebook, or one that is too big.
+        Refused: The data is not a notebook, or the notebook is too big.
     """
     if len(data) > max_megabytes * 1e6:
         raise Refused(
-            f"the file is larger than the {max_megabytes:g} MB that are allowed; clear the outputs "
+            f"the file is larger than the limit of {max_megabytes:g} MB; clear the outputs "
             "(Kernel, Restart and clear outputs), save, and hand it in again."
         )
     if not data.strip(b"\0 \t\r\n"):
-        raise Refused("the file is empty; save the notebook again and hand that in.")
+        raise Refused("the file is empty; save the notebook again and hand it in.")
     try:
-        text, repairs = _decoded(data)
+        text, repairs = _decode(data)
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         start = data.lstrip()
-        kind = next(said for pattern, said in _KINDS.items() if re.match(pattern, start, re.MULTILINE))
+        kind = next(kind for pattern, kind in _KINDS.items() if re.match(pattern, start, re.MULTILINE))
         raise Refused(f"the file is {kind}") from error
     cells = content.get("cells") if type(content) is dict else None
     if type(content) is dict and type(content.get("worksheets")) is list:
-        cells = list(_of_version_3(content["worksheets"]))
+        cells = list(_cells_of_version_3(content["worksheets"]))
         repairs.append("the notebook was in format 3 and was converted to format 4")
     if type(cells) is not list:
         raise Refused("the file is JSON, but not a Jupyter notebook: it has no list of cells.")
     if len(cells) > MAX_CELLS:
-        raise Refused(f"the notebook has {len(cells)} cells and {MAX_CELLS} are allowed.")
+        raise Refused(f"the notebook has {len(cells)} cells, but at most {MAX_CELLS} are allowed.")
     read = [_cell(cell) for cell in cells]
     broken = read.count(None)
     if broken:
-        repairs.append(f"{broken} cell(s) could not be read and were left out")
+        repairs.append(f"{broken} cell(s) could not be read and were skipped")
     return [cell for cell in read if cell], repairs
 
 
-def _decoded(data: bytes) -> tuple[str, list[str]]:
-    """The text, and in which encoding other than UTF-8 it was; Windows' own is what editors fall back to.
+def _decode(data: bytes) -> tuple[str, list[str]]:
+    """Decode a notebook that is usually UTF-8; also return a sentence about each repair.
 
     Raises:
-        ValueError: the encoding that the file claims does not fit.
+        ValueError: The file's encoding mark is wrong.
     """
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     if encoding == "utf-8" and data[1:2] == b"\0":
@@ -84,15 +87,15 @@ def _decoded(data: bytes) -> tuple[str, list[str]]:
         text, encoding = data.decode("cp1252", "replace"), "Windows-1252"
     repairs = []
     if encoding != "utf-8":
-        repairs.append(f"the file was saved as {encoding} and was read as such")
+        repairs.append(f"the file was saved as {encoding} and was converted")
     if "\0" in text:
         text = text.replace("\0", "")
-        repairs.append("the file held zero bytes, as after a crash; they were left out")
+        repairs.append("the file contained zero bytes, as after a crash; they were removed")
     return text, repairs
 
 
-def _of_version_3(worksheets: list) -> Iterator[Any]:
-    """The cells of formats 2 and 3, which kept code under "input" and headings as cells of their own."""
+def _cells_of_version_3(worksheets: list) -> Iterator[Any]:
+    """Yield the cells of formats 2 and 3, which store code as "input" and headings as separate cells."""
     for sheet in worksheets:
         cells = sheet.get("cells") if type(sheet) is dict else None
         for cell in cells if type(cells) is list else ():

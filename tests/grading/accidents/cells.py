@@ -18,7 +18,7 @@ def another_lesson():
     return made
 
 
-@accident(refused="none of the exercises of 05_losses_metrics was found in it")
+@accident(refused="the notebook contains no exercise of 05_losses_metrics")
 def another_course():
     """The notebook of another subject."""
     made = notebook()
@@ -26,7 +26,7 @@ def another_course():
     return made
 
 
-@accident(7, repaired=["mean_iou uses iou_per_class, written below its check; the check was moved down"])
+@accident(7, repaired=["mean_iou uses iou_per_class, defined after its check; the check was moved down"])
 def other_order():
     """The last exercise was moved to the top; it calls the one that now stands below."""
     made = notebook(RIGHT)
@@ -35,7 +35,7 @@ def other_order():
     return made
 
 
-@accident(7, repaired=["dice_score is written below its check; the check was moved down"])
+@accident(7, repaired=["dice_score is defined after its check; the check was moved down"])
 def answers_at_the_end():
     """The cells were gathered at the end, checks first."""
     made = notebook(RIGHT)
@@ -53,7 +53,7 @@ def helper_above():
     )
 
 
-@accident(7, repaired=["dice_score uses overlap_over_sizes, written below its check"])
+@accident(7, repaired=["dice_score uses overlap_over_sizes, defined after its check"])
 def helper_below():
     """The helper was added last, at the end; run in that order once, all was well."""
     using = f"{HEAD}\n    return overlap_over_sizes(prediction, target)"
@@ -70,7 +70,7 @@ def cell_split_in_two():
     return made
 
 
-@accident(7, repaired=["the untouched stub of dice_score stands below the answer and was left out"])
+@accident(7, repaired=["the untouched stub of dice_score came after the answer and was skipped"])
 def stub_below_the_answer():
     """The answer is in a new cell, and the stub below it would overwrite it."""
     return notebook(RIGHT | {"dice_score": STUBS["dice_score"]}, {"dice_score": [DICE_RIGHT]})
@@ -79,8 +79,8 @@ def stub_below_the_answer():
 @accident(
     7,
     repaired=[
-        "the untouched stub of iou_per_class stands below",
-        "the untouched stub of mean_iou stands below",
+        "the untouched stub of iou_per_class came after",
+        "the untouched stub of mean_iou came after",
     ],
 )
 def all_in_one_cell():
@@ -88,14 +88,14 @@ def all_in_one_cell():
     return notebook({"dice_score": "\n\n\n".join(RIGHT.values())})
 
 
-@accident(7, repaired=["dice_score is written 2 times; the last one was graded", "was moved down"])
+@accident(7, repaired=["dice_score is defined 2 times; the last definition was graded", "was moved down"])
 def second_thoughts():
     """A better answer was written below, and the first one left standing."""
     first = f"{HEAD}\n    return 0.5"
     return notebook(RIGHT | {"dice_score": first}, {"end": [DICE_RIGHT]})
 
 
-@accident(7, repaired=["dice_score is written 2 times", "the check of dice_score stood there 2 times"])
+@accident(7, repaired=["dice_score is defined 2 times", "the check of dice_score appeared 2 times"])
 def cells_doubled():
     """The answer and its check were pasted twice."""
     made = notebook(RIGHT)
@@ -117,7 +117,7 @@ def exercise_deleted():
     return made
 
 
-@accident(7, repaired=["the check of dice_score had been changed; the original was used"])
+@accident(7, repaired=["the check of dice_score had been changed and was replaced by the original"])
 def check_changed():
     """The check's call got a print around it."""
     made = notebook(RIGHT)
@@ -125,7 +125,7 @@ def check_changed():
     return made
 
 
-@accident(7, repaired=["the check of dice_score had been changed; the original was used"])
+@accident(7, repaired=["the check of dice_score had been changed and was replaced by the original"])
 def helper_in_the_checks_cell():
     """A function that the next answer calls was written below a check, in the check's own cell."""
     using = "def mean_iou(matrix):\n    return mean_of_numbers(iou_per_class(matrix))"
@@ -173,7 +173,7 @@ def stub_line_forgotten():
     return notebook(RIGHT | {"dice_score": f'{HEAD}\n    raise NotImplementedError("Exercise 5.4")\n{BODY}'})
 
 
-@accident(4, told={"dice_score": "is still there below your code, which comes to it"})
+@accident(4, told={"dice_score": "is still there below your code, which reaches it"})
 def stub_line_at_the_end():
     """Something was computed, nothing returned, and the stub's line comes last."""
     return notebook(RIGHT | {"dice_score": f"{HEAD}\n    p = prediction > 0\n    raise NotImplementedError"})
@@ -208,7 +208,7 @@ def other_ways_to_write_it():
     )
 
 
-@accident(4, told={"dice_score": "a line of yours deletes it (`del dice_score`) before its check comes"})
+@accident(4, told={"dice_score": "one of your lines deletes it (`del dice_score`) before its check runs"})
 def deleted_again():
     """Tidying up went too far."""
     return notebook(RIGHT | {"dice_score": f"{DICE_RIGHT}\n\n\ndel dice_score"})

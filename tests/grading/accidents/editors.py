@@ -25,7 +25,7 @@ def without_labels(made):
     return made
 
 
-@accident(7, repaired=["the labels of 6 cell(s) were lost"])
+@accident(7, repaired=["6 cell(s) had lost their nbgrader labels"])
 def colab():
     """Colab's own ids, Colab's metadata, large pictures in the outputs, no language_info, format 4.0."""
     made = without_labels(notebook(RIGHT))
@@ -43,7 +43,7 @@ def colab():
 @accident(
     7,
     repaired=[
-        "lines that only work in another editor or on a GPU were left out of the cell that begins "
+        "lines that only work in another editor or on a GPU were removed from the cell that begins "
         "“from google.colab import drive, files”: "
         "from google.colab import drive, files; drive.mount('/content/drive'); files.upload()"
     ],
@@ -77,7 +77,7 @@ def vs_code():
     return made
 
 
-@accident(7, repaired=["the labels of 6 cell(s) were lost"])
+@accident(7, repaired=["6 cell(s) had lost their nbgrader labels"])
 def pasted_into_a_new_notebook():
     """Everything was copied into a fresh notebook, cell by cell."""
     return without_labels(notebook(RIGHT))
@@ -117,7 +117,7 @@ def format_4_0():
     return made
 
 
-@accident(7, repaired=["the notebook was in format 3", "the labels of 6 cell(s) were lost"])
+@accident(7, repaired=["the notebook was in format 3", "6 cell(s) had lost their nbgrader labels"])
 def format_3():
     """An old IPython: worksheets, inputs, headings as cells of their own, and no labels."""
     code = {"cell_type": "code", "language": "python", "outputs": [], "metadata": {}, "collapsed": False}
@@ -140,7 +140,7 @@ def widgets_and_comments():
     return made
 
 
-@accident(7, repaired=["the cell of dice_score had been turned into text; it was run as code"])
+@accident(7, repaired=["the cell of dice_score had been turned into text and was run as code"])
 def turned_into_markdown():
     """A slip on the keyboard (Esc, M) makes the answer's cell a text."""
     made = notebook(RIGHT)
@@ -163,7 +163,7 @@ def turned_into_raw():
     return made
 
 
-@accident(4, repaired=["the check of dice_score was missing; it was put back"])
+@accident(4, repaired=["the check of dice_score was missing and was restored"])
 def explained_in_words():
     """A text that talks about `def dice_score` is no answer; the stub is as it was."""
     made = notebook(RIGHT | {"dice_score": STUBS["dice_score"]})
@@ -172,7 +172,7 @@ def explained_in_words():
     return made
 
 
-@accident(7, repaired=["left out of the cell that begins “%matplotlib widget”: %matplotlib widget"])
+@accident(7, repaired=["removed from the cell that begins “%matplotlib widget”: %matplotlib widget"])
 def matplotlib_widget():
     """A backend for plots that can be turned with the mouse, above the imports."""
     made = notebook(RIGHT)

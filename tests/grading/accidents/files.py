@@ -11,13 +11,13 @@ UMLAUTS = json.dumps(
 )
 
 
-@accident(7, repaired=[f"homework.zip is a zip archive; {NAME} was taken out of it"])
+@accident(7, repaired=[f"homework.zip is a zip archive; {NAME} was extracted from it"])
 def zipped():
     """The learning platform wants one file, so the notebook comes in a zip archive."""
     return {"homework.zip": zip_of({NAME: SOUND})}
 
 
-@accident(7, repaired=["was taken out of it"])
+@accident(7, repaired=["was extracted from it"])
 def zipped_the_folder():
     """A Mac packs the whole folder: pictures, hidden twins of each file, an editor's safety copy."""
     files = {
@@ -34,13 +34,13 @@ def zip_called_ipynb():
     return zip_of({NAME: SOUND})
 
 
-@accident(refused="a.ipynb, b.ipynb: it is not clear which is meant")
+@accident(refused="it is not clear which of a.ipynb, b.ipynb to grade")
 def zip_of_two():
     """Two notebooks in one archive, neither called after the lesson."""
     return {"all.zip": zip_of({"a.ipynb": SOUND, "b.ipynb": as_bytes(notebook())})}
 
 
-@accident(refused="the zip archive holds no notebook")
+@accident(refused="the zip archive contains no notebook")
 def zip_without_notebook():
     """The pictures were packed, the notebook was forgotten."""
     return {"all.zip": zip_of({"figure.png": b"\x89PNG"})}
@@ -52,7 +52,7 @@ def zip_cut_off():
     return {"all.zip": zip_of({NAME: SOUND})[:-30]}
 
 
-@accident(refused=f"larger than the {MEGABYTES} MB that are allowed")
+@accident(refused=f"larger than the limit of {MEGABYTES} MB")
 def zip_of_a_giant():
     """A notebook with a video in its outputs packs well, and is as large as before when unpacked."""
     return {"all.zip": zip_of({NAME: SOUND + b" " * (MEGABYTES * 1_000_000)})}
@@ -100,7 +100,7 @@ def two_notebooks_neither_of_the_name():
     return {"my 05-Losses-Metrics.ipynb": SOUND, "trial.ipynb": as_bytes(notebook())}
 
 
-@accident(refused="it is not clear which is meant; hand in one notebook, called 05_losses_metrics.ipynb")
+@accident(refused="to grade; hand in one notebook called 05_losses_metrics.ipynb")
 def two_downloads():
     """Two downloads, (1) and (2): nobody can know which the student thinks of."""
     return {"05_losses_metrics (1).ipynb": SOUND, "05_losses_metrics (2).ipynb": as_bytes(notebook())}
@@ -125,7 +125,7 @@ def folder_spelt_otherwise():
     return {NAME: SOUND}
 
 
-@accident(refused="the folder holds nothing; hand in one notebook of that name")
+@accident(refused="the folder contains nothing; hand in a notebook of that name")
 def empty_folder():
     """The folder was handed in before the notebook was saved into it."""
     return {".gitkeep": b""}
@@ -143,19 +143,19 @@ def nothing_but_zeros():
     return bytes(5000)
 
 
-@accident(7, repaired=["the file held zero bytes, as after a crash; they were left out"])
+@accident(7, repaired=["the file contained zero bytes, as after a crash; they were removed"])
 def zeros_at_the_end():
     """The power went off just after."""
     return SOUND + bytes(512)
 
 
-@accident(refused="the file is damaged or unfinished")
+@accident(refused="the file is damaged or incomplete")
 def half_a_download():
     """The download broke off in the middle."""
     return SOUND[: len(SOUND) // 2]
 
 
-@accident(refused="git could not merge")
+@accident(refused="unresolved git merge")
 def merge_conflict():
     """Two people worked on one notebook, and git asked to settle it."""
     theirs, at = STUBS["dice_score"].encode()[:20], SOUND.index(b'"source"')
@@ -163,13 +163,13 @@ def merge_conflict():
     return SOUND[:at] + b"".join(marks) + SOUND[at:]
 
 
-@accident(refused="a web page (perhaps of a login)")
+@accident(refused="a web page (perhaps a login page)")
 def login_page():
     """The session had ended, and the browser saved the page that asks for a password."""
     return b"<!doctype html>\n<html><head><title>Log in</title></head><body>{}</body></html>"
 
 
-@accident(refused="run `git lfs pull` and hand in the notebook itself")
+@accident(refused="run `git lfs pull` and hand in the notebook")
 def lfs_pointer():
     """The notebook lives in git LFS and was never fetched."""
     return b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
@@ -181,7 +181,7 @@ def printed_to_pdf():
     return b"%PDF-1.7\n1 0 obj"
 
 
-@accident(refused="larger than the 2 MB that are allowed; clear the outputs")
+@accident(refused="larger than the limit of 2 MB; clear the outputs")
 def too_many_pictures():
     """Hundreds of plots are stored in the outputs."""
     made = notebook(RIGHT)

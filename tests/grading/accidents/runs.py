@@ -47,7 +47,7 @@ def prints_without_end():
     )
 
 
-@accident(7, repaired=["the cell that begins “loss = 1.0” took more than 2 s and was left out"])
+@accident(7, repaired=["the cell that begins “loss = 1.0” took more than 2 s and was skipped"])
 def trains_for_an_hour():
     """A training loop that was meant for a GPU."""
     return with_cell(
@@ -55,7 +55,7 @@ def trains_for_an_hour():
     )
 
 
-@accident(7, repaired=["took more than 2 s and was left out"])
+@accident(7, repaired=["took more than 2 s and was skipped"])
 def waits_for_an_hour():
     """`time.sleep(3600)`, to see whether the connection lives that long."""
     return with_cell("import time\ntime.sleep(3600)")
@@ -73,7 +73,7 @@ def leaves_the_notebook():
     return with_cell("exit()", "quit()", "import sys\nsys.exit('bye')")
 
 
-@accident(7, repaired=["the cell that begins “import os” ended the whole kernel and was left out"])
+@accident(7, repaired=["the cell that begins “import os” stopped the whole kernel and was skipped"])
 def ends_the_kernel():
     """The trick that restarts a kernel on Colab."""
     return with_cell("import os\nos.kill(os.getpid(), 9)")
@@ -93,7 +93,7 @@ def package_missing():
 
 @accident(
     0,
-    stopped=["'albumentationz' (line 1); not run below it: import torch; from segcourse import check"],
+    stopped=["'albumentationz' (line 1); the lines below did not run: import torch; from segcourse import check"],
     told={
         "dice_score": "NameError: name 'torch' is not defined",
         "iou_per_class": "NameError: name 'torch' is not defined",
@@ -128,7 +128,7 @@ def asks_for_a_gpu():
     return with_cell("model = torch.nn.Linear(2, 2).to('cuda')")
 
 
-@accident(7, repaired=["left out of the cell that begins “torch.set_default_device('cuda')”"])
+@accident(7, repaired=["removed from the cell that begins “torch.set_default_device('cuda')”"])
 def default_device_is_a_gpu():
     """Every new tensor was to lie on the GPU."""
     return with_cell("torch.set_default_device('cuda')")

@@ -9,7 +9,7 @@ from segcourse.grading import Session
 from segcourse.grading.course import Course
 from segcourse.grading.gradebook.marks import Mark, Marks
 from segcourse.grading.reports import class_report, feedback
-from segcourse.grading.scoring.result import OwnTest, Result
+from segcourse.grading.scoring.result import InstructorCell, Result
 
 LESSON = "05_losses_metrics"
 MAX = {"confusion_matrix": 8.0, "dice_score": 3.0}
@@ -40,7 +40,7 @@ def test_each_group_says_what_it_asks_and_its_share_of_the_lessons_points(course
     said = words(feedback.page(course, result()))
     # four groups of one point each, worth 8 points in this lesson
     assert re.search(r"✗ (&nbsp;)? ?small masks: 0 of 2", said)
-    assert "absent classes: 0 of 2 (such as: classes 2 and 3 are absent;" in said
+    assert "absent classes: 0 of 2 (for example: classes 2 and 3 are absent;" in said
     assert "your matrix is transposed" in said
 
 
@@ -54,19 +54,19 @@ def test_the_smallest_case_is_drawn_without_a_picture_file(course):
 def test_the_score_is_the_gradebooks(course):
     made = result()
     automatic = made.score
-    assert f"{automatic:.3g} of 11 points automatic score" in words(feedback.page(course, made))
+    assert f"{automatic:.3g} of 11 points This score is automatic" in words(feedback.page(course, made))
     cells = (
         Mark("check_confusion_matrix", 8.0, 0.0, 4.0, "You understood it: half the points."),
         Mark("check_dice_score", 3.0, made.points["dice_score"]),
         Mark("essay", 5.0, None, 3.0, "<b>Well</b> argued."),
     )
-    made = result(tests=(OwnTest("essay", None, 5.0, "a person gives the points", "answer"),))
+    made = result(tests=(InstructorCell("essay", None, 5.0, "to be graded by hand", "answer"),))
     page = feedback.page(course, made, Marks(cells, penalty=1.5))
     said = words(page)
     by_dice = made.points["dice_score"]
     assert f"{by_dice + 7 - 1.5:.3g} of 16 points" in said
-    assert f"{by_dice:.3g} given automatically, 7 by hand, 1.5 off for handing in late." in said
-    assert "4 of 8 wrong; points by hand (0 automatically)" in said
+    assert f"{by_dice:.3g} automatic, 7 by hand, minus 1.5 for late submission." in said
+    assert "4 of 8 wrong; points given by hand (automatic: 0)" in said
     assert "essay 3 of 5 your answer" in said
     assert "You understood it: half the points." in said
     assert "&lt;b&gt;Well&lt;/b&gt; argued." in page
@@ -79,25 +79,25 @@ def test_grading_again_and_the_report_write_what_was_given_by_hand(lessons, tmp_
         made = Result("ada", LESSON, (verdict,), points, session.lesson.points)
         page = session.course.feedback("ada", LESSON)
         session.record(made)
-        assert "1 of 7 points automatic score" in words(page.read_text())
-        session.book.book.find_grade("check_mean_iou", LESSON, LESSON, "ada").manual_score = 2.0
-        session.book.book.db.commit()
+        assert "1 of 7 points This score is automatic" in words(page.read_text())
+        session.gradebook.book.find_grade("check_mean_iou", LESSON, LESSON, "ada").manual_score = 2.0
+        session.gradebook.book.db.commit()
         session.record(made)
-        assert "2 of 7 points 0 given automatically, 2 by hand" in words(page.read_text())
-        session.book.book.find_grade("check_mean_iou", LESSON, LESSON, "ada").manual_score = 1.5
-        session.book.book.db.commit()
+        assert "2 of 7 points 0 automatic, 2 by hand" in words(page.read_text())
+        session.gradebook.book.find_grade("check_mean_iou", LESSON, LESSON, "ada").manual_score = 1.5
+        session.gradebook.book.db.commit()
     assert class_report.rewrite_pages(LESSON, tmp_path) == 1
-    assert "1.5 of 7 points 0 given automatically, 1.5 by hand" in words(page.read_text())
+    assert "1.5 of 7 points 0 automatic, 1.5 by hand" in words(page.read_text())
 
 
 def test_a_score_that_waits_for_a_person_says_so(course):
     cells = (Mark("check_confusion_matrix", 8.0, 0.0), Mark("check_dice_score", 3.0, 2.0))
     essay = (Mark("essay", 5.0, review=True),)
-    made = result(tests=(OwnTest("essay", None, 5.0, "a person gives the points", "answer"),))
+    made = result(tests=(InstructorCell("essay", None, 5.0, "to be graded by hand", "answer"),))
     said = words(feedback.page(course, made, Marks(cells + essay)))
     assert "2 of 16 points so far" in said
-    assert "Up to 5 more wait for your instructor" in said
-    assert "essay – of 5 your answer, waits for your instructor" in said
+    assert "Your instructor will grade up to 5 more points by hand" in said
+    assert "essay – of 5 your answer, not graded yet" in said
 
 
 def test_a_refusal_is_no_zero_unless_a_person_gave_points(course):
@@ -116,11 +116,14 @@ def test_a_refusal_is_no_zero_unless_a_person_gave_points(course):
 
 
 def test_an_instructors_own_tests_are_marked_as_such(course):
-    own = (OwnTest("adds_up", 1.0, 2.0, "partial credit"), OwnTest("late", None, 1.0, "the run ended before"))
+    own = (
+        InstructorCell("adds_up", 1.0, 2.0, "partial credit"),
+        InstructorCell("late", None, 1.0, "the run ended before"),
+    )
     said = words(feedback.page(course, result(tests=own)))
     assert "Your instructor's own tests Run inside your notebook" in said.replace("&#39;", "'")
     assert "adds_up: 1 of 2 points Partial credit" in said
-    assert "late: no points yet, of 1 points The run ended before" in said
+    assert "late: not graded yet The run ended before" in said
 
 
 def test_nothing_on_the_page_runs(course):
@@ -131,7 +134,7 @@ def test_nothing_on_the_page_runs(course):
 
     made = Result(
         hostile * 100, LESSON, (exercises.assess("dice_score", raising),), {"dice_score": 0.0}, MAX,
-        (OwnTest(hostile, 0.0, 1.0, hostile),), (hostile,), (hostile,),
+        (InstructorCell(hostile, 0.0, 1.0, hostile),), (hostile,), (hostile,),
     )  # fmt: skip
     page = feedback.page(course, made, Marks((Mark(hostile, 1.0, 0.0, comment=hostile),)))
     assert "default-src 'none'" in page

@@ -1,5 +1,6 @@
 """An instructor's own nbgrader cells, from the lesson's file to the gradebook."""
 
+import contextlib
 import json
 from dataclasses import replace
 
@@ -24,14 +25,14 @@ from repository import make, nbgrader
 from segcourse.errors import SegcourseError
 from segcourse.grading import grade_lesson
 from segcourse.grading.course import Course
-from segcourse.grading.gradebook.writer import Book
+from segcourse.grading.gradebook.writer import GradebookWriter
 from segcourse.grading.lesson import read_lesson
 from segcourse.grading.sandbox import runner
 from segcourse.grading.sandbox.limits import Limits
 from segcourse.grading.scoring import instructor_cells
 from segcourse.grading.scoring.events import Events
 from segcourse.grading.scoring.result import Result
-from segcourse.grading.submissions.recognise import admit
+from segcourse.grading.submissions.recognise import recognise
 
 
 @pytest.fixture(scope="module")
@@ -87,17 +88,17 @@ def test_a_region_without_an_end_is_refused(tmp_path):
 def test_a_test_comes_from_the_instructor_once_and_below_what_it_tests(repository, own_lesson):
     handed_in = submissions(_released(repository))
     for student in ("edited", "deleted", "doubled", "above"):
-        admitted = admit(handed_in[student], own_lesson)
-        places = {cell.grade_id: place for place, cell in enumerate(admitted.cells) if cell.grade_id}
-        sources = [cell.source for cell in admitted.cells]
+        submission = recognise(handed_in[student], own_lesson)
+        places = {cell.grade_id: place for place, cell in enumerate(submission.cells) if cell.grade_id}
+        sources = [cell.source for cell in submission.cells]
         assert ("given = 'read-only'" in sources, "given = 2" in sources) == (True, False)
         for name, source in TESTS.items():
             assert sources.count(source) == 1
             assert sources[places[name]] == source
         assert places["check_mean_iou"] < places["check_plain"] < places["hidden"] < places["partial"]
-        assert admitted.repairs, student
-    assert "the test check_plain stood above what it needs; it was moved down" in admitted.repairs
-    untouched = admit(handed_in["right"], own_lesson)
+        assert submission.repairs, student
+    assert "the test check_plain came before what it needs and was moved down" in submission.repairs
+    untouched = recognise(handed_in["right"], own_lesson)
     assert untouched.repairs == ()
 
 
@@ -108,30 +109,30 @@ def test_a_test_comes_from_the_instructor_once_and_below_what_it_tests(repositor
         (4.0, 4, "passed"),
         (1.5, 1.5, "partial credit"),
         (0.0, 0, "partial credit"),
-        (4.5, None, "its last line is 4.5, and from 0 to 4 points can be had; a person decides"),
-        (-1.0, None, "its last line is -1, and from 0 to 4 points can be had; a person decides"),
+        (4.5, None, "its last line is 4.5, not between 0 and 4 points; to be graded by hand"),
+        (-1.0, None, "its last line is -1, not between 0 and 4 points; to be graded by hand"),
         (float("nan"), None, "its last line is not a number"),
         (float("inf"), None, "its last line is inf"),
-        (True, None, "its last line is True instead of a number of points"),
+        (True, None, "its last line is True, not a number of points"),
         (False, None, "its last line is False"),
         ("", None, "its last line is text"),
         ([4], 4, "passed"),  # as nbgrader: whatever else a cell shows is no verdict
     ],
 )
 def test_the_last_line_of_a_test_is_its_points_only_if_it_can_be(own_lesson, value, points, says):
-    admitted = admit(as_bytes(lesson_with_own_cells()), own_lesson)
-    place = next(i for i, cell in enumerate(admitted.cells) if cell.grade_id == "partial")
+    submission = recognise(as_bytes(lesson_with_own_cells()), own_lesson)
+    place = next(i for i, cell in enumerate(submission.cells) if cell.grade_id == "partial")
     events = Events([{"step": 0, "status": "ran", "value": value}], [place])
-    test = instructor_cells.score(own_lesson, admitted, events)[2]
+    test = instructor_cells.score(own_lesson, submission, events)[2]
     assert (test.grade_id, test.points, test.max_points) == ("partial", points, 4)
     assert test.says.startswith(says)
 
 
 def test_a_test_that_was_never_reached_asks_for_a_person(repository, own_lesson):
-    admitted = admit(as_bytes(_released(repository)), own_lesson)
-    tests = instructor_cells.score(own_lesson, admitted, Events([], []))
+    submission = recognise(as_bytes(_released(repository)), own_lesson)
+    tests = instructor_cells.score(own_lesson, submission, Events([], []))
     assert [test.points for test in tests] == [None, None, None, 0, None]
-    assert tests[0].says == "the run ended before this test came; a person decides"
+    assert tests[0].says == "the run ended before this test; to be graded by hand"
 
 
 @pytest.mark.sandbox
@@ -147,8 +148,8 @@ def test_everyone_gets_what_the_tests_say(graded):
     assert says["first_class"][1] == (
         f"failed with AssertionError: one confusion, {SECRET[:3]} (line 5); part of this test is hidden"
     )
-    assert says["hanging"][0] == "took longer than a cell may"
-    assert says["crashed"][0] == "ended the whole program"
+    assert says["hanging"][0] == "took too long"
+    assert says["crashed"][0] == "stopped the whole kernel"
     assert says["untouched"][0].startswith("failed with NotImplementedError: Exercise 5.3")
 
 
@@ -247,9 +248,11 @@ def test_a_lesson_may_have_an_instructor_s_tests_alone(tmp_path):
 
 
 def test_a_refused_resubmission_leaves_no_old_score_of_a_test(own_lesson, tmp_path):
-    course, unseen = Course.open(tmp_path), instructor_cells.unseen(own_lesson)
+    course, unseen = Course.open(tmp_path), instructor_cells.ungraded(own_lesson)
     full = tuple(replace(test, points=test.max_points) for test in unseen)
-    with Book(course, own_lesson) as book:  # no nbgrader command has made this gradebook
+    with contextlib.closing(
+        GradebookWriter(course, own_lesson)
+    ) as book:  # no nbgrader command has made this gradebook
         book.record(Result("ada", LESSON, tests=full), resubmitted=False)
         before = book.book.find_submission(LESSON, "ada")
         assert (before.score, before.max_score) == (20, 27)
@@ -265,8 +268,8 @@ def test_a_gradebook_with_other_points_is_not_written_to(repository, own_lesson)
     course = Course.open(repository / "grading")
     own_lesson = read_lesson(own_lesson.path)
     own_lesson.own["essay"] = 9.0
-    with pytest.raises(SegcourseError, match="disagree on the graded cells"):
-        Book(course, own_lesson)
+    with pytest.raises(SegcourseError, match="have different graded cells"):
+        GradebookWriter(course, own_lesson)
 
 
 @pytest.mark.sandbox

@@ -9,8 +9,8 @@ from nbformat.v4 import new_code_cell
 
 from segcourse.grading import grade_lesson
 from segcourse.grading.lesson import read_lesson
-from segcourse.grading.submissions.dependencies import left_out
-from segcourse.grading.submissions.recognise import admit
+from segcourse.grading.submissions.dependencies import unneeded_cells
+from segcourse.grading.submissions.recognise import recognise
 
 DEMONSTRATIONS = [
     "masks = [torch.zeros(2, 2) for number in range(3)]",
@@ -51,8 +51,8 @@ def folder(tmp_path):
 def test_a_cell_runs_if_something_that_counts_uses_it(folder, answer, run):
     lesson = read_lesson(folder / LESSON / f"{LESSON}.ipynb")
     data = json.dumps(with_demonstrations(RIGHT | {"mean_iou": answer})).encode()
-    cells = admit(data, lesson).cells
-    idle = {cells[place].source for place in left_out(cells, lesson)}
+    cells = recognise(data, lesson).cells
+    idle = {cells[place].source for place in unneeded_cells(cells, lesson)}
     assert {i for i, source in enumerate(DEMONSTRATIONS) if source not in idle} == run
 
 
@@ -60,8 +60,8 @@ def test_what_a_student_changed_or_added_runs(folder):
     lesson = read_lesson(folder / LESSON / f"{LESSON}.ipynb")
     made = with_demonstrations(RIGHT, {"end": ["print(masks)"]})
     made.cells[6].source = "import time\ntime.sleep(0.1)"
-    cells = admit(json.dumps(made).encode(), lesson).cells
-    idle = {cells[place].source for place in left_out(cells, lesson)}
+    cells = recognise(json.dumps(made).encode(), lesson).cells
+    idle = {cells[place].source for place in unneeded_cells(cells, lesson)}
     assert idle == {DEMONSTRATIONS[i] for i in (2, 3, 5, 6)}
 
 
