@@ -114,7 +114,7 @@ class Supervisor:
         order = self.steps[self.step]
         if "check" in order:
             order = order | {"seed": self.seed, "case": self.case}
-        self.token = os.urandom(8).hex()
+        self.token, self.observer_killed = os.urandom(8).hex(), False
         self.unsent += json.dumps(order | {"token": self.token}).encode() + b"\n"
         self.send()
 
@@ -138,7 +138,7 @@ class Supervisor:
             return False
         if self.observer:
             _kill(self.observer)
-            self.observer = None
+            self.observer, self.observer_killed = None, True
             self.lose_case("timeout", f"no answer within {self.limits['case_seconds']:g} s")
             self.start_interrupt_timer()
             return True
@@ -204,7 +204,7 @@ class Supervisor:
             self.case += 1
             self.start_timer(self.observer, self.limits["case_seconds"])
         elif kind == "observer_exited" and check:
-            if self.observer and self.case < self.case_counts[check]:
+            if not self.observer_killed and self.case < self.case_counts[check]:
                 self.lose_case("crash", "your code ended the whole program")
             _kill(self.observer or 0)
             self.observer = None

@@ -217,6 +217,13 @@ def test_loops_crashes_and_kills_cost_their_own_cell_only():
 
 
 @pytest.mark.sandbox
+def test_an_observer_that_ends_before_it_begins_is_not_started_without_end():
+    done = run("import os, torch\nos.setpgid = None", RIGHT["iou_per_class"], "iou_per_class", "print('on')")
+    assert {record["error"] for record in seen(done, 2)} == {"crash"}
+    assert by_step(done)[3]["printed"] == "on\n"
+
+
+@pytest.mark.sandbox
 def test_memory_processes_output_and_records_are_bounded():
     limits = Limits(cell_seconds=20, total_seconds=300, memory_gb=2, processes=40, record_mb=1, output_kb=1)
     done = run(
