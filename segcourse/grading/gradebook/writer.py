@@ -124,7 +124,8 @@ class GradebookWriter:
         if path.is_symlink() or not path.is_file():
             return None, None
         try:
-            return utils.parse_utc(path.read_bytes()[:100].decode().strip()), None
+            with path.open("rb") as file:  # a student's file, of any size
+                return utils.parse_utc(file.read(100).decode().strip()), None
         except (ValueError, OverflowError, OSError):
             return None, "timestamp.txt does not contain a date; the time of submission is unknown"
 
