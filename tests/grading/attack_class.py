@@ -21,7 +21,7 @@ import segcourse
 
 FOLDER = Path(__file__).parent / "attacks"
 HONEST = ("a_honest", "m_honest", "z_honest")
-LIMITS = {"cell_seconds": 2, "case_seconds": 1, "total_seconds": 30, "memory_gb": 1.5, "processes": 64}
+LIMITS = {"cell_seconds": 1, "case_seconds": 0.5, "total_seconds": 15, "memory_gb": 1.5, "processes": 64}
 TOKEN = "SEGCOURSE_TEST_TOKEN"
 
 # what every attacker is told, more than a real one could know, and a way to say what was reached

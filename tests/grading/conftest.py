@@ -1,26 +1,59 @@
 """Fixtures of the graded class; what they are made of is in grading_class.py."""
 
+import functools
+import os
+import pickle
 import sys
 from pathlib import Path
 
-import nbformat
+import nbgrader.api
 import pytest
+from filelock import FileLock
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by path, so that their helpers need one
 
-from grading_class import LESSON, notebook
+from grading_class import LESSON, make_lessons
 
 from segcourse.grading.lesson import read_lesson
 from segcourse.grading.sandbox import backend, bubblewrap, docker
 
 
+@pytest.fixture(scope="session", autouse=True)
+def alembic_runs_once():
+    """nbgrader starts `alembic` for each new gradebook, only to ask for its own version."""
+    with pytest.MonkeyPatch.context() as patched:
+        ask = functools.cache(nbgrader.api.get_alembic_version)
+        patched.setattr(nbgrader.api, "get_alembic_version", ask)
+        yield
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """Return a function that builds something once for all test processes: the first that needs it.
+
+    `once(build)` calls `build(folder)` with a new folder and returns what that returned, which must pickle.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # the folders of all test processes lie side by side
+
+    def build_once(build):
+        name = f"once-{build.__module__}-{build.__qualname__}"
+        result = shared / f"{name}.pickle"
+        with FileLock(shared / f"{name}.lock"):
+            if not result.exists():
+                folder = tmp_path_factory.mktemp(name)
+                built = pickle.dumps(build(folder))
+                result.write_bytes(built)
+        return pickle.loads(result.read_bytes())
+
+    return build_once
+
+
 @pytest.fixture(scope="session")
 def lessons(tmp_path_factory) -> Path:
     """A folder of lessons with the tiny lesson in it."""
-    folder = tmp_path_factory.mktemp("lessons")
-    (folder / LESSON).mkdir()
-    nbformat.write(notebook(), folder / LESSON / f"{LESSON}.ipynb")
-    return folder
+    return make_lessons(tmp_path_factory.mktemp("repository"))
 
 
 @pytest.fixture(scope="session")
@@ -29,8 +62,8 @@ def lesson(lessons):
 
 
 @pytest.fixture
-def walls_unknown():
-    """What this machine has to keep submissions apart is looked for anew, within this test and after it."""
+def backends_untested():
+    """The sandbox backends are tested again within this test and after it."""
     caches = (bubblewrap._tested_command, docker.engine, backend._first_working)
     for cache in caches:
         cache.cache_clear()

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.api import Gradebook
+
+from segcourse.grading.course import Course
 
 LESSON = "05_losses_metrics"
 POINTS = {"dice_score": 3, "iou_per_class": 2, "mean_iou": 2}
@@ -49,7 +52,7 @@ def notebook(
         new_code_cell("import torch\n\nfrom segcourse import check", id="imports"),
     ]
     for name, points in POINTS.items():
-        cells += [new_code_cell(source) for source in extra.get(name, ())]
+        cells += _extra_cells(extra, name)
         cells += [
             new_code_cell((answers or {}).get(name, STUBS[name]), id=f"cell-{name}", metadata=about(name)),
             new_code_cell(
@@ -59,9 +62,15 @@ def notebook(
     cells.append(
         new_code_cell("import time\n\ntime.sleep(600)", id="demo", metadata={"tags": ["skip-grading"]}),
     )
-    cells += [new_code_cell(source) for source in extra.get("end", ())]
+    cells += _extra_cells(extra, "end")
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     return new_notebook(cells=cells, metadata=metadata)
+
+
+def _extra_cells(extra: dict[str, list[str]], place: str) -> list[nbformat.NotebookNode]:
+    return [
+        new_code_cell(source, id=f"{place}-{number}") for number, source in enumerate(extra.get(place, ()))
+    ]
 
 
 def as_bytes(made: nbformat.NotebookNode | dict) -> bytes:
@@ -73,3 +82,17 @@ def hand_in(course: Path, student: str, data: bytes, name: str = f"{LESSON}.ipyn
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(data)
     return folder / name
+
+
+def make_lessons(root: Path) -> Path:
+    """Create a folder of lessons with the tiny lesson in it."""
+    folder = root / "lessons" / LESSON
+    folder.mkdir(parents=True)
+    nbformat.write(notebook(), folder / f"{LESSON}.ipynb")
+    return folder.parent
+
+
+def gradebook(course: Path) -> Gradebook:
+    """Open the gradebook of a course."""
+    opened = Course.open(course)
+    return Gradebook(opened.db_url, opened.name)

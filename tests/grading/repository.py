@@ -5,16 +5,14 @@ it.
 import csv
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
-from grading_class import LESSON, RIGHT, as_bytes, notebook
+from grading_class import LESSON, RIGHT, as_bytes, gradebook, make_lessons
 from nbgrader import utils
-from nbgrader.api import Gradebook
+from processes import Process
 
-from segcourse.grading.course import Course
 from segcourse.grading.nbgrader_plugins import StatusExport
 
 CONFIGURED = Path(__file__).parents[2] / "grading"
@@ -32,10 +30,8 @@ c.AssignLatePenalties.plugin_class = HalfAPointAnHour
 
 def make(root: Path, settings: str = "") -> Path:
     """Lay out the repository in `root`; `settings` go below nbgrader_config.py's own. Returns the course."""
-    folder, course = root / "lessons" / LESSON, root / "grading"
-    folder.mkdir(parents=True)
+    folder, course = make_lessons(root) / LESSON, root / "grading"
     course.mkdir()
-    nbformat.write(notebook(), folder / f"{LESSON}.ipynb")
     (folder / f"{LESSON}.py").write_text("# the text twin\n")
     (folder / "picture.txt").write_text("a picture\n")
     shutil.copy(CONFIGURED / "course.toml", course)
@@ -54,14 +50,28 @@ def environment(root: Path) -> dict[str, str]:
 
 
 def nbgrader(root: Path, *arguments: str, folder: Path | None = None, code: int = 0, **settings: str) -> str:
-    """Run nbgrader in `folder` (default: the repository) as an instructor does, or with other environment
-    variables as a student; it must end with `code`. Returns all that it said.
+    """Run nbgrader as an instructor does, or as a student with other environment variables.
+
+    Args:
+        root: The repository.
+        arguments: nbgrader's arguments.
+        folder: Where to run it. Default: the repository.
+        code: The expected exit code.
+        settings: More environment variables.
+
+    Returns:
+        Everything that nbgrader printed.
     """
-    command = [sys.executable, "-m", "nbgrader", *arguments]
     variables = os.environ | environment(root) | settings
-    done = subprocess.run(command, cwd=folder or root, env=variables, capture_output=True, text=True)
-    assert done.returncode == code, done.stderr
-    return done.stdout + done.stderr
+    process = Process(_launch, arguments, environment=variables, folder=folder or root)
+    assert process.wait() == code, process.output
+    return process.output
+
+
+def _launch(arguments: tuple[str, ...]) -> None:
+    from nbgrader.apps import NbGraderApp
+
+    NbGraderApp.launch_instance(list(arguments))
 
 
 def exported(root: Path) -> dict[str, dict[str, str]]:
@@ -72,7 +82,7 @@ def exported(root: Path) -> dict[str, dict[str, str]]:
 
 def table(course: Path) -> dict[str, dict[str, str]]:
     """The same without a process of its own."""
-    with Gradebook(Course.open(course).db_url) as book:
+    with gradebook(course) as book:
         StatusExport(to=str(course / "grades.csv")).export(book)
     return _rows(course / "grades.csv")
 

@@ -1,4 +1,4 @@
-"""A submission that only calls finished implementations, graded in the sandbox: told so, and no point."""
+"""Submissions that only call finished implementations get no points and are told why."""
 
 import pytest
 from grading_class import LESSON, RIGHT, as_bytes, hand_in, notebook
@@ -44,15 +44,16 @@ from segcourse import mean_iou""",
 }
 
 
-@pytest.mark.parametrize(
-    ("answers", "points"),
-    [(CALLS, [0, 0, 2]), (COPIES, [0, 0, 0]), (REPLACES, [0, 0, 0]), (RIGHT, [3, 2, 2])],
-)
-def test_only_ones_own_work_counts(tmp_path, lessons, answers, points):
-    hand_in(tmp_path, "ada", as_bytes(notebook(answers)))
-    verdicts = grade_lesson(LESSON, tmp_path, lessons=lessons).results[0].verdicts
-    assert [verdict.points for verdict in verdicts] == points
-    for verdict in verdicts:
-        if not verdict.points:
-            assert verdict.diagnosis.startswith("this answer hands the work to ")
-            assert f"segcourse.metrics.{verdict.name}; the exercise asks for your own" in verdict.diagnosis
+CLASS = {"calls": CALLS, "copies": COPIES, "replaces": REPLACES, "right": RIGHT}
+POINTS = {"calls": [0, 0, 2], "copies": [0, 0, 0], "replaces": [0, 0, 0], "right": [3, 2, 2]}
+
+
+def test_only_ones_own_work_counts(tmp_path, lessons):
+    for student, answers in CLASS.items():
+        hand_in(tmp_path, student, as_bytes(notebook(answers)))
+    results = {r.student: r.verdicts for r in grade_lesson(LESSON, tmp_path, lessons=lessons).results}
+    points = {student: [verdict.points for verdict in verdicts] for student, verdicts in results.items()}
+    assert points == POINTS
+    for verdict in (verdict for verdicts in results.values() for verdict in verdicts if not verdict.points):
+        assert verdict.diagnosis.startswith("this answer hands the work to ")
+        assert f"segcourse.metrics.{verdict.name}; the exercise asks for your own" in verdict.diagnosis

@@ -1,20 +1,19 @@
 """A whole class, graded once in the sandbox: everyone gets what their answers merit, and a sentence."""
 
 import copy
-import csv
 import json
+from pathlib import Path
 
 import nbformat
 import pytest
-from grading_class import IOU_FOR_DICE, LESSON, RIGHT, as_bytes, hand_in, notebook
-from nbgrader.api import Gradebook
+from grading_class import IOU_FOR_DICE, LESSON, RIGHT, as_bytes, gradebook, hand_in, make_lessons, notebook
+from repository import table
 
 from segcourse.errors import SegcourseError
 from segcourse.grading import grade_lesson
 from segcourse.grading.course import Course
-from segcourse.grading.nbgrader_plugins import StatusExport
 
-LIMITS = {"cell_seconds": 3, "case_seconds": 2}
+LIMITS = {"cell_seconds": 1, "case_seconds": 1}
 # a student who patches whatever could judge, and answers nothing right
 PATCHED = """import builtins, segcourse, segcourse.exercises as e, numpy as np
 from segcourse.exercises import engine, observations
@@ -93,18 +92,25 @@ SCORES = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def course(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("course")
-    (folder / "course.toml").write_text('name = "Segmentation 101"\n[limits]\nnotebook_mb = 2\n')
+def grade_class(folder: Path):
+    """Grade the class; return the course and the results."""
+    course = folder / "course"
+    course.mkdir()
+    (course / "course.toml").write_text('name = "Segmentation 101"\n[limits]\nnotebook_mb = 2\n')
     for student, data in SUBMISSIONS.items():
-        hand_in(folder, student, data)
-    return folder
+        hand_in(course, student, data)
+    results = grade_lesson(LESSON, course, lessons=make_lessons(folder), limits=LIMITS).results
+    return course, {result.student: result for result in results}
 
 
-@pytest.fixture(scope="module")
-def graded(course, lessons):
-    return {r.student: r for r in grade_lesson(LESSON, course, lessons=lessons, limits=LIMITS).results}
+@pytest.fixture(scope="session")
+def course(once):
+    return once(grade_class)[0]
+
+
+@pytest.fixture(scope="session")
+def graded(once):
+    return once(grade_class)[1]
 
 
 pytestmark = pytest.mark.sandbox
@@ -140,7 +146,7 @@ def test_the_reason_is_the_students_own(graded):
     assert "was not found" in verdict(graded["missing"], "dice_score").diagnosis
     assert not any(v.started for v in graded["untouched"].verdicts)
     assert graded["loop"].repairs == (
-        "the cell that begins “while True: pass” took more than 3 s and was skipped",
+        "the cell that begins “while True: pass” took more than 1 s and was skipped",
     )
     assert "stopped the whole kernel and was skipped" in graded["killed"].repairs[0]
 
@@ -152,8 +158,7 @@ def test_a_patched_judge_judges_nothing(graded):
 
 
 def test_nbgraders_gradebook_holds_the_marks(graded, course):
-    place = Course.open(course)
-    with Gradebook(place.db_url, place.name) as book:
+    with gradebook(course) as book:
         for student, score in SCORES.items():
             submission = book.find_submission(LESSON, student)
             assert submission.max_score == 7
@@ -168,12 +173,8 @@ def test_nbgraders_gradebook_holds_the_marks(graded, course):
         )
 
 
-def test_the_export_never_says_zero_for_what_was_not_graded(graded, course, tmp_path):
-    place = Course.open(course)
-    with Gradebook(place.db_url, place.name) as book:
-        StatusExport(to=str(tmp_path / "grades.csv")).export(book)
-    with open(tmp_path / "grades.csv", newline="") as file:
-        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+def test_the_export_never_says_zero_for_what_was_not_graded(graded, course):
+    rows = table(course)
     assert {s: float(row["score"]) if row["score"] else None for s, row in rows.items()} == SCORES
     assert rows["empty"]["status"].startswith("could not be graded: the file is empty")
     assert rows["right"]["status"] == "graded"
@@ -227,15 +228,12 @@ def test_the_cases_are_the_courses_secret(graded, course, lessons):
 def test_a_resubmission_that_fails_keeps_no_old_score(lessons, tmp_path):
     hand_in(tmp_path, "ada", as_bytes(notebook(RIGHT)))
     first = grade_lesson(LESSON, tmp_path, lessons=lessons).results[0]
-    place = Course.open(tmp_path)
-    with Gradebook(place.db_url, place.name) as book:
+    with gradebook(tmp_path) as book:
         book.find_grade("check_dice_score", LESSON, LESSON, "ada").manual_score = 2.5
         book.db.commit()
     again = grade_lesson(LESSON, tmp_path, lessons=lessons, again=True).results[0]
     assert (first.score, again.score) == (7, 7)
-    with Gradebook(
-        place.db_url, place.name
-    ) as book:  # the same file again: the instructor's score stands, flagged
+    with gradebook(tmp_path) as book:  # the same file again: the instructor's score stays, flagged
         grade = book.find_grade("check_dice_score", LESSON, LESSON, "ada")
         assert (grade.manual_score, grade.needs_manual_grade) == (2.5, True)
     hand_in(tmp_path, "ada", as_bytes(notebook(RIGHT))[:200])
@@ -245,7 +243,7 @@ def test_a_resubmission_that_fails_keeps_no_old_score(lessons, tmp_path):
         "the manual score 2.5 for dice_score belonged to an earlier submission and was removed"
         in last.repairs
     )
-    with Gradebook(place.db_url, place.name) as book:
+    with gradebook(tmp_path) as book:
         assert book.find_submission(LESSON, "ada").score == 0
         assert book.find_submission(LESSON, "ada").needs_manual_grade
         assert book.find_grade("check_dice_score", LESSON, LESSON, "ada").auto_score is None
@@ -263,12 +261,11 @@ def test_late_submissions_meet_the_instructors_own_penalty(lessons, tmp_path):
         "c.AssignLatePenalties.plugin_class = Late\n"
     )
     grade_lesson(LESSON, tmp_path, lessons=lessons)
-    place = Course.open(tmp_path)
-    with Gradebook(place.db_url, place.name) as book:
+    with gradebook(tmp_path) as book:
         book.update_or_create_assignment(LESSON, duedate="2026-01-01")
     path.write_bytes(as_bytes(notebook(RIGHT)))
     grade_lesson(LESSON, tmp_path, lessons=lessons)
-    with Gradebook(place.db_url, place.name) as book:
+    with gradebook(tmp_path) as book:
         assert book.find_submission(LESSON, "ada").late_submission_penalty == 1.5
         assert book.find_submission(LESSON, "ada").score == 7
 

@@ -93,7 +93,9 @@ def package_missing():
 
 @accident(
     0,
-    stopped=["'albumentationz' (line 1); the lines below did not run: import torch; from segcourse import check"],
+    stopped=[
+        "'albumentationz' (line 1); the lines below did not run: import torch; from segcourse import check"
+    ],
     told={
         "dice_score": "NameError: name 'torch' is not defined",
         "iou_per_class": "NameError: name 'torch' is not defined",

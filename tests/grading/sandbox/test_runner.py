@@ -18,7 +18,7 @@ from segcourse.grading.sandbox.environment import environment
 from segcourse.grading.sandbox.fork_server import ForkServer
 from segcourse.grading.sandbox.limits import Limits
 
-SHORT = Limits(cell_seconds=2, case_seconds=1, total_seconds=300)
+SHORT = Limits(cell_seconds=1, case_seconds=0.5, total_seconds=300)
 
 
 def run(*steps: str, limits: Limits = SHORT, **options) -> runner.Run:
@@ -263,7 +263,7 @@ def test_what_prints_magics_await_and_input_do():
 
 
 @pytest.fixture
-def programs(monkeypatch, tmp_path, walls_unknown):
+def programs(monkeypatch, tmp_path, backends_untested):
     """A machine on which the only programs of isolation are those that this function is given."""
 
     def found(**scripts: str) -> None:

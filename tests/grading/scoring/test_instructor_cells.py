@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import nbformat
 import pytest
-from grading_class import LESSON, POINTS, STUBS, as_bytes, hand_in
+from grading_class import LESSON, POINTS, STUBS, as_bytes, gradebook, hand_in
 from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader import utils
 from nbgrader.api import Gradebook
@@ -35,32 +37,35 @@ from segcourse.grading.scoring.result import Result
 from segcourse.grading.submissions.recognise import recognise
 
 
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory):
-    """A repository whose lesson an instructor has added to, handed out by nbgrader."""
-    root = tmp_path_factory.mktemp("own-tests")
+def grade_class(root: Path):
+    """Grade a class in a repository whose lesson an instructor has added to; return the results."""
     course = make(root)
-    (course / "course.toml").write_text("[limits]\ncell_seconds = 2\ncase_seconds = 1\n")
+    (course / "course.toml").write_text("[limits]\ncell_seconds = 1\ncase_seconds = 1\n")
     nbformat.write(lesson_with_own_cells(), root / "lessons" / LESSON / f"{LESSON}.ipynb")
     nbgrader(root, "generate_assignment", LESSON)
     for student, data in submissions(_released(root)).items():
         hand_in(course, student, data)
-    return root
+    results = grade_lesson(LESSON, course, lessons=root / "lessons", workers=3).results
+    return root, {result.student: result for result in results}
 
 
 def _released(root):
     return nbformat.read(root / "grading" / "release" / LESSON / f"{LESSON}.ipynb", as_version=4)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def repository(once):
+    return once(grade_class)[0]
+
+
+@pytest.fixture(scope="session")
+def graded(once):
+    return once(grade_class)[1]
+
+
+@pytest.fixture(scope="session")
 def own_lesson(repository):
     return read_lesson(repository / "lessons" / LESSON / f"{LESSON}.ipynb")
-
-
-@pytest.fixture(scope="module")
-def graded(repository):
-    done = grade_lesson(LESSON, repository / "grading", lessons=repository / "lessons")
-    return {result.student: result for result in done.results}
 
 
 def test_what_students_get_holds_no_secret_and_every_stub(repository):
@@ -165,7 +170,7 @@ def test_answers_and_tasks_wait_for_a_person_unless_nothing_was_written(graded):
 
 @pytest.mark.sandbox
 def test_the_gradebook_says_the_same(repository, graded):
-    with Gradebook(Course.open(repository / "grading").db_url, "default_course") as book:
+    with gradebook(repository / "grading") as book:
         for student, result in graded.items():
             submission = book.find_submission(LESSON, student)
             grades = {grade.name: grade for grade in submission.notebooks[0].grades}
@@ -228,6 +233,7 @@ def test_a_hidden_test_cannot_be_read_before_its_turn_nor_in_the_history_after_i
 def test_a_lesson_may_have_an_instructor_s_tests_alone(tmp_path):
     made = new_notebook(
         cells=[
+            new_code_cell("import torch\n\nfrom segcourse import check", id="imports"),
             new_code_cell("", id="answer", metadata=label("answer", solution=True)),
             new_code_cell(
                 "assert twice(2) == 4", id="test", metadata=label("hidden", grade=True, locked=True)
@@ -274,14 +280,15 @@ def test_a_gradebook_with_other_points_is_not_written_to(repository, own_lesson)
 
 @pytest.mark.sandbox
 @pytest.mark.slow
-def test_nbgrader_s_own_commands_agree(repository, graded):
-    course = repository / "grading"
-    nbgrader(repository, "autograde", LESSON, "--student", "[rf]*", "--force")
+def test_nbgrader_s_own_commands_agree(repository, graded, tmp_path):
+    root = shutil.copytree(repository, tmp_path / "copy")
+    course = root / "grading"
+    nbgrader(root, "autograde", LESSON, "--student", "[rf]*", "--force")
     for student in ("right", "first_class", "refused"):
         record = json.loads((course / "autograded" / student / LESSON / "segcourse.json").read_text())
         assert record["score"] == graded[student].score
         assert [test["points"] for test in record["tests"]] == [t.points for t in graded[student].tests]
-    nbgrader(repository, "generate_feedback", LESSON, "--student", "first_class", "--force")
+    nbgrader(root, "generate_feedback", LESSON, "--student", "first_class", "--force")
     page = (course / "feedback" / "first_class" / LESSON / f"{LESSON}.html").read_text()
     assert "own test: 0 of 3 points" in page
     assert not (course / "feedback" / "first_class" / LESSON / "segcourse.json").exists()
