@@ -42,6 +42,7 @@ class Session:
         lessons: The folder of lessons. Default: the course's own.
         limits: Limits that replace those in course.toml; None keeps the value there.
         trust: Run submissions without a sandbox.
+        preload: Start importing PyTorch for the submissions at once; not needed if a cluster runs them.
 
     Raises:
         SegcourseError: There is no such lesson or course folder, course.toml cannot be read, no sandbox works
@@ -56,6 +57,7 @@ class Session:
         lessons: Path | None = None,
         limits: dict[str, float | None] | None = None,
         trust: bool = False,
+        preload: bool = True,
     ) -> None:
         from segcourse.grading.course import Course
         from segcourse.grading.gradebook.writer import GradebookWriter
@@ -73,7 +75,7 @@ class Session:
         self.course, self.trust = Course.open(Path(course), **(limits or {})), trust
         isolation = backend.choose(trust)
         self.lock = Lock(self.course.root)
-        if isolation == "bubblewrap":
+        if preload and isolation == "bubblewrap":
             runner.preload(self.lesson.imports)
         try:
             self.gradebook = GradebookWriter(self.course, self.lesson)
@@ -214,7 +216,7 @@ def grade_lesson(
     from segcourse.grading.scoring.grade import Task
 
     with contextlib.ExitStack() as stack:
-        session = stack.enter_context(Session(lesson, course, **options))
+        session = stack.enter_context(Session(lesson, course, preload=scheduler is None, **options))
         workers = workers or default_workers(session.course.limits.memory_gb)
         pool = stack.enter_context(open_pool(workers, scheduler))
         name = session.lesson.name

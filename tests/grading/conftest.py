@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by path, so
 from grading_class import LESSON, make_lessons
 
 from segcourse.grading.lesson import read_lesson
-from segcourse.grading.sandbox import backend, bubblewrap, docker
+from segcourse.grading.sandbox import backend, bubblewrap, docker, fork_server
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,6 +24,14 @@ def alembic_runs_once():
     with pytest.MonkeyPatch.context() as patched:
         ask = functools.cache(nbgrader.api.get_alembic_version)
         patched.setattr(nbgrader.api, "get_alembic_version", ask)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fork_servers_stay():
+    """A test process that grades nothing for a minute needs its fork servers again later."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(fork_server, "IDLE_SECONDS", 1000)
         yield
 
 

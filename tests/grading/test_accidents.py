@@ -25,7 +25,7 @@ def grade_everyone(folder: Path):
     (course / "course.toml").write_text(f"[limits]\nnotebook_mb = {MEGABYTES}\n")
     for accident in CLASS.values():
         accident.hand_in(course)
-    options = {"lessons": make_lessons(folder), "limits": LIMITS, "workers": 3}
+    options = {"lessons": make_lessons(folder), "limits": LIMITS, "workers": 4}
     results = grade_lesson(LESSON, course, **options).results
     return course, {result.student: result for result in results}, table(course)
 

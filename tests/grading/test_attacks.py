@@ -55,7 +55,7 @@ def grade_attackers(folder: Path) -> Evidence:
         with pytest.MonkeyPatch.context() as patched:
             patched.setenv(TOKEN, canaries.token)
             patched.setenv("HOME", str(canaries.home))
-            result = grade_lesson(LESSON, course, lessons=lessons, limits=LIMITS, workers=3)
+            result = grade_lesson(LESSON, course, lessons=lessons, limits=LIMITS, workers=4)
         deadline = time.monotonic() + 10  # the kernel takes a moment to end what was killed
         while (left := list(canaries.inside())) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -190,7 +190,9 @@ def test_the_watchdog_sees_processes_that_joined_the_sandbox():
     """They are no children of bubblewrap's, and without control groups the watchdog alone limits them."""
     cell = "import os, time; children = [os.fork() for _ in range(2)]; time.sleep(1.5)"
     job = {"seed": 1, "steps": [{"cell": cell}]}
-    running = threading.Thread(target=runner.run, args=(job, Limits(cell_seconds=9)))
+    imports = ("import torch", "from segcourse import check")  # as the class, to share its fork server
+    given = {"job": job, "limits": Limits(cell_seconds=9), "imports": imports}
+    running = threading.Thread(target=runner.run, kwargs=given)
     running.start()
     seen = set()
     while running.is_alive():

@@ -18,15 +18,16 @@ from segcourse.grading.sandbox.environment import environment
 from segcourse.grading.sandbox.fork_server import ForkServer
 from segcourse.grading.sandbox.limits import Limits
 
+# the tiny lesson's imports, so that these tests and the classes share a fork server
+IMPORTS = ("import torch", "from segcourse import check")
 SHORT = Limits(cell_seconds=1, case_seconds=0.5, total_seconds=300)
 
 
 def run(*steps: str, limits: Limits = SHORT, **options) -> runner.Run:
     """Run cells; a step that is an exercise's name is its check."""
     names = exercises.names()
-    return runner.run(
-        {"seed": 1, "steps": [{"check": s} if s in names else {"cell": s} for s in steps]}, limits, **options
-    )
+    job = {"seed": 1, "steps": [{"check": s} if s in names else {"cell": s} for s in steps]}
+    return runner.run(job, limits, imports=IMPORTS, **options)
 
 
 def by_step(run: runner.Run) -> dict[int, dict]:
