@@ -1,4 +1,4 @@
-"""A lock for a course: one grader writes at a time, and a second one is told who is writing."""
+"""A lock for a course: only one grader writes at a time, and a second one stops with an error."""
 
 import json
 import os

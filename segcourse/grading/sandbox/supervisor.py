@@ -165,7 +165,7 @@ class Supervisor:
         return min(alone, self.overtime[0] - (total - self.overtime[1]))
 
     def start_timer(self, pid: int, seconds: float) -> None:
-        """Let a process compute for so many seconds from now on."""
+        """Let a process use `seconds` of CPU time from now on."""
         self.exclude_queue_time()
         self.timed_pid, self.allowed, self.overtime = pid, seconds, None
         self.timer_start = time.monotonic()
