@@ -2,10 +2,10 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from segcourse.grading.scoring.result import Result
+from segcourse.exercises.observations import clip
+from segcourse.grading.scoring.result import Result
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class ClassResult:
     """The results of a whole class in one lesson."""
 
     lesson: str
-    results: tuple["Result", ...]
+    results: tuple[Result, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the notebooks, which are in autograded/."""
@@ -27,8 +27,7 @@ class ClassResult:
 
     def table(self) -> str:
         """Return one line per student, then the number of submissions with each status."""
-        from segcourse.exercises.observations import clip  # removes control characters, which terminals obey
-
+        # clip removes control characters, which terminals obey
         width = max((len(clip(result.student, 60)) for result in self.results), default=7)
         lines = [f"{'student':<{width}}  {'points':>13}  status"]
         for result in self.results:

@@ -22,9 +22,11 @@ from traitlets import Bool, Unicode
 
 from segcourse.errors import SegcourseError
 from segcourse.grading.course import Course
-from segcourse.grading.gradebook.autograded import EXCHANGE_FILES, RECORD
+from segcourse.grading.gradebook.autograded import EXCHANGE_FILES, RECORD, make_notebook
 from segcourse.grading.gradebook.marks import status_of
 from segcourse.grading.lock import Lock
+from segcourse.grading.reports.csv_tables import escape_formula
+from segcourse.grading.session import Session
 from segcourse.grading.zip_collect import SortByName, UnpackDownload
 
 
@@ -71,8 +73,6 @@ class GradingExporter(NotebookExporter):
             self.parent.assignments[folder] = [f"{folder}/{Path(folder).name}.ipynb"]
 
     def from_filename(self, filename, resources=None, **_):
-        from segcourse.grading import Session
-
         resources = dict(resources or {}, output_extension=".ipynb")
         about = resources["nbgrader"]
         # nbgrader calls this twice: for the submission, then for the first call's result in autograded/
@@ -84,7 +84,7 @@ class GradingExporter(NotebookExporter):
             self._clean_up(folder, session.lesson.files)
             result = session.grade(about["student"])
             self.log.info("%s: %s", about["student"], result.status)
-            return nbformat.writes(session.notebook(result)), resources
+            return nbformat.writes(make_notebook(session.lesson, result)), resources
 
     def _clean_up(self, folder: Path, files: Container[str]) -> None:
         """Remove what nbgrader copied from the submission, even through links; restore the record."""
@@ -121,8 +121,6 @@ class StatusExport(ExportPlugin):
     )  # fmt: skip
 
     def export(self, gradebook: Gradebook) -> None:
-        from segcourse.grading.reports.csv_tables import escape_formula
-
         with open(self.to or "grades.csv", "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()

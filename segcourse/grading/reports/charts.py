@@ -15,28 +15,22 @@ from segcourse.plotting.display import figure_html, show
 
 def scores_chart(scores: Sequence[float], most: float) -> str:
     """Return an <img> with a histogram of the scores and their median."""
-    edges = _edges(0.0, max([most, *scores, 1.0]))
-    _, middle, _ = quartiles(scores)
-    return _histogram(scores, edges, f"score (points of {most:g})", f"median {middle:.3g}", "points")
+    return _histogram(scores, max([most, *scores, 1.0]), f"score (points of {most:g})", "{:.3g}", "points")
 
 
 def seconds_chart(seconds: Sequence[float]) -> str:
     """Return an <img> with a histogram of the running times and their median."""
-    _, middle, _ = quartiles(seconds)
-    edges = _edges(0.0, max([*seconds, 0.1]))
-    return _histogram(seconds, edges, "time in the sandbox (s)", f"median {middle:.1f} s", "seconds")
+    return _histogram(seconds, max([*seconds, 0.1]), "time in the sandbox (s)", "{:.1f} s", "seconds")
 
 
-def _edges(low: float, high: float) -> np.ndarray:
-    """Return the edges of at most a dozen bins, at round numbers."""
-    return np.asarray(MaxNLocator(nbins=12, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high))
-
-
-def _histogram(values: Sequence[float], edges: np.ndarray, label: str, median: str, unit: str) -> str:
+def _histogram(values: Sequence[float], most: float, label: str, form: str, unit: str) -> str:
+    # at most a dozen bins, with edges at round numbers
+    edges = np.asarray(MaxNLocator(nbins=12, steps=[1, 2, 2.5, 5, 10]).tick_values(0.0, most))
+    middle = quartiles(values)[1]
+    median = f"median {form.format(middle)}"
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     axes = figure.subplots()
     counts, _, _ = axes.hist(values, edges, color=BLUE, edgecolor="white", linewidth=1)
-    middle = quartiles(values)[1]
     axes.axvline(middle, color=ORANGE, linestyle="--", linewidth=1.6)
     where = {"textcoords": "offset points", "color": ORANGE, "fontsize": 9}
     side = {"xytext": (-5, 4), "ha": "right"} if middle > edges.mean() else {"xytext": (5, 4), "ha": "left"}

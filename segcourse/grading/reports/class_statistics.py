@@ -6,7 +6,7 @@ Shares refer to the submissions that could be graded. An exercise passes if all 
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from segcourse.exercises.own_work import ASKED
@@ -51,36 +51,27 @@ class Question:
 
 def questions(records: ClassRecords) -> list[Question]:
     """Return all exercises in order, each followed by its groups."""
-    graded, found = records.graded, []
-    for name in dict.fromkeys(name for entry in graded for name in entry.verdicts):
-        verdicts = [entry.verdicts.get(name) for entry in graded]
-        points = [entry.result.points.get(name, 0.0) for entry in graded]
-        rest = [sum(entry.result.points.values()) - p for entry, p in zip(graded, points, strict=True)]
-        untouched = _mean(not (verdict and verdict.started) for verdict in verdicts)
-        most = max(entry.result.max_points.get(name, 0.0) for entry in graded)
-        passed = [bool(verdict and verdict.passed) for verdict in verdicts]
-        found.append(_question(name, None, most, passed, points, rest, untouched))
-        declared = next(verdict for verdict in verdicts if verdict)
-        for group in declared.groups:
-            worth = group.max_points * most / (declared.max_points or 1)
-            right = [_group_passed(verdict, group.name) for verdict in verdicts]
-            got = [worth * yes for yes in right]
-            found.append(_question(name, group.name, worth, right, got, rest, untouched))
-    return found
+    names = dict.fromkeys(name for entry in records.graded for name in entry.verdicts)
+    return [question for name in names for question in _questions_of(name, records.graded)]
 
 
-def _question(
-    exercise: str,
-    group: str | None,
-    most: float,
-    passed: Sequence[bool],
-    points: Sequence[float],
-    rest: Sequence[float],
-    untouched: float,
-) -> Question:
-    mean = _mean(points) / most if most else math.nan
-    r = item_rest(points, rest)
-    return Question(exercise, group, most, len(points), _mean(passed), mean, untouched, r)
+def _questions_of(name: str, graded: Sequence[Entry]) -> Iterator[Question]:
+    verdicts = [entry.verdicts.get(name) for entry in graded]
+    points = [entry.result.points.get(name, 0.0) for entry in graded]
+    rest = [sum(entry.result.points.values()) - p for entry, p in zip(graded, points, strict=True)]
+    untouched = _mean(not (verdict and verdict.started) for verdict in verdicts)
+
+    def question(group: str | None, most: float, passed: list[bool], points: list[float]) -> Question:
+        mean, r = _mean(points) / most if most else math.nan, item_rest(points, rest)
+        return Question(name, group, most, len(graded), _mean(passed), mean, untouched, r)
+
+    most = max(entry.result.max_points.get(name, 0.0) for entry in graded)
+    yield question(None, most, [bool(verdict and verdict.passed) for verdict in verdicts], points)
+    declared = next(verdict for verdict in verdicts if verdict)
+    for group in declared.groups:
+        worth = group.max_points * most / (declared.max_points or 1)
+        passed = [_group_passed(verdict, group.name) for verdict in verdicts]
+        yield question(group.name, worth, passed, [worth * yes for yes in passed])
 
 
 def _group_passed(verdict: Verdict | None, group: str) -> bool:

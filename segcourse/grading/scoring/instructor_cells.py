@@ -5,27 +5,24 @@ checks, which no student's code can reach: a submission can be written to make s
 """
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nbformat.v4 import new_code_cell, new_output
 
-from segcourse.grading.scoring.events import LOST
+from segcourse.grading.notebooks import Lesson
+from segcourse.grading.scoring.events import LOST, Events
 from segcourse.grading.scoring.result import InstructorCell
-
-if TYPE_CHECKING:
-    from segcourse.grading.notebooks import Lesson
-    from segcourse.grading.scoring.events import Events
-    from segcourse.grading.submissions.recognise import Submission
+from segcourse.grading.submissions.recognise import Submission
 
 
-def ungraded(lesson: "Lesson") -> tuple[InstructorCell, ...]:
+def ungraded(lesson: Lesson) -> tuple[InstructorCell, ...]:
     """Return the instructor's cells of a submission that could not be graded: all need a person."""
     return tuple(
         InstructorCell(name, None, points, "", _kind(lesson, name)) for name, points in lesson.own.items()
     )
 
 
-def score(lesson: "Lesson", submission: "Submission", events: "Events") -> tuple[InstructorCell, ...]:
+def score(lesson: Lesson, submission: Submission, events: Events) -> tuple[InstructorCell, ...]:
     """Score the instructor's cells of one submission."""
     places = {cell.grade_id: place for place, cell in enumerate(submission.cells)}
     cells = []
@@ -42,11 +39,11 @@ def score(lesson: "Lesson", submission: "Submission", events: "Events") -> tuple
     return tuple(cells)
 
 
-def _kind(lesson: "Lesson", name: str) -> str:
+def _kind(lesson: Lesson, name: str) -> str:
     return {"test": "test", "manual": "answer"}.get(lesson.cell(name).role, "task")
 
 
-def _score_test(lesson: "Lesson", name: str, events: "Events", place: int) -> tuple[float | None, str]:
+def _score_test(lesson: Lesson, name: str, events: Events, place: int) -> tuple[float | None, str]:
     status, most = events.status.get(place), lesson.own[name]
     hidden = "; part of this test is hidden" if name in lesson.released else ""
     outputs = []
@@ -83,13 +80,13 @@ def _invalid_credit(value: Any, most: float) -> str | None:
     return None
 
 
-def _determine_grade(lesson: "Lesson", name: str, source: str, outputs: list | None = None) -> float | None:
+def _determine_grade(lesson: Lesson, name: str, source: str, outputs: list | None = None) -> float | None:
     """Return nbgrader's own score of a graded cell.
 
     An error gives 0 points, and a number gives that many. An unchanged answer gives 0; any other answer gives
     None.
     """
-    from nbgrader.utils import compute_checksum, determine_grade
+    from nbgrader.utils import compute_checksum, determine_grade  # workers of a cluster may lack nbgrader
 
     original = lesson.cell(name)
     cell = new_code_cell(original.source, metadata={"nbgrader": dict(lesson.metadata[name])})
