@@ -1,4 +1,4 @@
-"""Attacks that are not cells: what lies in submitted/, how it is called, and what kind of file it is."""
+"""Attacks that are not cells: what lies in submitted/, its name, and what kind of file it is."""
 
 import json
 import os
@@ -17,7 +17,7 @@ BUILT_IN = as_bytes(notebook(RIGHT))
 
 
 def attack(score: float | None, says: str = "", name: str | None = None):
-    """Register the maker of a student's folder, with the score it merits and words that must be said."""
+    """Register the maker of a student's folder, with the right score and words that must be reported."""
 
     def register(make):
         MAKERS[name or make.__name__] = make

@@ -1,4 +1,4 @@
-"""A tiny lesson of three real exercises, and a class whose submissions go wrong in every way we know."""
+"""A tiny lesson with three real exercises, and notebooks of students."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ IOU_FOR_DICE = """def dice_score(prediction, target):
 
 
 def about(grade_id: str, points: int | None = None) -> dict:
-    """nbgrader's metadata of an exercise cell, or of a check that is worth `points`."""
+    """Return nbgrader's metadata of an exercise cell, or of a check that gives `points`."""
     graded = points is not None
     metadata = {"grade": graded, "solution": not graded, "locked": graded, "task": False, "schema_version": 3}
     return {"nbgrader": metadata | {"grade_id": grade_id} | ({"points": points} if graded else {})}
@@ -43,8 +43,9 @@ def about(grade_id: str, points: int | None = None) -> dict:
 def notebook(
     answers: dict[str, str] | None = None, extra: dict[str, list[str]] | None = None
 ) -> nbformat.NotebookNode:
-    """The lesson with `answers` in place of stubs and `extra[name]` cells above the cell of an exercise (or
-    at the "end").
+    """Return the lesson with `answers` instead of stubs, and with extra cells.
+
+    `extra[name]` are cells above the exercise `name`, or at the "end".
     """
     extra = extra or {}
     cells = [

@@ -1,4 +1,4 @@
-"""Processes of their own for tests, without the seconds that Python needs to import nbgrader and PyTorch.
+"""Start separate processes without the seconds that Python needs to import nbgrader and PyTorch.
 
 Each process is a fork of a server that has imported both once.
 """

@@ -1,6 +1,4 @@
-"""An instructor's repository with the tiny lesson and the course folder as it stands, and nbgrader run on
-it.
-"""
+"""An instructor's repository with the tiny lesson and the real course folder, and nbgrader's commands."""
 
 import csv
 import os
@@ -16,7 +14,7 @@ from processes import Process
 from segcourse.grading.nbgrader_plugins import StatusExport
 
 CONFIGURED = Path(__file__).parents[2] / "grading"
-# half a point for each hour; what an instructor writes below nbgrader_config.py's own lines
+# half a point per hour; an instructor adds this to nbgrader_config.py
 LATE_PENALTIES = """
 from nbgrader.plugins import LateSubmissionPlugin
 
@@ -29,7 +27,7 @@ c.AssignLatePenalties.plugin_class = HalfAPointAnHour
 
 
 def make(root: Path, settings: str = "") -> Path:
-    """Lay out the repository in `root`; `settings` go below nbgrader_config.py's own. Returns the course."""
+    """Create the repository in `root`, with `settings` added to nbgrader_config.py; return the course."""
     folder, course = make_lessons(root) / LESSON, root / "grading"
     course.mkdir()
     (folder / f"{LESSON}.py").write_text("# the text twin\n")
@@ -41,7 +39,7 @@ def make(root: Path, settings: str = "") -> Path:
 
 
 def environment(root: Path) -> dict[str, str]:
-    """An instructor's: nbgrader's settings are found, and those of whoever runs the tests stay out."""
+    """Return an instructor's environment, without the settings of the person who runs the tests."""
     return {
         "JUPYTER_CONFIG_PATH": str(root / "grading"),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -75,13 +73,13 @@ def _launch(arguments: tuple[str, ...]) -> None:
 
 
 def exported(root: Path) -> dict[str, dict[str, str]]:
-    """The rows of `nbgrader export`, by student."""
+    """Return the rows of `nbgrader export`, by student."""
     nbgrader(root, "export")
     return _rows(root / "grades.csv")
 
 
 def table(course: Path) -> dict[str, dict[str, str]]:
-    """The same without a process of its own."""
+    """Return the same rows without a separate process."""
     with gradebook(course) as book:
         StatusExport(to=str(course / "grades.csv")).export(book)
     return _rows(course / "grades.csv")
@@ -93,7 +91,7 @@ def _rows(path: Path) -> dict[str, dict[str, str]]:
 
 
 def answered(course: Path, answers: dict[str, str] = RIGHT) -> bytes:
-    """The notebook as it was released, with `answers` in it."""
+    """Return the notebook as it was released, with `answers`."""
     made = nbformat.read(course / "release" / LESSON / f"{LESSON}.ipynb", as_version=4)
     for cell in made.cells:
         if utils.is_solution(cell):

@@ -93,7 +93,7 @@ def test_the_student_can_read_all_of_it(graded, course, accident):
 @everyone
 def test_every_zero_has_a_reason(graded, accident):
     verdicts = {verdict.name: verdict for verdict in graded[accident.name].verdicts}
-    for name, words in accident.told.items():
+    for name, words in accident.diagnosed.items():
         assert words in (verdicts[name].diagnosis or "")
     for verdict in verdicts.values():
         assert verdict.points or verdict.diagnosis or "not started yet" in text(verdict)

@@ -48,7 +48,7 @@ def grade_attackers(folder: Path) -> Evidence:
         for student in HONEST:
             hand_in(course, student, as_bytes(notebook(RIGHT)))
         for name, attack in ATTACKS.items():
-            hand_in(course, name, attack.notebook(canaries.told()))
+            hand_in(course, name, attack.notebook(canaries.briefing()))
         for name, make in MAKERS.items():
             make(course, name)
         lessons, before = make_lessons(folder), canaries.prints()
@@ -210,7 +210,7 @@ def test_the_canaries_would_tell(lessons, tmp_path):
     with contextlib.closing(Canaries(course, tmp_path / "home")) as canaries:
         hand_in(course, "a_honest", as_bytes(notebook(RIGHT)))
         for name in names:
-            hand_in(course, name, ATTACKS[name].notebook(canaries.told()))
+            hand_in(course, name, ATTACKS[name].notebook(canaries.briefing()))
         limits = LIMITS | {"cell_seconds": 30, "memory_gb": 4, "total_seconds": 60}
         options = {"lessons": lessons, "limits": limits, "trust": True, "students": names}
         results = grade_lesson(LESSON, course, **options).results

@@ -54,8 +54,7 @@ def _grade(course: Path, lessons: Path, scheduler: str | None) -> None:
 
 
 def marks(course: Path) -> list[tuple]:
-    """All that the gradebook says of everyone, but the random numbers by which its tables refer to each
-    other."""
+    """Return everything in the gradebook but the random keys of its tables."""
     with closing(sqlite3.connect(course / "gradebook.db")) as book:
         return book.execute(
             """select student.id, submitted_assignment.timestamp, late_submission_penalty, base_cell.name,
@@ -98,7 +97,7 @@ def test_two_workers_give_the_marks_of_one(lessons, tmp_path, undisturbed):
     assert (marks(course), records(course)) == undisturbed
 
 
-def test_what_has_not_changed_is_not_graded_twice(lessons, tmp_path):
+def test_unchanged_submissions_are_not_graded_twice(lessons, tmp_path):
     course = course_of(tmp_path / "course", 5)
     grade_lesson(LESSON, course, lessons=lessons)
     stamps = {path: path.stat().st_mtime_ns for path in course.glob("autograded/*/*/segcourse.json")}
@@ -114,7 +113,7 @@ def test_what_has_not_changed_is_not_graded_twice(lessons, tmp_path):
     assert {row[0] for row in marks(course)} == set(again)
 
 
-def test_a_second_grader_is_told_who_is_writing(lessons, tmp_path):
+def test_a_second_grader_is_refused(lessons, tmp_path):
     course = course_of(tmp_path / "course", 1)
     with Session(LESSON, course, lessons=lessons):
         with pytest.raises(SegcourseError, match=rf"another grader .* \(process {os.getpid()} on "):
@@ -153,11 +152,11 @@ def test_a_grader_that_is_killed_again_and_again_loses_nothing(lessons, tmp_path
         time.sleep(dice.uniform(0, 0.2))  # in the midst of whatever comes next
         if not process.is_alive():
             break
-        family = psutil.Process(process.pid).children(recursive=True)
+        children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
         process.wait()
         kills += 1
-        _, alive = psutil.wait_procs(family, timeout=10)
+        _, alive = psutil.wait_procs(children, timeout=10)
         assert not alive, "a sandbox outlived its grader"
     assert process.wait() == 0, process.output
     assert kills >= 2

@@ -1,4 +1,4 @@
-"""Submissions that only call finished implementations get no points and are told why."""
+"""Submissions that only call finished implementations get no points with a reason."""
 
 import pytest
 from grading_class import LESSON, RIGHT, as_bytes, hand_in, notebook

@@ -1,4 +1,4 @@
-"""A whole class, graded once in the sandbox: everyone gets what their answers merit, and a sentence."""
+"""A whole class, graded once in the sandbox: everyone gets the right mark, and a reason."""
 
 import copy
 import json
@@ -120,25 +120,25 @@ def verdict(result, name):
     return next(verdict for verdict in result.verdicts if verdict.name == name)
 
 
-def test_everyone_gets_what_their_answers_merit(graded):
+def test_everyone_gets_the_right_mark(graded):
     assert {student: result.score for student, result in graded.items()} == SCORES
 
 
-def test_everyone_has_a_status_with_its_sentence(graded):
-    said = {student: result.status for student, result in graded.items()}
-    assert {s for s in said if said[s] == "graded"} == {
+def test_everyone_has_a_status_with_a_reason(graded):
+    status = {student: result.status for student, result in graded.items()}
+    assert {s for s in status if status[s] == "graded"} == {
         "right", "wrong", "half", "untouched", "syntax", "patched", "patched_and_right", "builtins",
         "scripted",
     }  # fmt: skip
-    repaired = {s for s in said if said[s] == "graded with repairs"}
+    repaired = {s for s in status if status[s] == "graded with repairs"}
     assert repaired == {"loop", "killed", "stripped", "doubled", "missing"}
-    assert "not a Jupyter notebook" in said["not_a_notebook"]
-    assert said["empty"].startswith("could not be graded: the file is empty")
-    assert "larger than the limit of 2 MB" in said["big"]
-    assert "notebook of 03_unet" in said["other_lesson"]
+    assert "not a Jupyter notebook" in status["not_a_notebook"]
+    assert status["empty"].startswith("could not be graded: the file is empty")
+    assert "larger than the limit of 2 MB" in status["big"]
+    assert "notebook of 03_unet" in status["other_lesson"]
 
 
-def test_the_reason_is_the_students_own(graded):
+def test_each_reason_fits_the_students_mistake(graded):
     assert "intersection over union" in verdict(graded["wrong"], "dice_score").diagnosis
     assert "returns None" in verdict(graded["half"], "mean_iou").diagnosis
     assert "SyntaxError" in verdict(graded["syntax"], "dice_score").diagnosis
@@ -151,7 +151,7 @@ def test_the_reason_is_the_students_own(graded):
     assert "stopped the whole kernel and was skipped" in graded["killed"].repairs[0]
 
 
-def test_a_patched_judge_judges_nothing(graded):
+def test_patching_the_judge_changes_no_mark(graded):
     assert verdict(graded["patched"], "dice_score").points == 0
     assert verdict(graded["patched"], "iou_per_class").passed
     assert verdict(graded["patched_and_right"], "dice_score").passed
@@ -207,12 +207,12 @@ def test_formgrader_gets_a_notebook_for_everyone(graded, course):
             "check_iou_per_class",
             "check_mean_iou",
         } or student == "missing"
-    said = (
+    report = (
         nbformat.read(course / "autograded" / "empty" / LESSON / f"{LESSON}.ipynb", as_version=4)
         .cells[0]
         .source
     )
-    assert "could not be graded: the file is empty" in said
+    assert "could not be graded: the file is empty" in report
 
 
 def test_the_cases_are_the_courses_secret(graded, course, lessons):
@@ -220,9 +220,9 @@ def test_the_cases_are_the_courses_secret(graded, course, lessons):
     assert place.seed(LESSON) == place.seed(LESSON) != place.seed("03_unet")
     assert (course / "course.secret").stat().st_mode & 0o077 == 0
     secret = (course / "course.secret").read_text().strip()
-    told = [path for path in course.rglob("*") if path.is_file() and path.name != "course.secret"]
-    assert not [path for path in told if secret.encode() in path.read_bytes()]
-    assert not [path for path in told if str(place.seed(LESSON)).encode() in path.read_bytes()]
+    written = [path for path in course.rglob("*") if path.is_file() and path.name != "course.secret"]
+    assert not [path for path in written if secret.encode() in path.read_bytes()]
+    assert not [path for path in written if str(place.seed(LESSON)).encode() in path.read_bytes()]
 
 
 def test_a_resubmission_that_fails_keeps_no_old_score(lessons, tmp_path):
@@ -270,7 +270,7 @@ def test_late_submissions_meet_the_instructors_own_penalty(lessons, tmp_path):
         assert book.find_submission(LESSON, "ada").score == 7
 
 
-def test_a_lesson_that_changed_after_handing_out_is_said(lessons, tmp_path, course, graded):
+def test_a_lesson_that_changed_after_its_release_is_reported(lessons, tmp_path, course, graded):
     changed = tmp_path / LESSON
     changed.mkdir()
     made = notebook()
@@ -290,13 +290,13 @@ def test_a_lesson_that_changed_after_handing_out_is_said(lessons, tmp_path, cour
         ("[limits]\nnotebook_mb = 'big'", "must be a number above 0"),
     ],
 )
-def test_settings_that_are_not_understood_are_said(tmp_path, toml, sentence):
+def test_invalid_settings_are_reported(tmp_path, toml, sentence):
     (tmp_path / "course.toml").write_text(toml)
     with pytest.raises(SegcourseError, match=sentence):
         Course.open(tmp_path)
 
 
-def test_a_missing_course_is_said(tmp_path):
+def test_a_missing_course_is_reported(tmp_path):
     with pytest.raises(SegcourseError, match="is not a folder"):
         Course.open(tmp_path / "nowhere")
 
@@ -311,9 +311,9 @@ def test_the_command_prints_a_table_or_json_alone(lessons, tmp_path, capsys, mon
     with pytest.raises(SystemExit) as stop:
         cli.main(["grade", "05", "--course", str(tmp_path), "--json", "--cell-seconds", "1"])
     assert stop.value.code in (0, None)
-    told = json.loads(capsys.readouterr().out)
-    assert [(s["student"], s["score"]) for s in told["students"]] == [("ada", None), ("bob", 7)]
-    assert told["students"][1]["exercises"]["dice_score"]["status"] == "passed"
+    printed = json.loads(capsys.readouterr().out)
+    assert [(s["student"], s["score"]) for s in printed["students"]] == [("ada", None), ("bob", 7)]
+    assert printed["students"][1]["exercises"]["dice_score"]["status"] == "passed"
     with pytest.raises(SystemExit):
         cli.main(["grade", "05", "--course", str(tmp_path), "--student", "ada"])
     out = capsys.readouterr().out

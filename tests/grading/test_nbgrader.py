@@ -77,7 +77,7 @@ def hand_in_a_class(course: Path) -> None:
 
 @pytest.mark.sandbox
 @pytest.mark.slow
-def test_nbgrader_and_we_give_everyone_the_same(repository):
+def test_nbgrader_and_segcourse_give_the_same_marks(repository):
     course = repository / "grading"
     hand_in_a_class(course)
     nbgrader(repository, "autograde", LESSON)
@@ -133,7 +133,7 @@ def test_points_by_hand_stay_until_another_submission_cannot_be_graded(repositor
 
 @pytest.mark.sandbox
 @pytest.mark.slow
-def test_work_goes_out_and_comes_back_through_nbgraders_exchange(repository, tmp_path_factory):
+def test_a_lesson_and_its_feedback_travel_through_nbgraders_exchange(repository, tmp_path_factory):
     exchange, home = tmp_path_factory.mktemp("exchange"), tmp_path_factory.mktemp("student")
     exchange.chmod(0o777)
     course = repository / "grading"
@@ -164,7 +164,7 @@ def test_work_goes_out_and_comes_back_through_nbgraders_exchange(repository, tmp
     assert "intersection over union" in page.read_text()
 
 
-def test_what_a_platform_and_people_send_is_sorted(repository):
+def test_files_from_platforms_and_people_are_sorted(repository):
     course, right = repository / "grading", as_bytes(notebook(RIGHT))
     inbox = course / "downloaded" / LESSON / "archive"
     inbox.mkdir(parents=True)

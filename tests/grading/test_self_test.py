@@ -92,7 +92,7 @@ def test_without_a_sandbox_the_doctor_says_what_to_do(monkeypatch):
     assert "✗ Sandbox   bubblewrap is not installed (apt install bubblewrap)" in done.stdout
 
 
-def test_students_are_spared_the_trials(monkeypatch):
+def test_the_doctor_does_not_test_the_sandbox_for_students(monkeypatch):
     monkeypatch.setattr(self_test, "findings", lambda: pytest.fail("a student's doctor tried the sandbox"))
     monkeypatch.setattr(doctor, "machine", list)
     assert "only instructors need it" in " ".join(CliRunner().invoke(cli.app, ["doctor"]).stdout.split())
@@ -117,7 +117,7 @@ def test_with_a_control_group_the_watchdog_leaves_memory_to_the_kernel(monkeypat
     assert checks == {False}
 
 
-def test_trust_says_first_what_it_gives_up(tmp_path):
+def test_trusting_submissions_prints_a_warning_first(tmp_path):
     hand_in(tmp_path, "ada", b"")  # there is nothing to run
     command = ["grade", LESSON, "--course", str(tmp_path), "--trust-submissions", "--json"]
     done = CliRunner().invoke(cli.app, command)

@@ -30,7 +30,7 @@ NAMES = {  # path inside a download: student, file
 
 
 @pytest.mark.parametrize("path", NAMES)
-def test_a_name_says_who_handed_in_what(path):
+def test_a_file_name_shows_who_handed_it_in(path):
     found = find_sender(path, LESSON)
     assert (found.student, found.file) == NAMES[path]
 
@@ -39,11 +39,11 @@ def test_a_name_says_who_handed_in_what(path):
     "path",
     [f"{LESSON}.ipynb", f"{LESSON} (1).ipynb", f"Copy of {LESSON}.ipynb", f"../{LESSON}.ipynb", "x.ipynb"],
 )
-def test_a_name_that_says_nothing_is_nobodys(path):
+def test_a_file_name_without_a_student_is_not_assigned(path):
     assert find_sender(path, LESSON) is None
 
 
-def test_a_time_in_the_name_is_this_machines():
+def test_a_time_in_a_file_name_is_in_this_machines_time_zone():
     found = find_sender(f"{LESSON}_ada_attempt_2026-05-01-12-30-00.ipynb", LESSON)
     assert found.time == datetime(2026, 5, 1, 12, 30).astimezone()
     assert find_sender(f"ada/{LESSON}.ipynb", LESSON).time is None

@@ -1,4 +1,4 @@
-"""Editors: each saves notebooks in its own way, and some drop what they do not know."""
+"""Editors: each saves notebooks in its own way, and some drop metadata that they do not know."""
 
 import copy
 import json

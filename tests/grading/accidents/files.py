@@ -1,4 +1,4 @@
-"""Files and folders: the notebook is right, and something happened to it on its way to the teacher."""
+"""Files and folders: the notebook is right, but something happened to it on its way to the teacher."""
 
 import json
 
@@ -19,7 +19,7 @@ def zipped():
 
 @accident(7, repaired=["was extracted from it"])
 def zipped_the_folder():
-    """A Mac packs the whole folder: pictures, hidden twins of each file, an editor's safety copy."""
+    """A Mac packs the whole folder: pictures, a hidden file for each file, an editor's backup."""
     files = {
         f"lesson/{NAME}": SOUND,
         f"__MACOSX/lesson/._{NAME}": b"\0\5\x16\7",
@@ -36,7 +36,7 @@ def zip_called_ipynb():
 
 @accident(refused="it is not clear which of a.ipynb, b.ipynb to grade")
 def zip_of_two():
-    """Two notebooks in one archive, neither called after the lesson."""
+    """Two notebooks in one archive, neither named after the lesson."""
     return {"all.zip": zip_of({"a.ipynb": SOUND, "b.ipynb": as_bytes(notebook())})}
 
 
@@ -54,7 +54,7 @@ def zip_cut_off():
 
 @accident(refused=f"larger than the limit of {MEGABYTES} MB")
 def zip_of_a_giant():
-    """A notebook with a video in its outputs packs well, and is as large as before when unpacked."""
+    """A notebook with a video in its outputs compresses well, but is large when extracted."""
     return {"all.zip": zip_of({NAME: SOUND + b" " * (MEGABYTES * 1_000_000)})}
 
 
@@ -66,13 +66,13 @@ def copied_and_downloaded_twice():
 
 @accident(7, repaired=["was called 05_losses_metrics.ipynb.txt"])
 def saved_as_text():
-    """A browser on Windows adds the ending .txt to what it takes for text."""
+    """A browser on Windows adds .txt to files that look like text."""
     return {f"{NAME}.txt": SOUND}
 
 
 @accident(7, repaired=["was called 05_losses_metrics.ipynb.json"])
 def saved_as_json():
-    """A browser on a Mac adds the ending .json to what it takes for JSON."""
+    """A browser on a Mac adds .json to files that look like JSON."""
     return {f"{NAME}.json": SOUND}
 
 
@@ -90,7 +90,7 @@ def script_called_ipynb():
 
 @accident(7, repaired=["other notebooks were ignored: 05_losses_metrics (1).ipynb, trial.ipynb"])
 def two_notebooks():
-    """Trials lie beside the notebook; the one that is called after the lesson counts, and that is said."""
+    """Other trials are in the folder; the notebook named after the lesson counts, and that is reported."""
     return {NAME: SOUND, "trial.ipynb": as_bytes(notebook()), "05_losses_metrics (1).ipynb": SOUND[:99]}
 
 
@@ -102,13 +102,13 @@ def two_notebooks_neither_of_the_name():
 
 @accident(refused="to grade; hand in one notebook called 05_losses_metrics.ipynb")
 def two_downloads():
-    """Two downloads, (1) and (2): nobody can know which the student thinks of."""
+    """Two downloads, (1) and (2): only the student knows which one is meant."""
     return {"05_losses_metrics (1).ipynb": SOUND, "05_losses_metrics (2).ipynb": as_bytes(notebook())}
 
 
 @accident(7)
 def safety_copies():
-    """Jupyter's safety copies came along; they are no second notebook and nothing to speak of."""
+    """Jupyter's backups are in the folder; they do not count as other notebooks and are not reported."""
     copy = "05_losses_metrics-checkpoint.ipynb"
     return {NAME: SOUND, copy: b"{}", f".ipynb_checkpoints/{copy}": b"{}", f"._{NAME}": b"\0"}
 

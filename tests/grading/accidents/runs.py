@@ -1,5 +1,4 @@
-"""Runs: what happens when all cells are run from top to bottom, on a machine without network, screen, GPU or
-keyboard."""
+"""Runs: all cells run from top to bottom on a machine without network, screen, GPU or keyboard."""
 
 from accident_class import IMPORTS, accident
 from grading_class import RIGHT, notebook
@@ -14,7 +13,7 @@ def with_cell(*sources: str):
 
 @accident(7)
 def installs_packages():
-    """Lines that install and download: without network they fail, and that is all."""
+    """Lines that install and download: without a network they fail, and nothing else happens."""
     return with_cell("!wget -q -t 1 -T 1 https://localhost:1/model.pt", "%pip --version", "!pip --version")
 
 
@@ -28,7 +27,7 @@ def magics():
 
 @accident(7, stopped=["EOFError"])
 def asks_for_input():
-    """`input()` waits for a keyboard that is not there."""
+    """`input()` needs a keyboard."""
     return with_cell("name = input('Your name? ')")
 
 
@@ -61,9 +60,9 @@ def waits_for_an_hour():
     return with_cell("import time\ntime.sleep(3600)")
 
 
-@accident(4, told={"dice_score": "no answer within 2 s"})
+@accident(4, diagnosed={"dice_score": "no answer within 2 s"})
 def answer_without_end():
-    """The answer itself never comes to an end."""
+    """The answer itself never ends."""
     return notebook(RIGHT | {"dice_score": f"{HEAD}\n    while True:\n        pass"})
 
 
@@ -81,7 +80,7 @@ def ends_the_kernel():
 
 @accident(7)
 def other_folder():
-    """The working folder is changed, to one where nothing of the lesson lies."""
+    """The working folder is changed to one without the lesson's files."""
     return with_cell("import os\nos.makedirs('data', exist_ok=True)\nos.chdir('/tmp')")
 
 
@@ -96,14 +95,14 @@ def package_missing():
     stopped=[
         "'albumentationz' (line 1); the lines below did not run: import torch; from segcourse import check"
     ],
-    told={
+    diagnosed={
         "dice_score": "NameError: name 'torch' is not defined",
         "iou_per_class": "NameError: name 'torch' is not defined",
         "mean_iou": "NameError: name 'torch' is not defined",
     },
 )
 def package_missing_above_the_imports():
-    """The same in the cell of the imports: what stood below it is lost, and that is said."""
+    """The same in the cell of the imports: the lines below it are lost, and that is reported."""
     made = notebook(RIGHT)
     made.cells[IMPORTS].source = "import albumentationz as A\n" + made.cells[IMPORTS].source
     return made
@@ -111,13 +110,13 @@ def package_missing_above_the_imports():
 
 @accident(7, stopped=["FileNotFoundError"])
 def own_file():
-    """A picture that lies on the student's desk."""
+    """A file that only the student has."""
     return with_cell("text = open('C:/Users/me/my_data.csv').read()")
 
 
 @accident(7)
 def seeds_and_precision():
-    """Seeds, default precision, warnings as errors: what is global in Python is no matter of the mark."""
+    """Seeds, default precision, warnings as errors: global settings do not change the mark."""
     return with_cell(
         "import warnings, random\nimport numpy as np\nwarnings.simplefilter('error')\nnp.seterr(all='raise')",
         "random.seed(1)\nnp.random.seed(1)\ntorch.manual_seed(1)\ntorch.set_default_dtype(torch.float64)",
@@ -126,7 +125,7 @@ def seeds_and_precision():
 
 @accident(7, stopped=["the cell that begins “model = torch.nn.Linear(2, 2).to('cuda')”: "])
 def asks_for_a_gpu():
-    """A model is sent to a GPU that is not there; the answers do not need it."""
+    """A model is moved to a GPU that does not exist; the answers do not need it."""
     return with_cell("model = torch.nn.Linear(2, 2).to('cuda')")
 
 
@@ -136,7 +135,7 @@ def default_device_is_a_gpu():
     return with_cell("torch.set_default_device('cuda')")
 
 
-@accident(4, told={"dice_score": "your code stops with "})
+@accident(4, diagnosed={"dice_score": "your code stops with "})
 def answer_on_a_gpu():
     """The answer itself sends its inputs to a GPU."""
     return notebook(RIGHT | {"dice_score": RIGHT["dice_score"].replace(".bool()", ".bool().cuda()")})
@@ -152,7 +151,7 @@ def everything_reset():
 
 @accident(7)
 def run_in_an_odd_order():
-    """Cells have run twice, backwards, and the last one was interrupted; only what they say counts."""
+    """Cells were run twice and backwards, and the last one was interrupted; only their source counts."""
     made = notebook(RIGHT)
     for number, cell in enumerate(made.cells[IMPORTS:]):
         cell.execution_count = 40 - 3 * number

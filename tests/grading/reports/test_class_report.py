@@ -95,7 +95,7 @@ def test_the_summary_counts_everyone(course):
     )
 
 
-def test_shares_and_item_rest_are_what_numpy_says(course):
+def test_shares_and_item_rest_agree_with_numpy(course):
     found = {(q.exercise, q.group): q for q in class_statistics.questions(read_class(course, LESSON))}
     assert list(found)[:3] == [("dice_score", None), ("dice_score", "single"), ("dice_score", "empty")]
     assert found["dice_score", None].passed == 0.4  # s00 s01 s02 s08
@@ -126,7 +126,7 @@ def test_variants_of_a_misconception_are_one_cause_counted_apart(course):
     ]
 
 
-def test_the_page_says_what_submissions_ran_in(course):
+def test_the_page_names_the_sandbox(course):
     assert "sandbox: bubblewrap</p>" in class_report.page(class_report.build(course, LESSON))
     trusted = replace(result("w_trusted", verdict("dice_score", 1, 1)), isolation="none")
     record(course.root, trusted)
@@ -134,7 +134,7 @@ def test_the_page_says_what_submissions_ran_in(course):
     assert "Graded without a sandbox</b> (--trust-submissions): <bdi>w_trusted</bdi>." in page
 
 
-def test_the_page_says_who_could_not_be_graded_and_why(course):
+def test_the_page_lists_submissions_that_could_not_be_graded(course):
     page = class_report.page(class_report.build(course, LESSON))
     assert "The file is empty." in page
     assert "it has not been graded yet" in page.replace("It has", "it has")
@@ -206,7 +206,7 @@ def test_nothing_from_a_submission_runs(tmp_path):
     assert names == {"'=1+1", "'@refused", long}
 
 
-def test_a_class_of_nobody_and_of_one(tmp_path):
+def test_an_empty_class_and_a_class_of_one(tmp_path):
     course = Course.open(tmp_path)
     empty = class_report.build(course, LESSON)
     assert empty.summary == "0 handed in."
@@ -277,7 +277,7 @@ def test_pseudonyms_stay_and_hide_who_is_meant(course):
     assert len({e.student for e in made.records.entries}) == 13
 
 
-def test_the_worth_a_look_is_found_and_short_answers_are_not(course):
+def test_identical_answers_are_flagged_and_short_ones_are_not(course):
     source = (
         "def dice_score(prediction, target):\n    overlap = (prediction & target).sum((-2, -1))\n"
         "    total = prediction.sum((-2, -1)) + target.sum((-2, -1))\n    twice = 2 * overlap.double()\n"
@@ -294,7 +294,7 @@ def test_the_worth_a_look_is_found_and_short_answers_are_not(course):
 
 
 @pytest.mark.parametrize("name", exercises.names())
-def test_the_librarys_own_text_is_known_again(name):
+def test_the_librarys_own_text_is_recognised(name):
     source = inspect.getsource(exercises.get(name).answer)
     one_statement = flags.statements_and_words(source)[0] == 2  # the signature, and one line below it
     changed = "%%time\n# mine\n" + source.replace("    ", "\t").replace('"""', "'''") + "\n!ls\n"
@@ -304,7 +304,7 @@ def test_the_librarys_own_text_is_known_again(name):
     assert not flags.is_from_library(name, "def f(:")
 
 
-def test_a_class_report_names_whoever_handed_in_the_librarys_text(course):
+def test_the_report_lists_students_who_handed_in_the_librarys_text(course):
     source = inspect.getsource(exercises.get("dice_score").answer)
     for student, text in {"s00": source, "s01": "def dice_score(p, t):\n    return 1"}.items():
         cell = {"cell_type": "code", "metadata": {"nbgrader": {"grade_id": "dice_score"}}, "source": text}
@@ -316,7 +316,7 @@ def test_a_class_report_names_whoever_handed_in_the_librarys_text(course):
     assert class_report.build(course, LESSON, hide_names=True).library["dice_score"] != ["s00"]
 
 
-def test_a_notebook_that_asks_another_process_is_named(course):
+def test_a_notebook_that_asks_another_process_is_listed(course):
     asks = "import subprocess\nsubprocess.run(['python', '-c', 'import segcourse'])"
     for student, text in {"s00": asks, "s01": "# subprocess, in a comment\nmodel.eval()"}.items():
         path = course.root / "autograded" / student / LESSON / f"{LESSON}.ipynb"
@@ -327,7 +327,7 @@ def test_a_notebook_that_asks_another_process_is_named(course):
 
 
 @pytest.mark.parametrize("name", ["00_start_here", "03_unet", "05_losses_metrics"])
-def test_no_lesson_uses_what_is_worth_a_look(name):
+def test_no_lesson_uses_unusual_words(name):
     notebook = json.loads((lessons.find(name) / f"{name}.ipynb").read_text())
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert not flags.UNUSUAL_WORDS & set().union(
@@ -362,7 +362,7 @@ def test_an_instructors_own_tests_and_borrowed_answers_are_marked(tmp_path):
     assert "asked to write their own" in page
 
 
-def test_the_command_says_where_the_report_is(course):
+def test_the_command_prints_the_reports_path(course):
     done = CliRunner().invoke(cli.app, ["report", LESSON, "--course", str(course.root), "--pages"])
     assert done.exit_code == 0, done.output
     assert (course.root / "reports" / LESSON / "index.html").is_file()

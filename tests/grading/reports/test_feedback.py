@@ -36,12 +36,12 @@ def words(page: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
 
 
-def test_each_group_says_what_it_asks_and_its_share_of_the_lessons_points(course):
-    said = words(feedback.page(course, result()))
+def test_each_group_shows_examples_and_its_share_of_the_points(course):
+    text = words(feedback.page(course, result()))
     # four groups of one point each, worth 8 points in this lesson
-    assert re.search(r"✗ (&nbsp;)? ?small masks: 0 of 2", said)
-    assert "absent classes: 0 of 2 (for example: classes 2 and 3 are absent;" in said
-    assert "your matrix is transposed" in said
+    assert re.search(r"✗ (&nbsp;)? ?small masks: 0 of 2", text)
+    assert "absent classes: 0 of 2 (for example: classes 2 and 3 are absent;" in text
+    assert "your matrix is transposed" in text
 
 
 def test_the_smallest_case_is_drawn_without_a_picture_file(course):
@@ -62,17 +62,17 @@ def test_the_score_is_the_gradebooks(course):
     )
     made = result(tests=(InstructorCell("essay", None, 5.0, "to be graded by hand", "answer"),))
     page = feedback.page(course, made, Marks(cells, penalty=1.5))
-    said = words(page)
+    text = words(page)
     by_dice = made.points["dice_score"]
-    assert f"{by_dice + 7 - 1.5:.3g} of 16 points" in said
-    assert f"{by_dice:.3g} automatic, 7 by hand, minus 1.5 for late submission." in said
-    assert "4 of 8 wrong; points given by hand (automatic: 0)" in said
-    assert "essay 3 of 5 your answer" in said
-    assert "You understood it: half the points." in said
+    assert f"{by_dice + 7 - 1.5:.3g} of 16 points" in text
+    assert f"{by_dice:.3g} automatic, 7 by hand, minus 1.5 for late submission." in text
+    assert "4 of 8 wrong; points given by hand (automatic: 0)" in text
+    assert "essay 3 of 5 your answer" in text
+    assert "You understood it: half the points." in text
     assert "&lt;b&gt;Well&lt;/b&gt; argued." in page
 
 
-def test_grading_again_and_the_report_write_what_was_given_by_hand(lessons, tmp_path):
+def test_regrading_and_the_report_show_points_given_by_hand(lessons, tmp_path):
     with Session(LESSON, tmp_path, lessons=lessons, trust=True) as session:
         verdict = exercises.assess("mean_iou", exercises.get("mean_iou").misconceptions[0].wrong)
         points = {"dice_score": 0.0, "iou_per_class": 0.0, "mean_iou": 1.0}
@@ -90,29 +90,29 @@ def test_grading_again_and_the_report_write_what_was_given_by_hand(lessons, tmp_
     assert "1.5 of 7 points 0 automatic, 1.5 by hand" in words(page.read_text())
 
 
-def test_a_score_that_waits_for_a_person_says_so(course):
+def test_a_score_that_is_not_complete_says_so(course):
     cells = (Mark("check_confusion_matrix", 8.0, 0.0), Mark("check_dice_score", 3.0, 2.0))
     essay = (Mark("essay", 5.0, review=True),)
     made = result(tests=(InstructorCell("essay", None, 5.0, "to be graded by hand", "answer"),))
-    said = words(feedback.page(course, made, Marks(cells + essay)))
-    assert "2 of 16 points so far" in said
-    assert "Your instructor will grade up to 5 more points by hand" in said
-    assert "essay – of 5 your answer, not graded yet" in said
+    text = words(feedback.page(course, made, Marks(cells + essay)))
+    assert "2 of 16 points so far" in text
+    assert "Your instructor will grade up to 5 more points by hand" in text
+    assert "essay – of 5 your answer, not graded yet" in text
 
 
-def test_a_refusal_is_no_zero_unless_a_person_gave_points(course):
+def test_a_refusal_is_not_a_zero_unless_a_person_gave_points(course):
     refused = Result("ada", LESSON, max_points=MAX, refusal="the file is empty; hand it in again.")
     waiting = tuple(Mark(f"check_{name}", most, review=True) for name, most in MAX.items())
     status = f"could not be graded: {refused.refusal}"
     for marks in (None, Marks(waiting, status=status)):
-        said = words(feedback.page(course, refused, marks))
-        assert "no score yet" in said
-        assert "The file is empty; hand it in again." in said
-        assert not re.search(r"\d of \d", said)
+        text = words(feedback.page(course, refused, marks))
+        assert "no score yet" in text
+        assert "The file is empty; hand it in again." in text
+        assert not re.search(r"\d of \d", text)
     by_hand = tuple(Mark(f"check_{name}", most, None, 1.0) for name, most in MAX.items())
-    said = words(feedback.page(course, refused, Marks(by_hand, status="graded")))
-    assert "2 of 11 points" in said
-    assert "2 by hand" in said
+    text = words(feedback.page(course, refused, Marks(by_hand, status="graded")))
+    assert "2 of 11 points" in text
+    assert "2 by hand" in text
 
 
 def test_an_instructors_own_tests_are_marked_as_such(course):
@@ -120,10 +120,10 @@ def test_an_instructors_own_tests_are_marked_as_such(course):
         InstructorCell("adds_up", 1.0, 2.0, "partial credit"),
         InstructorCell("late", None, 1.0, "the run ended before"),
     )
-    said = words(feedback.page(course, result(tests=own)))
-    assert "Your instructor's own tests Run inside your notebook" in said.replace("&#39;", "'")
-    assert "adds_up: 1 of 2 points Partial credit" in said
-    assert "late: not graded yet The run ended before" in said
+    text = words(feedback.page(course, result(tests=own)))
+    assert "Your instructor's own tests Run inside your notebook" in text.replace("&#39;", "'")
+    assert "adds_up: 1 of 2 points Partial credit" in text
+    assert "late: not graded yet The run ended before" in text
 
 
 def test_nothing_on_the_page_runs(course):

@@ -1,4 +1,4 @@
-"""Docker as the wall: its command line, a class graded through it, and nothing left behind.
+"""Docker as the backend: its command line, a class graded through it, and nothing left behind.
 
 No test here needs an engine, and none proves that one holds: fake_docker.py stands in for its program.
 """
@@ -54,7 +54,7 @@ def test_a_container_has_every_limit_and_nothing_of_the_instructors(engine):
     assert {Path(mount[1]).name for mount in mounts} <= {"segcourse", "datasets"}
     assert all("nosuid,nodev,size=" in disk and disk.endswith("mode=1777") for disk in flags["--tmpfs"])
     assert not {"--privileged", "--volume", "--device", "--cap-add"} & flags.keys()
-    # Docker's client adds the proxies of its settings, passwords included, unless it is told otherwise
+    # Docker's client adds the proxies of its settings, passwords included, unless they are overridden
     assert {"HTTPS_PROXY=", "https_proxy=", "NO_PROXY="} <= set(flags["--env"])
 
 
@@ -86,7 +86,7 @@ def test_a_class_is_graded_through_docker(engine, lessons, tmp_path, monkeypatch
     assert not list(engine.iterdir())
 
 
-def test_what_is_stopped_from_outside_leaves_no_container(engine):
+def test_a_run_that_is_stopped_from_outside_leaves_no_container(engine):
     answer = "import torch\ndef iou_per_class(matrix):\n    return torch.zeros(1 << 20)"
     steps = [{"cell": answer}, {"check": "iou_per_class"}, {"cell": "while True: pass"}]
     done = runner.run({"seed": 1, "steps": steps}, Limits(record_mb=1))
@@ -132,7 +132,9 @@ def test_a_living_graders_containers_are_left_alone(engine):
         ("FAKE_DOCKER_VERSIONS", "numpy 1.0\ntorch 1.0", "image has numpy 1.0, but this machine has"),
     ],
 )
-def test_what_does_not_work_is_said_in_a_sentence(engine, monkeypatch, variable, value, sentence):
+def test_a_docker_that_does_not_work_is_reported_in_a_sentence(
+    engine, monkeypatch, variable, value, sentence
+):
     monkeypatch.setenv(variable, value)
     with pytest.raises(backend.NoSandboxError, match=f"bubblewrap.*{sentence}.*--trust-submissions"):
         backend.choose()

@@ -96,10 +96,10 @@ for process in filter(str.isdigit, os.listdir("/proc")):
 
 
 @pytest.mark.sandbox
-@pytest.mark.parametrize("warm", [True, False])
-def test_job_and_record_are_out_of_reach(monkeypatch, warm):
+@pytest.mark.parametrize("fork_server", [True, False])
+def test_job_and_record_are_out_of_reach(monkeypatch, fork_server):
     """Neither the supervisor's nor bubblewrap's own processes lend them to a cell."""
-    if not warm:
+    if not fork_server:
         monkeypatch.setattr(runner, "fork_server_works", lambda imports: False)
     done = run(
         "import os", READS, WRITES, "print('mine')", RIGHT["mean_iou"], "iou_per_class", "print('end')"
@@ -113,9 +113,9 @@ def test_job_and_record_are_out_of_reach(monkeypatch, warm):
 
 
 @pytest.mark.sandbox
-def test_what_a_cell_says_in_place_of_bubblewrap_is_plain_text():
-    said = "open('/proc/1/fd/2', 'w').write(chr(27) + '[31mforged' + chr(0x202e))"
-    done = run(f"{said}\nimport os, time; time.sleep(0.5); os.kill(-1, 9)")
+def test_a_message_that_a_cell_forges_for_bubblewrap_is_plain_text():
+    forged = "open('/proc/1/fd/2', 'w').write(chr(27) + '[31mforged' + chr(0x202e))"
+    done = run(f"{forged}\nimport os, time; time.sleep(0.5); os.kill(-1, 9)")
     assert done.ended.startswith("the sandbox stopped before the notebook began")
     assert done.ended.isprintable()
 
@@ -147,10 +147,10 @@ print("filtered", len(states) > 2, {state.split("Seccomp:")[1].split()[0] for st
 
 @pytest.mark.sandbox
 @pytest.mark.skipif(not seccomp.filter_program(), reason="no table of system calls for this machine")
-@pytest.mark.parametrize("warm", [True, False])
-def test_no_process_inside_may_change_rights_or_hide_memory(monkeypatch, warm):
+@pytest.mark.parametrize("fork_server", [True, False])
+def test_no_process_inside_may_change_rights_or_hide_memory(monkeypatch, fork_server):
     """A running program is a file of the host's, and where it is the instructor's, so are its rights."""
-    if not warm:
+    if not fork_server:
         monkeypatch.setattr(runner, "fork_server_works", lambda imports: False)
     loader = "from torch.utils.data import DataLoader\nprint(len([*DataLoader(range(8), num_workers=2)]))"
     steps = by_step(run(FORBIDDEN, loader))
@@ -167,8 +167,8 @@ def test_no_process_inside_may_change_rights_or_hide_memory(monkeypatch, warm):
 
 
 @pytest.mark.sandbox
-def test_who_has_gone_in_leaves_nothing_that_waits_for_ever(monkeypatch):
-    """In a container, nobody may be there to see to orphans."""
+def test_a_process_that_joined_a_sandbox_leaves_no_zombie(monkeypatch):
+    """In a container, there may be no process that reaps orphans."""
     entered, fork = [], ForkServer.spawn
     monkeypatch.setattr(ForkServer, "spawn", lambda *given: entered.append(fork(*given)) or entered[-1])
     if not runner.fork_server_works():
@@ -218,7 +218,7 @@ def test_loops_crashes_and_kills_cost_their_own_cell_only():
 
 
 @pytest.mark.sandbox
-def test_an_observer_that_ends_before_it_begins_is_not_started_without_end():
+def test_an_observer_that_ends_before_it_begins_is_not_restarted_forever():
     done = run("import os, torch\nos.setpgid = None", RIGHT["iou_per_class"], "iou_per_class", "print('on')")
     assert {record["error"] for record in seen(done, 2)} == {"crash"}
     assert by_step(done)[3]["printed"] == "on\n"
@@ -246,7 +246,7 @@ def test_memory_processes_output_and_records_are_bounded():
 
 
 @pytest.mark.sandbox
-def test_what_prints_magics_await_and_input_do():
+def test_printing_magics_await_and_input():
     done = run(
         "1 + 1",
         "%pip install x",
@@ -278,7 +278,7 @@ def programs(monkeypatch, tmp_path, backends_untested):
 
 
 @pytest.mark.sandbox
-def test_a_warm_process_that_nobody_waits_for_ends_in_silence():
+def test_a_fork_server_without_a_client_ends_silently():
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.close()  # a grader that found everything graded has ended long before PyTorch is imported
     with theirs:
@@ -287,7 +287,7 @@ def test_a_warm_process_that_nobody_waits_for_ends_in_silence():
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-def test_without_any_isolation_it_refuses_in_a_sentence(programs):
+def test_without_a_backend_it_refuses_in_a_sentence(programs):
     programs()
     with pytest.raises(backend.NoSandboxError, match=r"apt install bubblewrap.*Docker.*--trust-submissions"):
         run("1")
@@ -301,7 +301,7 @@ def test_this_python_may_lie_below_a_folder_that_the_sandbox_empties():
     assert last_empty < command.index("--ro-bind")
 
 
-def test_a_bubblewrap_that_fails_is_told_with_its_reason(programs):
+def test_a_bubblewrap_that_fails_is_reported_with_its_reason(programs):
     programs(bwrap="echo 'bwrap: No permissions to create new namespace' >&2; exit 1")
     with pytest.raises(backend.NoSandboxError, match="No permissions to create new namespace"):
         run("1")

@@ -19,7 +19,7 @@ def put_back():
     restore()
 
 
-def test_names_bodies_classes_and_objects_are_back(put_back):
+def test_names_bodies_classes_and_objects_are_restored(put_back):
     restore, exercise, answer = put_back
     draw, observe, body, look = engine.draw, engine.observe, engine.observe.__code__, exercise.observe
     own, defaults = own_work.OwnWork.observe, observations.clip.__defaults__
@@ -46,7 +46,7 @@ def test_names_bodies_classes_and_objects_are_back(put_back):
     assert engine.observe(exercise, exercise.answer, engine.draw(exercise)[0]) == shown
 
 
-def test_nobody_traces_any_more(put_back):
+def test_tracing_has_ended(put_back):
     restore, *_ = put_back
     before = sys.gettrace(), sys.getprofile()
     try:

@@ -1,4 +1,4 @@
-"""Who belongs to a sandbox, and what is done about those who take too much."""
+"""Which processes belong to a sandbox, and what happens if they use too much."""
 
 import contextlib
 import subprocess
@@ -10,15 +10,13 @@ from segcourse.grading.sandbox import watchdog
 from segcourse.grading.sandbox.limits import Limits
 from segcourse.grading.sandbox.watchdog import SandboxProcess
 
-# a child that nobody may look into (PR_SET_DUMPABLE, prctl(2)), in a session of its own
+# a child that no other process may inspect (PR_SET_DUMPABLE, prctl(2)), in a session of its own
 HIDES = "import ctypes, os, time; os.setsid(); ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); print(1, flush=True); "
 
 
 @contextlib.contextmanager
-def gone_in(code: str, lines: int):
-    """A sandbox's first program, and a process that has gone in, is no child of that, and has printed so many
-    lines.
-    """
+def joined_sandbox(code: str, lines: int):
+    """Yield a sandbox with a second process, which joined it later and has printed `lines` lines."""
     program = SandboxProcess(["sleep", "60"])
     inside = subprocess.Popen(["python3", "-c", code], stdout=subprocess.PIPE)
     for _ in range(lines):
@@ -36,7 +34,7 @@ def gone_in(code: str, lines: int):
 
 
 def until(done) -> None:
-    """Wait for the kernel to come to it; what follows tells whether it has."""
+    """Wait until `done()`, or for ten seconds."""
     deadline = time.monotonic() + 10
     while not done() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -46,9 +44,9 @@ def states(*processes: psutil.Process) -> list[str]:
     return [process.status() for process in processes]
 
 
-def test_who_hides_is_seen_counted_and_made_to_go_on():
+def test_a_hidden_process_is_counted_and_resumed():
     code = f"import os\nif os.fork():\n    import time; time.sleep(60)\nelse:\n    {HIDES}time.sleep(60)"
-    with gone_in(code, lines=1) as entered:
+    with joined_sandbox(code, lines=1) as entered:
         (hidden,) = psutil.Process(entered.entered_pid).children()
         roots = watchdog._root_processes(entered)
         assert watchdog._all_processes(roots) == {psutil.Process(entered.entered_pid), hidden}
@@ -60,12 +58,12 @@ def test_who_hides_is_seen_counted_and_made_to_go_on():
         assert watchdog._enforce(roots, Limits(processes=1)) == "it started more than 1 processes"
 
 
-def test_whoever_takes_too_much_is_ended_but_never_the_keepers():
+def test_the_largest_process_is_ended_but_never_the_trusted_ones():
     fork = "import os, time\nfor _ in range(2):\n    if not os.fork():\n        break\n    time.sleep(0.1)\n"
-    with gone_in(fork + "print(1, flush=True)\ntime.sleep(60)", lines=3) as entered:
+    with joined_sandbox(fork + "print(1, flush=True)\ntime.sleep(60)", lines=3) as entered:
         roots = watchdog._root_processes(entered)
-        family = watchdog._all_processes(roots)
-        first, second = sorted(family - set(roots), key=lambda process: process.pid)
+        processes = watchdog._all_processes(roots)
+        first, second = sorted(processes - set(roots), key=lambda process: process.pid)
         assert watchdog._trusted_processes(roots) == [roots[1], first]
         watchdog._enforce(roots, Limits(memory_gb=0.001))
         until(lambda: second.status() == psutil.STATUS_ZOMBIE)
@@ -75,7 +73,7 @@ def test_whoever_takes_too_much_is_ended_but_never_the_keepers():
         assert states(*watchdog._trusted_processes(roots), second) == kept
 
 
-def test_what_has_ended_has_no_family():
+def test_an_ended_sandbox_has_no_processes():
     program = SandboxProcess(["true"])
     program.wait()
     program.entered_pid = program.pid

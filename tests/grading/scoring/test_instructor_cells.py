@@ -9,10 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from grading_class import LESSON, POINTS, STUBS, as_bytes, gradebook, hand_in
-from nbformat.v4 import new_code_cell, new_notebook
-from nbgrader import utils
-from nbgrader.api import Gradebook
-from own_tests_class import (
+from instructor_class import (
     ANSWERS,
     SECRET,
     TESTS,
@@ -22,6 +19,9 @@ from own_tests_class import (
     lesson_with_own_cells,
     submissions,
 )
+from nbformat.v4 import new_code_cell, new_notebook
+from nbgrader import utils
+from nbgrader.api import Gradebook
 from repository import make, nbgrader
 
 from segcourse.errors import SegcourseError
@@ -68,11 +68,11 @@ def own_lesson(repository):
     return read_lesson(repository / "lessons" / LESSON / f"{LESSON}.ipynb")
 
 
-def test_what_students_get_holds_no_secret_and_every_stub(repository):
+def test_the_released_lesson_has_all_stubs_and_no_secrets(repository):
     released = _released(repository)
-    said = "\n".join(cell.source for cell in released.cells)
+    text = "\n".join(cell.source for cell in released.cells)
     for secret in (SECRET, "0.775", "2J", "Two points", "model answer", "BEGIN", "END"):
-        assert secret not in said
+        assert secret not in text
     assert {name: find(released, name).source for name in POINTS} == STUBS
     assert find(released, "hidden").source == TESTS["hidden"].partition("\n### BEGIN")[0]
     assert find(released, "essay").source == "Why is Dice above IoU?\n\nYOUR ANSWER HERE"
@@ -124,7 +124,7 @@ def test_a_test_comes_from_the_instructor_once_and_below_what_it_tests(repositor
         ([4], 4, "passed"),  # as nbgrader: whatever else a cell shows is no verdict
     ],
 )
-def test_the_last_line_of_a_test_is_its_points_only_if_it_can_be(own_lesson, value, points, says):
+def test_the_last_line_of_a_test_gives_its_points_if_it_is_valid(own_lesson, value, points, says):
     submission = recognise(as_bytes(lesson_with_own_cells()), own_lesson)
     place = next(i for i, cell in enumerate(submission.cells) if cell.grade_id == "partial")
     events = Events([{"step": 0, "status": "ran", "value": value}], [place])
@@ -133,7 +133,7 @@ def test_the_last_line_of_a_test_is_its_points_only_if_it_can_be(own_lesson, val
     assert test.says.startswith(says)
 
 
-def test_a_test_that_was_never_reached_asks_for_a_person(repository, own_lesson):
+def test_a_test_that_was_never_reached_is_graded_by_hand(repository, own_lesson):
     submission = recognise(as_bytes(_released(repository)), own_lesson)
     tests = instructor_cells.score(own_lesson, submission, Events([], []))
     assert [test.points for test in tests] == [None, None, None, 0, None]
@@ -141,7 +141,7 @@ def test_a_test_that_was_never_reached_asks_for_a_person(repository, own_lesson)
 
 
 @pytest.mark.sandbox
-def test_everyone_gets_what_the_tests_say(graded):
+def test_the_instructors_tests_give_the_right_points(graded):
     got = {student: tuple(test.points for test in graded[student].tests[:3]) for student in graded}
     expected = {student: points for student, (_, points) in ANSWERS.items()}
     expected |= dict.fromkeys(("deleted", "doubled", "above"), (2, 3, 4))
@@ -159,7 +159,7 @@ def test_everyone_gets_what_the_tests_say(graded):
 
 
 @pytest.mark.sandbox
-def test_answers_and_tasks_wait_for_a_person_unless_nothing_was_written(graded):
+def test_answers_and_tasks_are_graded_by_hand_unless_they_are_unchanged(graded):
     read = {student: {test.grade_id: test for test in graded[student].tests[3:]} for student in graded}
     assert {read[student]["project"].points for student in graded} == {None}
     waiting = {student for student in graded if read[student]["essay"].points is None}
@@ -169,7 +169,7 @@ def test_answers_and_tasks_wait_for_a_person_unless_nothing_was_written(graded):
 
 
 @pytest.mark.sandbox
-def test_the_gradebook_says_the_same(repository, graded):
+def test_the_gradebook_agrees(repository, graded):
     with gradebook(repository / "grading") as book:
         for student, result in graded.items():
             submission = book.find_submission(LESSON, student)
@@ -184,7 +184,7 @@ def test_the_gradebook_says_the_same(repository, graded):
 
 
 @pytest.mark.sandbox
-def test_formgrader_sees_hidden_tests_and_the_student_s_page_does_not(repository, graded):
+def test_formgrader_shows_hidden_tests_and_the_students_page_does_not(repository, graded):
     course = repository / "grading"
     shown = nbformat.read(course / "autograded" / "first_class" / LESSON / f"{LESSON}.ipynb", as_version=4)
     assert find(shown, "hidden").source == TESTS["hidden"]
@@ -231,7 +231,7 @@ def test_a_hidden_test_cannot_be_read_before_its_turn_nor_in_the_history_after_i
 
 
 @pytest.mark.sandbox
-def test_a_lesson_may_have_an_instructor_s_tests_alone(tmp_path):
+def test_a_lesson_may_have_only_an_instructors_tests(tmp_path):
     made = new_notebook(
         cells=[
             new_code_cell("import torch\n\nfrom segcourse import check", id="imports"),
@@ -281,7 +281,7 @@ def test_a_gradebook_with_other_points_is_not_written_to(repository, own_lesson)
 
 @pytest.mark.sandbox
 @pytest.mark.slow
-def test_nbgrader_s_own_commands_agree(repository, graded, tmp_path):
+def test_nbgraders_own_commands_agree(repository, graded, tmp_path):
     root = shutil.copytree(repository, tmp_path / "copy")
     course = root / "grading"
     nbgrader(root, "autograde", LESSON, "--student", "[rf]*", "--force")

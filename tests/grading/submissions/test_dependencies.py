@@ -44,7 +44,7 @@ def folder(tmp_path):
         ("def mean_iou(masks):\n    return iou_per_class(masks).nanmean()", set()),  # its own masks
         ("def mean_iou(matrix):\n    return matrix.shares / settings['scale']", {5, 6}),
         ("def mean_iou(matrix, all=shares):\n    return 0", {0, 1, 2, 3}),
-        ("def mean_iou(matrix)\n    return settings", {5, 6}),  # whoever reads it stumbles; the words remain
+        ("def mean_iou(matrix)\n    return settings", {5, 6}),  # a syntax error: its words are still read
         ("mean_iou = lambda masks, shares=None: sum(x for x in masks)", set()),
     ],
 )
@@ -67,7 +67,7 @@ def test_what_a_student_changed_or_added_runs(folder):
 
 @pytest.mark.sandbox
 def test_a_guess_that_was_wrong_costs_a_second_run_and_no_points(folder, tmp_path):
-    """eval hides the name from whoever reads words; the error names it."""
+    """`eval` hides the name in a string, but the error shows it."""
     hidden = (
         "def mean_iou(matrix):\n    return eval('settings')['scale'] / 2 * iou_per_class(matrix).nanmean()"
     )

@@ -55,7 +55,7 @@ def says(findings, what):
     return next(finding.says for finding in findings if finding.what == what)
 
 
-def test_an_untouched_lesson_is_allowed_and_said(student):
+def test_an_untouched_lesson_is_a_note(student):
     findings = preview.findings(student(lambda cells: None))
     assert states(findings) == {"Notebook": "ok", "dice_score": "note", "mean_iou": "note"}
     assert says(findings, "dice_score") == f"not started, {exercises.get('dice_score').points} points."
@@ -93,8 +93,8 @@ def test_a_stubs_line_above_the_answer_is_named(student):
     def forget(cells):
         cells[1].source = "def dice_score(prediction, target):\n    raise NotImplementedError\n    return 1.0"
 
-    said = says(preview.findings(student(forget)), "dice_score")
-    assert "(line 2) is still there above your code" in said
+    sentence = says(preview.findings(student(forget)), "dice_score")
+    assert "(line 2) is still there above your code" in sentence
 
 
 def test_another_name_is_a_problem_with_both_names(student):
@@ -111,7 +111,7 @@ def test_a_deleted_exercise_is_a_problem(student):
     assert states(findings)["mean_iou"] == "problem"
 
 
-def test_an_edited_check_is_said(student):
+def test_an_edited_check_is_reported(student):
     def cheat(cells):
         cells[2].source = "print('all right')"
 
@@ -140,7 +140,7 @@ def test_a_notebook_under_another_name_is_recognised(student):
     ("data", "sentence"),
     [(b"", "empty"), (b"%PDF-1.7", "PDF"), (b'{"cells": [', "damaged"), (b'{"cells": []}', "exercise")],
 )
-def test_what_is_no_notebook_of_the_course_is_one_problem(course, tmp_path, data, sentence):
+def test_a_file_that_is_not_a_notebook_of_the_course_is_one_problem(course, tmp_path, data, sentence):
     path = tmp_path / "x.ipynb"
     path.write_bytes(data)
     [finding] = preview.findings(path)

@@ -47,7 +47,7 @@ def test_a_sound_notebook_needs_no_repair(lesson):
     assert not submission.missing
 
 
-def test_untouched_stubs_are_known_as_such(lesson):
+def test_untouched_stubs_are_recognised(lesson):
     assert recognise(as_bytes(notebook()), lesson).untouched == set(POINTS)
     assert recognise(as_bytes(notebook({"mean_iou": RIGHT["mean_iou"]})), lesson).untouched == {
         "dice_score",
@@ -55,14 +55,14 @@ def test_untouched_stubs_are_known_as_such(lesson):
     }
 
 
-def test_cells_without_labels_are_found_by_what_they_say(lesson):
+def test_cells_without_labels_are_recognised_by_their_content(lesson):
     submission = recognise(as_bytes(stripped(notebook(RIGHT))), lesson)
     assert roles(submission) == WHOLE  # the demonstration is skipped too, though its tag is gone
     assert [cell.grade_id for cell in submission.cells if cell.role == "exercise"] == list(POINTS)
     assert "6 cell(s) had lost their nbgrader labels" in submission.repairs[0]
 
 
-def test_of_two_answers_the_last_counts_and_its_check_comes_after_it(lesson):
+def test_the_last_of_two_answers_counts_and_its_check_follows_it(lesson):
     made = notebook(RIGHT | {"dice_score": IOU_FOR_DICE})
     made.cells.append(new_code_cell(RIGHT["dice_score"]))
     submission = recognise(as_bytes(made), lesson)
@@ -81,7 +81,7 @@ def test_duplicated_cells_become_one(lesson):
     assert "the check of dice_score appeared 2 times and was kept once" in submission.repairs
 
 
-def test_a_missing_check_is_put_back_and_a_changed_one_replaced(lesson):
+def test_a_missing_check_is_restored_and_a_changed_one_replaced(lesson):
     made = notebook(RIGHT)
     made.cells[5].source = "pass  # no check, please"
     del made.cells[3]
@@ -95,7 +95,7 @@ def test_a_missing_check_is_put_back_and_a_changed_one_replaced(lesson):
     )
 
 
-def test_a_missing_exercise_is_said(lesson):
+def test_a_missing_exercise_is_reported(lesson):
     made = notebook(RIGHT)
     del made.cells[2:4]
     submission = recognise(as_bytes(made), lesson)
@@ -174,7 +174,7 @@ def test_format_3_is_converted(lesson):
         (b"0" * 5000, "not a Jupyter notebook"),
     ],
 )
-def test_what_is_no_notebook_is_refused_in_a_sentence(lesson, data, sentence):
+def test_a_file_that_is_not_a_notebook_is_refused_in_a_sentence(lesson, data, sentence):
     with pytest.raises(Refused, match=sentence):
         recognise(data, lesson)
 
@@ -192,7 +192,7 @@ def test_another_lessons_notebook_is_named(lesson, tmp_path):
         recognise(other, lesson)
 
 
-def test_broken_cells_are_left_out(lesson):
+def test_broken_cells_are_skipped(lesson):
     made = json.loads(as_bytes(notebook(RIGHT)))
     made["cells"] += [None, {"cell_type": "code", "source": 5}, {"cell_type": "poem", "source": ""}]
     made["cells"].append(
@@ -203,7 +203,7 @@ def test_broken_cells_are_left_out(lesson):
     assert submission.cells[-1].source == "'?'"
 
 
-def test_a_renamed_notebook_is_taken_if_it_is_the_only_one(tmp_path):
+def test_a_renamed_notebook_is_graded_if_it_is_the_only_one(tmp_path):
     path = hand_in(tmp_path, "ada", b"x", "Copy of 05 (1).ipynb")
     data, repairs = find_notebook(path.parent, LESSON, 50)
     assert data == b"x"

@@ -28,14 +28,14 @@ PROJECT = "Label an image of your own.\n\n### BEGIN MARK SCHEME\nTwo points a cl
 
 
 def label(grade_id: str, **about) -> dict:
-    """nbgrader's metadata of an instructor's cell."""
+    """Return nbgrader's metadata of an instructor's cell."""
     usual = {"grade": False, "solution": False, "locked": False, "task": False, "schema_version": 3}
     points = {"points": OWN[grade_id]} if grade_id in OWN else {}
     return {"nbgrader": usual | points | {"grade_id": grade_id} | about}
 
 
 def lesson_with_own_cells() -> nbformat.NotebookNode:
-    """As the instructor keeps it, secrets included."""
+    """Return the lesson as the instructor keeps it, with its secrets."""
     made = notebook()
     answer = label("mine", solution=True)
     given = label("given", locked=True)
@@ -57,7 +57,7 @@ def find(made: nbformat.NotebookNode, grade_id: str) -> nbformat.NotebookNode:
 
 
 def answered(released: nbformat.NotebookNode, answers: dict[str, str]) -> nbformat.NotebookNode:
-    """What a student made of the released lesson: `answers` in place of cells, by grade_id."""
+    """Return the released lesson with `answers` instead of cells, by grade_id."""
     made = copy.deepcopy(released)
     for grade_id, source in answers.items():
         find(made, grade_id).source = source
@@ -78,7 +78,7 @@ def mean_iou(matrix):
     print("thinking", file=sys.stderr)
     warnings.warn("hm")
     return iou_per_class(matrix).nanmean()"""
-# each: the answers that differ from the right ones, and the points of plain, hidden and partial
+# for each student: the answers that differ from the right ones, and the points of plain, hidden and partial
 ANSWERS = {
     "right": ({"essay": "D = 2J / (1 + J)."}, (2, 3, 4)),
     "first_class": ({"mean_iou": "def mean_iou(matrix): return iou_per_class(matrix)[0]"}, (2, 0, 4)),
