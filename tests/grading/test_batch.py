@@ -29,7 +29,7 @@ KINDS = {
     "broken": as_bytes(notebook(RIGHT))[:300],
     "crash": as_bytes(notebook(RIGHT, {"mean_iou": ["import os; os.kill(os.getpid(), 9)"]})),
 }
-SIZE = 15  # students; three of each kind
+SIZE = 10  # students; two of each kind
 SCORES = {"right": 7, "wrong": 4, "untouched": 0, "broken": None, "crash": 7}
 
 
@@ -146,7 +146,7 @@ def test_a_grader_that_is_killed_again_and_again_loses_nothing(lessons, tmp_path
     while True:
         begun = len(records(killed))
         process = grader(killed, lessons)
-        enough = begun + dice.randint(3, 6)
+        enough = begun + dice.randint(3, 4)
         while process.is_alive() and len(records(killed)) < enough:
             time.sleep(0.01)
         time.sleep(dice.uniform(0, 0.2))  # in the midst of whatever comes next
