@@ -9,6 +9,8 @@ from pathlib import Path
 import nbgrader.api
 import pytest
 from filelock import FileLock
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by path, so that their helpers need one
 
@@ -25,6 +27,18 @@ def alembic_runs_once():
         ask = functools.cache(nbgrader.api.get_alembic_version)
         patched.setattr(nbgrader.api, "get_alembic_version", ask)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def gradebooks_survive_no_power_failure():
+    """Waiting for the disk at each commit would take a third of a class's time."""
+
+    def no_wait(connection, _):
+        connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", no_wait)
+    yield
+    event.remove(Engine, "connect", no_wait)
 
 
 @pytest.fixture(scope="session", autouse=True)
