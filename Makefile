@@ -1,9 +1,9 @@
-# Needs Python 3.11 or newer and make; every target makes .venv itself and installs what it uses, once.
-#   make lab      the course in JupyterLab, on a copy in work/     make LAB=--no-browser lab: only print the address
-#   make test     all tests                                        make TEST="tests/test_metrics.py -x" test: some
-#   make lint     ruff, and the lessons' text against their notebooks
-#   make lessons  sync each lesson's notebook and text, whichever was edited last
-#   make bench    the races against other libraries
+# Needs Python 3.11 or newer and make. Each target creates .venv if needed and installs what it uses, once.
+#   make lab      open the lessons in JupyterLab, as a copy in work/   make LAB=--no-browser lab: only print the address
+#   make test     run all tests   make TEST="tests/test_metrics.py -x" test: run some
+#   make lint     check style and types, and that each lesson's text equals its notebook
+#   make lessons  sync each lesson's notebook and text from the one that was edited last
+#   make bench    compare the speed with other libraries
 
 .PHONY: lab test lint lessons bench constraints clean
 .DELETE_ON_ERROR:
@@ -14,7 +14,7 @@ PYTHON =
 bin = .venv/bin
 install = $(bin)/python -m pip install --constraint constraints.txt --editable
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
-# nbgrader starts alembic by its bare name
+# nbgrader runs alembic by name, so .venv/bin must be on the path
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 lab: .venv/.base
@@ -26,36 +26,37 @@ test: .venv/.all
 lint: .venv/.all
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
+	$(bin)/mypy
 	$(bin)/python -m pytest tests/lessons/test_sync.py
 
 lessons: .venv/.all
 	$(bin)/jupytext --sync lessons/*/*.ipynb
 
 bench: .venv/.all
-	for race in benchmarks/[a-z]*.py; do $(bin)/python $$race || exit 1; done
+	for script in benchmarks/[a-z]*.py; do $(bin)/python $$script || exit 1; done
 
-# After trying newer versions: writes down what was tested together. The CUDA parts stay out, because PyTorch pins them
-# itself and they exist on Linux only.
+# Records the installed versions after they were tested together. CUDA packages are left out: PyTorch pins them itself, and
+# they exist only on Linux.
 constraints: .venv/.all
 	{ sed -n '/^#/p' constraints.txt; $(bin)/python -m pip freeze --exclude-editable | \
 	  grep -v -E '^(nvidia|cuda|triton)'; } > .venv/constraints.txt && mv .venv/constraints.txt constraints.txt
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis dist
 
 .venv/bin/python:
 	@PYTHON="$(PYTHON)" sh tools/make-venv .venv
 
-# The stamps live inside .venv, so that removing it removes them. `doctor --fix` swaps OpenCV for its headless build
-# on a Linux without libGL, and tells what this machine can do.
+# The stamp files are in .venv, so removing .venv removes them. On a Linux without libGL, `doctor --fix` replaces OpenCV by
+# its headless build; then it prints what works on this machine.
 .venv/.base: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "Setting up .venv: once, some minutes and some gigabytes, most of them PyTorch."
+	@echo "Setting up .venv: this takes a few minutes and several gigabytes, mostly PyTorch."
 	$(install) .
 	$(bin)/segcourse doctor --fix
 	@touch $@
 
 .venv/.all: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "Setting up .venv with all extras: once, some minutes and some gigabytes, most of them PyTorch."
+	@echo "Setting up .venv with all extras: this takes a few minutes and several gigabytes, mostly PyTorch."
 	$(install) ".[teach,cluster,deploy,dev,peers]"
 	$(bin)/segcourse doctor --fix
 	@touch .venv/.base $@

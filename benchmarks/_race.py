@@ -1,5 +1,4 @@
-"""Races that a busy machine cannot decide: the runners take turns, in one process, and medians are
-compared."""
+"""Compare the speed of several functions in a way that other programs on the machine don't affect."""
 
 import statistics
 import time
@@ -7,10 +6,15 @@ from collections.abc import Callable
 
 
 def race(runners: dict[str, Callable[[], object]], rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
-    """Seconds of each runner in each round.
+    """Return the seconds of each runner in each round.
 
-    In every round each runner runs once, so that whatever else the machine does meets all of them alike;
-    each round starts with another runner, so that none is always the one that finds the caches cold.
+    Each runner runs once per round, so a change in the machine's load affects all of them. Each round starts
+    with another runner, so that no runner always finds cold caches.
+
+    Args:
+        runners: name -> function without arguments.
+        rounds: number of timed rounds.
+        warm_up: number of rounds before that, which are not timed.
     """
     names = list(runners)
     seconds = {name: [] for name in names}
@@ -25,7 +29,7 @@ def race(runners: dict[str, Callable[[], object]], rounds: int, warm_up: int = 1
 
 
 def table(seconds: dict[str, list[float]], ours: str) -> str:
-    """One line a runner: its median and best time, and the median over rounds of its time divided by ours.
+    """Return one line per runner: median and best time, and the median ratio to our time per round.
 
     >>> print(table({"ours": [1.0, 2.0, 1.0], "peer": [3.0, 4.0, 3.0]}, ours="ours"))
     runner  median ms   best ms   times ours

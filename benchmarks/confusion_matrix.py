@@ -1,9 +1,9 @@
-"""Confusion matrix and mean IoU of 8 × 512 × 512 pixels and 21 classes, ours against six peers.
+"""Time confusion matrix and mean IoU of 8 × 512 × 512 pixels and 21 classes against six alternatives.
 
     python benchmarks/confusion_matrix.py [--dtype int64|uint8] [--rounds 30] [--device cpu|cuda]
 
-Every runner's values are compared with ours before anything is timed. Labels are int64, as argmax and data
-sets give them (uint8: as image files hold them); 3 % of the pixels are ignored (255).
+All results are compared with ours before anything is timed. Labels are int64, as from argmax and data sets,
+or uint8, as in image files. 3 % of the pixels are ignored (255).
 """
 
 import argparse
@@ -19,8 +19,7 @@ CLASSES, IGNORE = 21, 255
 
 
 def blobs(generator: torch.Generator, shape=(8, 512, 512)) -> tuple[torch.Tensor, torch.Tensor]:
-    """Truth of patches of one class, a prediction that is right in four pixels of five, and ignored
-    pixels."""
+    """Return a prediction that is 80 % correct, and a target of 16 × 16 patches with ignored pixels."""
     coarse = torch.randint(0, CLASSES, (shape[0], shape[1] // 16, shape[2] // 16), generator=generator)
     target = coarse.repeat_interleave(16, 1).repeat_interleave(16, 2)
     random = torch.randint(0, CLASSES, shape, generator=generator)
@@ -29,14 +28,14 @@ def blobs(generator: torch.Generator, shape=(8, 512, 512)) -> tuple[torch.Tensor
 
 
 def plain_bincount(prediction, target):
-    """What everybody writes: drop the ignored pixels, then count pairs."""
+    """Drop the ignored pixels, then count pairs: the usual implementation."""
     kept = target != IGNORE
     pairs = target[kept].long() * CLASSES + prediction[kept].long()
     return torch.bincount(pairs, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
 
 
 def routed_bincount(prediction, target):
-    """The same with less copying: ignored pixels go to one more bin."""
+    """Count ignored pixels in one extra bin, which copies less."""
     pairs = torch.where(target != IGNORE, target.long() * CLASSES + prediction.long(), CLASSES**2)
     return torch.bincount(pairs.flatten(), minlength=CLASSES**2 + 1)[:-1].reshape(CLASSES, CLASSES)
 
@@ -55,7 +54,7 @@ def torchmetrics_runner(validate: bool):
 def smp_scores(prediction, target):
     import segmentation_models_pytorch.metrics as smp
 
-    # smp compares ids with ignore_index, which must not be larger than its histogram: -1 stands for 255
+    # smp needs an ignore_index that fits into its histogram: -1 replaces 255
     target = target.long().masked_fill(target == IGNORE, -1)
     stats = smp.get_stats(prediction.long(), target, mode="multiclass", num_classes=CLASSES, ignore_index=-1)
     tp, fp, fn, _ = (count.sum(dim=0) for count in stats)
@@ -65,7 +64,7 @@ def smp_scores(prediction, target):
 def monai_scores(prediction, target):
     from monai.metrics import get_confusion_matrix
 
-    # MONAI has no ignore_index: one-hot of both, with ignored pixels in no class
+    # MONAI has no ignore_index: in the one-hot tensors, ignored pixels belong to no class
     kept = (target != IGNORE).unsqueeze(1)
     one_hots = [
         F.one_hot(ids.long().where(kept[:, 0], 0), CLASSES).movedim(-1, 1) * kept
@@ -105,13 +104,13 @@ def main():
     }
     scores = {"segmentation_models.pytorch": smp_scores, "MONAI": monai_scores}
 
-    wanted = plain_bincount(prediction, target)
+    expected = plain_bincount(prediction, target)
     for name, run in matrices.items():
-        assert torch.equal(run(prediction, target).to(wanted), wanted), f"{name} counts differently"
+        assert torch.equal(run(prediction, target).to(expected), expected), f"{name} counts differently"
     for name, run in scores.items():
         iou = run(prediction, target).double().cpu()
-        assert torch.allclose(iou, iou_per_class(wanted), atol=1e-6), f"{name} scores differently"
-    print(f"values agree: mean IoU {mean_iou(wanted):.6f}")
+        assert torch.allclose(iou, iou_per_class(expected), atol=1e-6), f"{name} scores differently"
+    print(f"values agree: mean IoU {mean_iou(expected):.6f}")
     print(
         f"8 × 512 × 512, {CLASSES} classes, {arguments.dtype}, {device}, {torch.get_num_threads()} threads\n"
     )

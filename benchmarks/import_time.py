@@ -1,7 +1,6 @@
-"""`import segcourse` in fresh processes, beside an interpreter that imports nothing and one that imports
-torch.
+"""Time `import segcourse` in new processes, compared with importing nothing, NumPy and PyTorch.
 
-    python benchmarks/import_time.py [--rounds 20]
+python benchmarks/import_time.py [--rounds 20]
 """
 
 import argparse
@@ -13,7 +12,7 @@ CODE = "import time; start = time.perf_counter(); {}; print(time.perf_counter() 
 
 
 def seconds(statement: str) -> float:
-    """How long the statement takes in a Python process that has done nothing else."""
+    """Return the seconds that a statement takes in a new Python process."""
     command = [sys.executable, "-c", CODE.format(statement)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
@@ -24,7 +23,7 @@ def main():
     rounds = parser.parse_args().rounds
     statements = {"import segcourse": rounds, "pass": rounds, "import numpy": rounds, "import torch": 3}
     for statement in statements:
-        seconds(statement)  # warm: from the second time on, files come from memory
+        seconds(statement)  # warm-up: later runs read the files from memory
     for statement, times in statements.items():
         taken = [seconds(statement) * 1000 for _ in range(times)]
         print(f"{statement:<18} median {statistics.median(taken):8.2f} ms   worst {max(taken):8.2f} ms")

@@ -1,8 +1,8 @@
-"""What the procedural lesions are worth: a network that has seen nothing else, scored on real ones.
+"""Measure the value of procedural lesions: train only on them, and test on real lesions.
 
-Trains for --minutes on `Lesions` with every difficulty of the picture, then prints the mean per-image Dice
-on the real validation images of ISIC 2018, each at its own size, beside that of Otsu's threshold. The
-generator is judged by this number; no real image is trained on.
+Trains for --minutes on `Lesions` with every difficulty of the image. Then prints the mean per-image Dice on
+the real validation images of ISIC 2018, each at its full size, next to that of Otsu's threshold. No real
+image is used for training.
 """
 
 import argparse
@@ -16,12 +16,13 @@ from segcourse import recipes
 from segcourse.data import load_dataset
 from segcourse.data.lesions import APPEARANCE
 from segcourse.errors import DataError
-from segcourse.inference.segmenter import Segmenter, evaluate
+from segcourse.inference.evaluation import evaluate
+from segcourse.inference.segmenter import Segmenter
 from segcourse.metrics import Scores
 
 
 def otsu(dataset) -> Scores:
-    """Otsu's threshold on grey values, the dark side being the lesion: what needs no training at all."""
+    """Score Otsu's threshold on grey values: every dark pixel is lesion."""
     scores = Scores(2)
     for image, mask, name in dataset:
         grey = cv2.cvtColor((image.numpy().transpose(1, 2, 0) * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
@@ -32,14 +33,16 @@ def otsu(dataset) -> Scores:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10, help="for everything, painting included")
-    parser.add_argument("--count", type=int, default=6000, help="procedural lesions to train on")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--minutes", type=float, default=10, help="time budget in minutes, including the generation of images"
+    )
+    parser.add_argument("--count", type=int, default=6000, help="number of procedural lesions to train on")
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
     arguments = parser.parse_args()
     try:
         real = load_dataset("isic2018", "val")
     except DataError as error:
-        print(f"The real images are not here, so nothing was measured. {error}")
+        print(f"The real images are not on this machine, so nothing was measured. {error}")
         return
 
     hard = [*APPEARANCE, "faint borders", "tiny lesions", "cut by the frame"]
@@ -51,7 +54,7 @@ def main() -> None:
         network = evaluate(Segmenter.load(Path(folder) / "model.safetensors"), real).compute()
     print(f"per-image Dice on {len(real)} real lesions:")
     print(f"  Otsu's threshold                       {otsu(real).compute()['dice_per_image']:.3f}")
-    print(f"  U-Net that saw procedural lesions only {network['dice_per_image']:.3f}")
+    print(f"  U-Net trained on procedural lesions    {network['dice_per_image']:.3f}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""One training step of the original U-Net (31.04 M parameters), as `fit` takes it, against plain float32.
+"""Time a training step of the original U-Net (31.04 M parameters) with `fit`'s settings.
 
     python benchmarks/train_step.py [--batch 4] [--size 256] [--rounds 7] [--device cpu|cuda]
 
-Both are the same network from the same weights, with the same loss and AdamW; `fit`'s settings for this
-machine come from `segcourse.devices`, the other side is float32 in PyTorch's default memory order. The
-losses of the first steps are compared, within bfloat16's tolerance, before anything is timed.
+Both use the same network, initial weights, loss and AdamW. `fit`'s settings for this machine come from
+`segcourse.devices`; the alternative is float32 in PyTorch's default memory format. The losses of the first
+steps are compared, within bfloat16's tolerance, before anything is timed.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from segcourse.models import UNet, count_parameters
 
 
 def make_step(model, images, target, speed: Speed, fused: bool) -> Callable[[], float]:
-    """A function that takes one training step and returns its loss."""
+    """Return a function that takes one training step and returns its loss."""
     model = copy.deepcopy(model).to(memory_format=speed.memory_format)
     images = images.contiguous(memory_format=speed.memory_format)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=fused)

@@ -1,10 +1,39 @@
 """segcourse: semantic image segmentation, from the first mask to a deployed network.
 
-The names below are the learner's desk. Each is imported when it is first used (PEP 562), so that `import
-segcourse` costs milliseconds although PyTorch costs seconds.
+The names below are the public interface. Each is imported on first use (PEP 562), so that `import segcourse`
+takes milliseconds although importing PyTorch takes seconds.
 """
 
 import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers and editors; a test keeps these imports equal to _HOME
+    from segcourse.boundary import hausdorff_distance_95 as hausdorff_distance_95
+    from segcourse.boundary import surface_dice as surface_dice
+    from segcourse.data import load_dataset as load_dataset
+    from segcourse.data.folders import FolderDataset as FolderDataset
+    from segcourse.exercises import check as check
+    from segcourse.inference.segmenter import Segmenter as Segmenter
+    from segcourse.losses import combined_loss as combined_loss
+    from segcourse.losses import cross_entropy as cross_entropy
+    from segcourse.losses import focal_loss as focal_loss
+    from segcourse.losses import soft_dice_loss as soft_dice_loss
+    from segcourse.losses import tversky_loss as tversky_loss
+    from segcourse.metrics import Scores as Scores
+    from segcourse.metrics import confusion_matrix as confusion_matrix
+    from segcourse.metrics import dice_per_class as dice_per_class
+    from segcourse.metrics import dice_score as dice_score
+    from segcourse.metrics import iou_per_class as iou_per_class
+    from segcourse.metrics import iou_score as iou_score
+    from segcourse.metrics import mean_iou as mean_iou
+    from segcourse.metrics import pixel_accuracy as pixel_accuracy
+    from segcourse.metrics import threshold_jaccard as threshold_jaccard
+    from segcourse.models import create_model as create_model
+    from segcourse.models.unet import UNet as UNet
+    from segcourse.palette import Palette as Palette
+    from segcourse.plotting import show_image as show_image
+    from segcourse.plotting import show_results as show_results
+    from segcourse.training.loop import fit as fit
 
 __version__ = "0.1.0"
 
@@ -18,6 +47,8 @@ _HOME = {
     "iou_score": "metrics",
     "threshold_jaccard": "metrics",
     "pixel_accuracy": "metrics",
+    "hausdorff_distance_95": "boundary",
+    "surface_dice": "boundary",
     "Scores": "metrics",
     "cross_entropy": "losses",
     "soft_dice_loss": "losses",
@@ -38,13 +69,15 @@ _HOME = {
 __all__ = ["__version__", *_HOME]
 
 
-def __getattr__(name: str):
-    if name not in _HOME:
-        known = ", ".join(sorted(_HOME))
-        raise AttributeError(f"module 'segcourse' has no attribute {name!r}; it has {known}")
-    value = getattr(importlib.import_module(f"segcourse.{_HOME[name]}"), name)
-    globals()[name] = value  # the next access does not come here again
-    return value
+if not TYPE_CHECKING:  # type checkers must not see this function, or they accept every name
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            known = ", ".join(sorted(_HOME))
+            raise AttributeError(f"module 'segcourse' has no attribute {name!r}; it has {known}")
+        value = getattr(importlib.import_module(f"segcourse.{_HOME[name]}"), name)
+        globals()[name] = value  # later accesses skip this function
+        return value
 
 
 def __dir__() -> list[str]:

@@ -1,9 +1,10 @@
-"""The command line: one command a job, each a few lines that call a room.
+"""The command line: one command per job, each a few lines that call a subpackage.
 
-Rooms are imported inside the commands, so that `segcourse --help` does not wait for PyTorch. A mistake that a
-person can make ends in one sentence on stderr and exit code 2; only a bug shows a traceback.
+Subpackages are imported inside the commands, so `segcourse --help` does not import PyTorch. A user's mistake
+prints one sentence to stderr and exits with code 2. Only a bug shows a traceback.
 """
 
+import io
 import os
 import subprocess
 import sys
@@ -12,29 +13,34 @@ from typing import Annotated
 
 import typer
 
+from segcourse import model_commands
 from segcourse.errors import SegcourseError
 from segcourse.grading import commands
 
-# Plain text: rich's boxes cost start-up time, break when pasted into a question, and confuse screen readers.
-PLAIN = {"no_args_is_help": True, "rich_markup_mode": None}
-
+# Plain text: rich's boxes slow down the start, break when copied into a question, and confuse screen readers.
 app = typer.Typer(
-    help="A course on semantic image segmentation, and the library that it builds.",
+    help="A course on semantic image segmentation, and its library.",
     add_completion=False,
     pretty_exceptions_enable=False,
-    **PLAIN,
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
-data = typer.Typer(help="Data sets: what there is, fetch one, check a folder of your own.", **PLAIN)
+data = typer.Typer(
+    help="List and download data sets, and check your own folders.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 app.add_typer(data, name="data")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line on `arguments` (default: sys.argv).
+    """Run the command line on `arguments` (default: sys.argv) and exit.
 
-    Exits with 0 (done, yes), 1 (done, the answer is no), 2 (a mistake, said in a sentence) or 130 (Ctrl-C).
+    The exit code is 0 for success, 1 if a check found problems, 2 for a user's mistake, and 130 for Ctrl-C.
     """
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a console that cannot print ✓ prints ?
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console without ✓ prints ?
     try:
         app(arguments)
     except SegcourseError as error:
@@ -51,52 +57,62 @@ def _fail(sentence: str) -> None:
 
 
 def _sentence(error: OSError) -> str:
-    """An operating system's error as a sentence that names the file and what to do."""
+    """Turn an error of the operating system into a sentence that names the file and what to do."""
     if error.filename is None:
         return str(error)
     advice = {
         FileNotFoundError: "does not exist; check the path",
-        PermissionError: "may not be read or written by you; choose another folder or change its permissions",
-        IsADirectoryError: "is a folder; a file was expected",
-        NotADirectoryError: "is a file; a folder was expected",
+        PermissionError: "can't be read or written by you; choose another folder or change its permissions",
+        IsADirectoryError: "is a folder; give a file",
+        NotADirectoryError: "is a file; give a folder",
     }
     return f"{error.filename} {advice.get(type(error), f'cannot be used: {error.strerror}')}."
 
 
 def _integers(text: str | None) -> list[int] | None:
-    """An option's list of integers, as "0,255"."""
+    """Parse an option such as "0,255" into a list of integers."""
     try:
-        return text and [int(value) for value in text.split(",")]
+        return [int(value) for value in text.split(",")] if text else None
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a list of integers such as 0,255") from None
 
 
 @app.command()
 def start(
-    folder: Annotated[Path, typer.Argument(help="Your working folder.")] = Path("segcourse-work"),
-    lab: Annotated[bool, typer.Option(help="Open JupyterLab on the folder.")] = True,
+    folder: Annotated[Path, typer.Argument(help="Your working folder; created if missing.")] = Path(
+        "segcourse-work"
+    ),
+    lab: Annotated[bool, typer.Option(help="Open JupyterLab in the folder.")] = True,
     browser: Annotated[bool, typer.Option(help="Let JupyterLab open a browser window.")] = True,
 ) -> None:
-    """Copy the lessons to FOLDER and open JupyterLab there; existing work is kept."""
+    """Copy the lessons to FOLDER and open JupyterLab there.
+
+    Existing files are never changed.
+    """
     from segcourse.course import lessons
 
     added = lessons.start(folder)
-    typer.echo(f"{folder}: {len(added)} new file(s), everything else left as it was.")
+    typer.echo(f"{folder}: {len(added)} new file(s); existing files are unchanged.")
     if lab:
         command = lessons.lab_command(folder, browser)
         if os.name == "nt":
             raise typer.Exit(subprocess.call(command))
         sys.stdout.flush()
-        os.execv(command[0], command)  # in this process's place: Ctrl-C and kill reach JupyterLab alone
+        os.execv(command[0], command)  # replaces this process, so that Ctrl-C and kill reach only JupyterLab
 
 
 @app.command()
 def doctor(
-    notebook: Annotated[Path | None, typer.Argument(help="A notebook that you want to hand in.")] = None,
-    fix: Annotated[bool, typer.Option("--fix", help="Repair first what can be repaired: OpenCV.")] = False,
-    teach: Annotated[bool, typer.Option("--teach", help="Try also the sandbox that grading needs.")] = False,
+    notebook: Annotated[
+        Path | None, typer.Argument(help="A notebook that you want to hand in. Default: check this machine.")
+    ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="First repair OpenCV if it can't be imported.")] = False,
+    teach: Annotated[bool, typer.Option("--teach", help="Also test the sandbox that grading needs.")] = False,
 ) -> None:
-    """Is this machine ready? Is NOTEBOOK ready to hand in?"""
+    """Check that this machine is ready, or that NOTEBOOK is.
+
+    Exits with 1 if something needs to be fixed.
+    """
     from segcourse.course import doctor
 
     for sentence in doctor.fix() if fix else []:
@@ -120,8 +136,10 @@ def doctor(
 @app.command()
 def solve(
     lesson: Annotated[str, typer.Argument(help="A lesson's name or number, for example 05.")],
-    out: Annotated[Path | None, typer.Option(help="Where to write [default: NN_slug_solved.ipynb].")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace OUT where it exists.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="The notebook to write [default: NN_slug_solved.ipynb].")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite OUT if it exists.")] = False,
 ) -> None:
     """Write the solved notebook of LESSON."""
     from segcourse.course import lessons
@@ -131,108 +149,14 @@ def solve(
 
 app.command()(commands.grade)
 app.command()(commands.report)
-
-
-@app.command()
-def fit(
-    data: Annotated[
-        str | None, typer.Option(help="lesions, isic2018, …, or a folder of images and masks.")
-    ] = None,
-    images: Annotated[Path | None, typer.Option(help="A folder of images (with --masks).")] = None,
-    masks: Annotated[Path | None, typer.Option(help="The folder of their masks.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The run's folder [default: runs/NAME-TIME].")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Continue the run in this folder.")] = None,
-    model: Annotated[str | None, typer.Option(help="unet, attention_unet, ….")] = None,
-    width: Annotated[int | None, typer.Option(min=1, help="Channels of the first level.")] = None,
-    size: Annotated[int | None, typer.Option(min=1, help="Side that images are resized to.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training set.")] = None,
-    minutes: Annotated[float | None, typer.Option(min=0, help="How long to train.")] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Images in a batch.")] = None,
-    lr: Annotated[float | None, typer.Option(min=0, help="The highest learning rate.")] = None,
-    accumulate: Annotated[int, typer.Option(min=1, help="Batches that make one step.")] = 1,
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:1, mps [default: a GPU if any].")
-    ] = None,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Of order, augmentation and first weights.")] = 0,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that load data.")] = 0,
-) -> None:
-    """Train on a set by name, a folder, or --images and --masks; leaves a model and pictures."""
-    from segcourse import recipes
-
-    options = {"width": width} if width else None
-    changes = {"model": model, "model_options": options, "size": size, "epochs": epochs, "minutes": minutes}
-    plan = recipes.recipe(data or "", **changes, batch_size=batch, learning_rate=lr)
-    sets = recipes.datasets(data, images, masks, plan, seed)
-    running = {"device": device, "precision": precision, "seed": seed, "workers": workers}
-    running |= {"accumulate": accumulate, "resume": resume is not None}
-    name = Path(data or images).name
-    history, figures = recipes.train(plan, sets, resume or out, name, **running)
-    typer.echo(recipes.report(history, figures))
-    raise typer.Exit(130 if history.interrupted else 0)
-
-
-@app.command()
-def evaluate(
-    model: Annotated[Path, typer.Option(help="A model.safetensors that `segcourse fit` wrote.")],
-    images: Annotated[Path | None, typer.Option(help="A folder of images.")] = None,
-    masks: Annotated[Path | None, typer.Option(help="The folder of their masks, when it is another.")] = None,
-    data: Annotated[str | None, typer.Option(help="Instead of folders: a data set by name.")] = None,
-    split: Annotated[str, typer.Option(help="Of --data: train, val or test.")] = "val",
-    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write worst.png and scores.csv to this folder.")] = None,
-    flips: Annotated[bool, typer.Option("--flips", help="Average with the mirror image.")] = False,
-    tile: Annotated[int | None, typer.Option(min=1, help="Predict tiles of so many pixels.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, … [default: a GPU if there is one].")] = None,
-) -> None:
-    """Score a model on images with masks, per image and per data set, each image at its own size."""
-    from segcourse.inference import evaluation
-
-    dataset = evaluation.dataset(images, masks, data, split)
-    figures = evaluation.report(model, dataset, out, device=device, progress=not json, flips=flips, tile=tile)
-    typer.echo(evaluation.as_json(figures) if json else evaluation.as_table(figures))
-
-
-@app.command()
-def predict(
-    inputs: Annotated[
-        list[Path], typer.Argument(metavar="IMAGES...", help="Picture files, and folders of them.")
-    ],
-    model: Annotated[Path, typer.Option(help="A model.safetensors that `segcourse fit` wrote.")],
-    out: Annotated[Path, typer.Option(help="The folder for the results.")],
-    keep: Annotated[str | None, typer.Option(help="The one class that counts, by name or number.")] = None,
-    mask: Annotated[
-        bool, typer.Option("--mask", help="NAME_mask.png: 0/255, or ids of many classes.")
-    ] = False,
-    overlay: Annotated[bool, typer.Option("--overlay", help="NAME_overlay.png: tinted.")] = False,
-    cutout: Annotated[bool, typer.Option("--cutout", help="NAME_cutout.png: the rest transparent.")] = False,
-    flips: Annotated[bool, typer.Option("--flips", help="Average with the mirror image.")] = False,
-    tile: Annotated[int | None, typer.Option(min=1, help="Predict tiles of so many pixels.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over earlier results.")] = False,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, … [default: a GPU if there is one].")] = None,
-) -> None:
-    """Find the classes in pictures: masks and overlays (unless you choose), and a table of shares."""
-    from segcourse.inference import predictions
-    from segcourse.inference.segmenter import Segmenter
-
-    chosen = [kind for kind, wanted in zip(predictions.KINDS, (mask, overlay, cutout), strict=True) if wanted]
-    done, unreadable = predictions.write_predictions(
-        Segmenter.load(model, device),
-        inputs,
-        out,
-        chosen or ("mask", "overlay"),
-        keep,
-        force,
-        flips=flips,
-        tile=tile,
-    )
-    typer.echo(f"{len(done)} picture(s) done, {len(unreadable)} could not be read; the results are in {out}.")
-    raise typer.Exit(2 if unreadable else 0)
+app.command()(model_commands.fit)
+app.command()(model_commands.evaluate)
+app.command()(model_commands.predict)
 
 
 @data.command("list")
 def data_list() -> None:
-    """Show the data sets by name."""
+    """List the data sets that you can use by name."""
     from segcourse.data import catalogue
 
     typer.echo(catalogue.table())
@@ -240,7 +164,10 @@ def data_list() -> None:
 
 @data.command("get")
 def data_get(name: Annotated[str, typer.Argument(help="A name from `segcourse data list`.")]) -> None:
-    """Download and verify a data set."""
+    """Download and verify a data set.
+
+    If the licence does not allow a program to download it, list the steps by hand.
+    """
     from segcourse.data import download
 
     typer.echo(download.fetch(name))
@@ -249,11 +176,19 @@ def data_get(name: Annotated[str, typer.Argument(help="A name from `segcourse da
 @data.command("check")
 def data_check(
     images: Annotated[Path | None, typer.Argument(help="A folder of images, or of images and masks.")] = None,
-    masks: Annotated[Path | None, typer.Argument(help="The folder of masks, when it is another one.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="A table with the columns image,mask instead.")] = None,
-    mask_values: Annotated[str | None, typer.Option(help="The classes' values in masks, as 0,255.")] = None,
+    masks: Annotated[Path | None, typer.Argument(help="The folder of masks, if not the same.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Instead of folders: a CSV file with the columns image,mask.")
+    ] = None,
+    mask_values: Annotated[
+        str | None, typer.Option(help="Value of each class in the masks, such as 0,255 [default: inferred].")
+    ] = None,
 ) -> None:
-    """Find wrong pairs, sizes and mask values."""
+    """Check a folder of images and masks before training.
+
+    Finds unmatched files, wrong sizes, wrong mask values, damaged files and duplicates. Exits with 1 if
+    something needs to be fixed.
+    """
     from segcourse.data import check_folder
 
     report = check_folder(images, masks, csv=csv, mask_values=_integers(mask_values))

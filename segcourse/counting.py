@@ -1,4 +1,4 @@
-"""Counting pixels fast: what the definitions in `metrics` are computed from."""
+"""Fast pixel counts, from which `metrics` computes its scores."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -7,21 +7,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segcourse.errors import DataError
+from segcourse.errors import DataError, first_few
 
 Mask = Tensor | np.ndarray
-BLOCK = 2**15  # pixels counted at a time; see `blocks`
+BLOCK = 2**15  # pixels per block; see `blocks`
 
 
 def count_pairs(prediction: Mask, target: Mask, num_classes: int, ignore_index: int) -> Tensor:
-    """Count the pairs (true class, predicted class): int64 C×C; `metrics.confusion_matrix` defines it."""
+    """Count the pairs (true class, predicted class): int64 C×C; see `metrics.confusion_matrix`."""
     prediction, target = check_pair(prediction, target)
-    rows = max(256, num_classes)  # one for every byte: ignored pixels are counted too, then dropped as a row
+    rows = max(
+        256, num_classes
+    )  # one row per uint8 value: ignored pixels get a row too, which is cleared below
 
     def count(part: tuple[Tensor, Tensor]) -> Tensor:
         table = torch.zeros(rows * num_classes, dtype=torch.int64, device=target.device)
         for ids, truth in blocks(*part):
-            ids, truth = small_ids(ids, truth, num_classes, rows, ignore_index)
+            ids, truth = to_int32(ids, truth, num_classes, rows, ignore_index)
             pairs = torch.add(ids, truth, alpha=num_classes)
             table += torch.bincount(pairs, minlength=rows * num_classes)
         return table
@@ -29,12 +31,12 @@ def count_pairs(prediction: Mask, target: Mask, num_classes: int, ignore_index: 
     table = sum(in_parallel(count, parts(prediction, target))).reshape(rows, num_classes)
     if 0 <= ignore_index < rows:
         table[ignore_index] = 0
-    check_rows(table, num_classes)
+    check_true_classes(table, num_classes)
     return table[:num_classes].clone()
 
 
 def check_pair(prediction: Mask, target: Mask) -> tuple[Tensor, Tensor]:
-    """Both masks as tensors on one device, once they are known to have one shape and whole numbers."""
+    """Return both masks as integer tensors on one device; raise a DataError if their shapes differ."""
     prediction, target = _tensor(prediction, "prediction"), _tensor(target, "target")
     if prediction.shape != target.shape:
         raise DataError(
@@ -45,7 +47,7 @@ def check_pair(prediction: Mask, target: Mask) -> tuple[Tensor, Tensor]:
 
 
 def parts(prediction: Tensor, target: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Both, flat, in one part for each of PyTorch's threads, if that is worth a thread; on a GPU, in one."""
+    """Flatten both masks and split them into one part per PyTorch thread; on a GPU, into one part."""
     pixels = target.numel()
     threads = min(torch.get_num_threads(), pixels // 2**18) if target.device.type == "cpu" else 1
     size = -(-pixels // max(1, threads)) or 1
@@ -53,8 +55,10 @@ def parts(prediction: Tensor, target: Tensor) -> list[tuple[Tensor, Tensor]]:
 
 
 def in_parallel(function: Callable, arguments: list) -> Iterable:
-    """`function` of each argument, each in a thread of its own; these wait for nobody, so that a busy machine
-    slows them no more than others."""
+    """Call `function` on each argument in a separate thread and return the results in order.
+
+    Independent threads avoid OpenMP barriers, which are slow on a loaded machine.
+    """
     if len(arguments) < 2:
         return map(function, arguments)
     with ThreadPoolExecutor(len(arguments)) as pool:
@@ -62,64 +66,76 @@ def in_parallel(function: Callable, arguments: list) -> Iterable:
 
 
 def blocks(prediction: Tensor, target: Tensor) -> Iterable[tuple[Tensor, Tensor]]:
-    """Both, flat, in pieces that fit one core's cache; on a GPU, in one piece.
+    """Split two flat masks into blocks that fit into one core's cache; on a GPU, into one block.
 
-    The pieces are too small for PyTorch to spread over threads, which on a busy machine wait for each other
-    longer than they count.
+    PyTorch does not parallelise over blocks this small, so no block waits at an OpenMP barrier.
     """
     size = BLOCK if target.device.type == "cpu" else max(1, target.numel())
     return zip(prediction.split(size), target.split(size), strict=True)
 
 
-def small_ids(
+def to_int32(
     prediction: Tensor, target: Tensor, num_classes: int, rows: int, ignore_index: int
 ) -> tuple[Tensor, Tensor]:
-    """Both as int32 (uint8 ends at 255, and the pair 20·21 + 20 would wrap), the prediction below
-    `num_classes`, the target below `rows`; where the labels do not allow it, without the ignored pixels."""
+    """Return both masks as int32, without the ignored pixels where an id would be out of range.
+
+    In uint8 the pair 20·21 + 20 would wrap around.
+
+    Args:
+        prediction, target: flat masks of equal length.
+        num_classes: predicted ids must be below this.
+        rows: true ids must be below this.
+        ignore_index: pixels with this target do not count.
+
+    Raises:
+        DataError: an id of a pixel that is not ignored is out of range.
+    """
     if not (_below(prediction, num_classes) and _below(target, rows)):
         kept = target.long() != ignore_index
         prediction, target = prediction[kept].long(), target[kept].long()
         for name, ids, size in (("prediction", prediction, num_classes), ("target", target, rows)):
             if not _below(ids, size):
-                raise _stranger(name, ids[(ids < 0) | (ids >= num_classes)].unique(), num_classes)
+                raise _unknown_ids(name, ids[(ids < 0) | (ids >= num_classes)].unique(), num_classes)
     return prediction.int(), target.int()
 
 
-def check_rows(table: Tensor, num_classes: int) -> None:
-    """Raise a DataError if a table of label pairs counts anything in a row that belongs to no class."""
-    strangers = table[num_classes:].sum(dim=1).nonzero().flatten() + num_classes
-    if len(strangers):
-        raise _stranger("target", strangers, num_classes)
+def check_true_classes(table: Tensor, num_classes: int) -> None:
+    """Raise a DataError if the table of pairs counts a true id that is not below `num_classes`."""
+    unknown = table[num_classes:].sum(dim=1).nonzero().flatten() + num_classes
+    if len(unknown):
+        raise _unknown_ids("target", unknown, num_classes)
 
 
-def _stranger(name: str, ids: Tensor, num_classes: int) -> DataError:
-    shown = ", ".join(map(str, ids[:5].tolist())) + (", …" if len(ids) > 5 else "")
+def _unknown_ids(name: str, ids: Tensor, num_classes: int) -> DataError:
     return DataError(
-        f"the {name} holds {shown}; with {num_classes} classes, ids are 0..{num_classes - 1}. "
-        "For a binary mask saved as 0/255 use mask // 255."
+        f"the {name} holds {first_few(ids.tolist())}; with {num_classes} classes, ids are "
+        f"0..{num_classes - 1}. For a binary mask saved as 0/255 use mask // 255."
     )
 
 
-def foreground(prediction: Mask, target: Mask, ignore_index: int) -> tuple[Tensor, Tensor]:
-    """Both masks as bool tensors, without the pixels that the target ignores."""
+def foreground(prediction: Mask, target: Mask, ignore_index: int | None) -> tuple[Tensor, Tensor]:
+    """Return both masks as bool tensors, False where the target is `ignore_index` (None: in no pixel)."""
     prediction, target = check_pair(prediction, target)
-    kept = target.int() != ignore_index  # as uint8, -100 would equal 156
+    ids = target.int()  # as uint8, -100 would equal 156
+    kept = torch.ones_like(ids, dtype=torch.bool) if ignore_index is None else ids != ignore_index
     for name, mask in (("prediction", prediction), ("target", target)):
         if ((mask != 0) & (mask != 1) & kept).any():
             raise DataError(
                 f"the {name} holds {mask.min()}..{mask.max()}; a foreground mask holds 0 and 1. "
-                "For one saved as 0/255 use mask // 255; for one class of many, mask == k."
+                "For a mask saved as 0/255 use mask // 255; for one class out of several use mask == k."
             )
     return (prediction == 1) & kept, (target == 1) & kept
 
 
 def area(mask: Tensor) -> Tensor:
-    """Pixels of each bool mask (..., H, W), as float64: float16 would end at 65504, and float32 rounds beyond
-    2^24."""
+    """Count the pixels of each bool mask: (..., H, W) to float64 (...).
+
+    float16 overflows at 65504, and float32 rounds above 2^24.
+    """
     return mask.sum(dim=(-2, -1)).cpu().double()
 
 
-_RARE = (torch.uint16, torch.uint32, torch.uint64)  # of which PyTorch has little more than the name
+_UNSUPPORTED = (torch.uint16, torch.uint32, torch.uint64)  # dtypes for which PyTorch has few operations
 
 
 def _tensor(mask: Mask, name: str) -> Tensor:
@@ -127,14 +143,14 @@ def _tensor(mask: Mask, name: str) -> Tensor:
         mask = torch.from_numpy(np.ascontiguousarray(mask))
     if mask.is_floating_point() or mask.is_complex():
         raise DataError(
-            f"the {name} is {mask.dtype}; class ids are whole numbers. Take logits.argmax(1), "
-            "or logits > 0 for one channel (that is p > 0.5), first."
+            f"the {name} is {mask.dtype}; class ids are integers. First take logits.argmax(1), "
+            "or logits > 0 for a single channel (that is p > 0.5)."
         )
-    return mask.detach().long() if mask.dtype in _RARE else mask.detach()
+    return mask.detach().long() if mask.dtype in _UNSUPPORTED else mask.detach()
 
 
 def _below(ids: Tensor, size: int) -> bool:
     if not ids.numel():
         return True
     low, high = ids.aminmax()
-    return low.item() >= 0 and high.item() < size  # Python's numbers: as uint8, 256 would be 0
+    return low.item() >= 0 and high.item() < size  # compare Python integers: in uint8, 256 would be 0

@@ -1,4 +1,4 @@
-"""Where to compute, and in which number format: asked of the machine and measured, not assumed."""
+"""Choose the device, the number format and the memory format by asking and timing the machine."""
 
 import functools
 import time
@@ -13,7 +13,7 @@ PRECISIONS = ("auto", "fp32", "bf16")
 
 
 class Speed(NamedTuple):
-    """How a network runs here: bfloat16 autocast or not, and the order in memory of its images."""
+    """How a network runs: bfloat16 autocast or float32, channels-last or contiguous memory format."""
 
     bf16: bool
     channels_last: bool
@@ -24,10 +24,13 @@ class Speed(NamedTuple):
 
 
 def find_device(name: str | torch.device | None = None) -> torch.device:
-    """The device called `name`; without a name a GPU if there is one, else the CPU.
+    """Return the device called `name`; by default a GPU if the machine has one, else the CPU.
+
+    Args:
+        name: "cpu", "cuda", "cuda:0", "gpu" (the same as "cuda"), "mps" or a `torch.device`.
 
     Raises:
-        DeviceError: this machine has no such device, or no device is called so.
+        DeviceError: the name is unknown, or this machine has no such device.
 
     >>> find_device("cpu")
     device(type='cpu')
@@ -38,7 +41,7 @@ def find_device(name: str | torch.device | None = None) -> torch.device:
         device = torch.device("cuda" if name == "gpu" else name)
     except RuntimeError as error:
         raise DeviceError(
-            f"there is no kind of device called {str(name)!r}; use cpu, cuda, cuda:0 or mps."
+            f"there is no device called {str(name)!r}; use cpu, cuda, cuda:0 or mps."
         ) from error
     usable = {
         "cpu": True,
@@ -48,42 +51,47 @@ def find_device(name: str | torch.device | None = None) -> torch.device:
     if not usable.get(device.type, False):
         gpus = torch.cuda.device_count()
         raise DeviceError(
-            f"the device {str(name)!r} was asked for, but PyTorch finds {gpus or 'no'} "
-            f"GPU{'s' * (gpus != 1)} here. "
-            "Leave the device out to use what there is, or install a PyTorch build for your GPU's driver."
+            f"the device {str(name)!r} was requested, but PyTorch finds {gpus or 'no'} "
+            f"GPU{'s' * (gpus != 1)} on this machine. Leave the device out to use the best one available, or "
+            "install a PyTorch build for your GPU driver."
         )
     return device
 
 
 def choose_speed(device: torch.device, precision: str = "auto") -> Speed:
-    """The fastest way to train convolutions on `device`; "fp32" and "bf16" fix the number format, "auto"
-    measures it.
+    """Return the fastest way to train convolutions on `device`, as timed by `measure_speeds`.
 
-    A chip without bfloat16 arithmetic emulates it, several times slower, so the answer is timed
-    (`measure_speeds`, a fraction of a second, once a process) and plain float32 stays unless another way
-    saves a tenth of the time.
+    A processor without bfloat16 arithmetic emulates it several times more slowly, so both formats are timed:
+    a fraction of a second, once per process. Plain float32 is kept unless another way saves a tenth of the
+    time.
+
+    Args:
+        device: where the network will run.
+        precision: "fp32" and "bf16" fix the number format; "auto" takes the faster one.
+
+    Raises:
+        DeviceError: the precision is unknown.
     """
     if precision not in PRECISIONS:
-        raise DeviceError(f"precision {precision!r} is not known; use one of {', '.join(PRECISIONS)}.")
+        raise DeviceError(f"the precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}.")
     seconds = dict(measure_speeds(device))
     allowed = [speed for speed in seconds if precision == "auto" or speed.bf16 == (precision == "bf16")]
-    plain = min(allowed)  # False sorts before True: float32 where it is allowed, in the usual memory order
-    fastest = min(allowed, key=seconds.get)
+    plain = min(allowed)  # False sorts before True: float32 if allowed, in contiguous memory format
+    fastest = min(allowed, key=seconds.__getitem__)
     return fastest if seconds[fastest] < 0.9 * seconds[plain] else plain
 
 
 @functools.cache
 def measure_speeds(device: torch.device, rounds: int = 4) -> tuple[tuple[Speed, float], ...]:
-    """Seconds of one training step of a little U-Net, for each `Speed`: the best of interleaved
-    rounds.
+    """Time one training step of a small U-Net for each `Speed`; return the best seconds of several rounds.
 
-    On a CPU these are one thread's own seconds, so that other programs on a busy machine do not decide.
+    On a CPU this is the CPU time of one thread, so that other programs don't affect the result.
     """
     speeds = [Speed(bf16, channels_last) for bf16 in (False, True) for channels_last in (False, True)]
     best = dict.fromkeys(speeds, float("inf"))
-    shape = (2, 3, 64, 64) if device.type == "cpu" else (32, 3, 256, 256)  # a GPU is idle on less
+    shape = (2, 3, 64, 64) if device.type == "cpu" else (32, 3, 256, 256)  # a smaller batch leaves a GPU idle
     with torch.random.fork_rng(devices=[]):
-        block = _little_unet().to(device)
+        block = _small_unet().to(device)
         image = torch.rand(shape).to(device)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -96,11 +104,11 @@ def measure_speeds(device: torch.device, rounds: int = 4) -> tuple[tuple[Speed, 
     return tuple(best.items())
 
 
-def _little_unet() -> nn.Module:
-    def convolution(inputs, outputs):
+def _small_unet() -> nn.Module:
+    def convolution(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
         return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
 
-    # pooling and the transposed convolution belong to it: they decide which order in memory is faster
+    # pooling and the transposed convolution decide which memory format is faster
     up = nn.ConvTranspose2d(64, 32, 2, stride=2)
     return nn.Sequential(*convolution(3, 32), nn.MaxPool2d(2), *convolution(32, 64), up, *convolution(32, 32))
 

@@ -1,33 +1,44 @@
-"""Errors that are sentences: what was given, what is wanted, what to do.
+"""Errors for people: what was given, what was expected, what to do.
 
-The command line prints any of them in one line and ends with exit code 2; in a notebook they are ordinary
-exceptions, each also of the built-in kind that a caller would expect.
+The command line prints the message on one line and exits with code 2. In a notebook these are ordinary
+exceptions, and each one also inherits from the built-in exception that a caller would expect.
 """
+
+from collections.abc import Sequence
 
 
 class SegcourseError(Exception):
-    """Base of every error that a person, and not a bug, has caused."""
+    """Base class of errors that a person can fix, as opposed to bugs."""
 
 
 class DataError(SegcourseError, ValueError):
-    """An image, a mask, a folder or a data set is not what it should be."""
+    """An image, a mask, a folder or a data set is missing, damaged or has the wrong format."""
 
 
 class ModelFileError(SegcourseError, ValueError):
-    """A saved model cannot be used: missing, damaged, or of another architecture."""
+    """A saved model is missing, is damaged, or has another architecture."""
 
 
 class DeviceError(SegcourseError, RuntimeError):
-    """A device was asked for that this machine does not have."""
+    """The requested device does not exist on this machine."""
 
 
 class SaveError(SegcourseError, OSError):
-    """A file could not be written; what was there before is still there."""
+    """A file could not be written; the previous version is unchanged."""
 
 
 class TrainingError(SegcourseError, RuntimeError):
-    """Training had to stop, for example because the loss became NaN."""
+    """Training stopped, for example because the loss became NaN."""
 
 
 class LessonError(SegcourseError, ValueError):
-    """A lesson or a notebook is not there, or is not what it should be."""
+    """A lesson or a notebook is missing or invalid."""
+
+
+def first_few(values: Sequence, most: int = 5) -> str:
+    """List the first values for an error message.
+
+    >>> first_few([3, 7, 9], most=2), first_few([3, 7])
+    ('3, 7, …', '3, 7')
+    """
+    return ", ".join(map(str, values[:most])) + (", …" if len(values) > most else "")

@@ -1,9 +1,10 @@
-"""Writing files so that a failure leaves what was there before."""
+"""Atomic file writes: a failure leaves the previous file unchanged."""
 
 import contextlib
+import csv
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from segcourse.errors import SaveError
@@ -11,13 +12,13 @@ from segcourse.errors import SaveError
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it replaces `path` on success, and is removed on failure.
+    """Yield a temporary path next to `path`, and move it to `path` on success.
 
-    Readers see the old file or the new one, never half of one, even when the disk fills up or the process is
-    killed. The temporary file keeps the suffix, because image writers choose their format by it.
+    Readers see either the old file or the new file, never part of one. That holds even when the disk fills up
+    or the process is killed. The temporary file keeps the suffix, which tells image writers the format.
 
     Raises:
-        SaveError: the folder cannot be written to or the disk is full; `path` is as it was.
+        SaveError: the folder is not writable or the disk is full. `path` is unchanged.
 
     >>> import tempfile, pathlib
     >>> target = pathlib.Path(tempfile.mkdtemp()) / "note.txt"
@@ -34,7 +35,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        # mkstemp makes files private; give the file the permissions that an ordinary open() would have given
+        # mkstemp creates private files; use the permissions that an ordinary open() would have set
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -44,9 +45,19 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or error
         raise SaveError(
-            f"{path} could not be written ({reason}); what was there before is unchanged. "
-            "Free some space or choose another folder, then try again."
+            f"{path} could not be written ({reason}); the previous file is unchanged. "
+            "Free some disk space or choose another folder, then try again."
         ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def write_csv(path: str | os.PathLike, rows: Iterable[Iterable]) -> None:
+    """Write rows to a CSV file, the column names first.
+
+    Raises:
+        SaveError: see `replacing`.
+    """
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)

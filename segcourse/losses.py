@@ -1,11 +1,13 @@
-"""Losses of semantic segmentation, each a pure function.
+"""Losses of semantic segmentation as pure functions.
 
-All take `logits`, float N×C×H×W (no softmax applied), and `target`, integer N×H×W with class ids 0..C-1, and
-return a scalar. Three promises hold for each:
+Each loss takes `logits` (float N×C×H×W, before softmax) and `target` (integer N×H×W, class ids 0..C-1) and
+returns a scalar tensor. Each loss guarantees:
 
-- pixels whose target is `ignore_index` change nothing, whatever was predicted there;
-- sums are taken in float32 or wider: float16 ends at 65504, and bfloat16 can't count past 256;
-- a batch in which every pixel is ignored gives 0 with a gradient of zeros, not NaN.
+- Pixels whose target is `ignore_index` change nothing, whatever was predicted there.
+- Sums are float32 or wider: float16 overflows at 65504, and bfloat16 can't count past 256.
+- A batch in which every pixel is ignored gives 0 with a zero gradient, not NaN.
+
+Each loss raises a DataError if the shapes don't match or the target holds an id outside 0..C-1.
 """
 
 from collections.abc import Sequence
@@ -20,32 +22,36 @@ from segcourse.errors import DataError
 def cross_entropy(
     logits: Tensor, target: Tensor, ignore_index: int = 255, weight: Sequence[float] | None = None
 ) -> Tensor:
-    """Minus the log-probability of the true class, averaged over the pixels that are not ignored.
+    """Return the mean of -log p(true class) over the pixels that are not ignored.
 
-    `weight` (C numbers) weighs the classes; the average is then weighted too. PyTorch's own mean is 0/0 = NaN
-    when every pixel is ignored. Averages of micro-batches that ignore different numbers of pixels do not
-    average to the whole batch's mean: when gradients are accumulated, weigh each micro-batch by its number of
-    labelled pixels.
+    PyTorch's own mean is 0/0 = NaN when every pixel is ignored. With gradient accumulation, weight each
+    micro-batch by its number of labelled pixels: the plain mean of the micro-batch losses is not the loss of
+    the whole batch.
+
+    Args:
+        logits: float N×C×H×W.
+        target: integer N×H×W.
+        ignore_index: pixels with this target do not count.
+        weight: C class weights; the mean is then a weighted mean. Default: all 1.
 
     >>> logits = torch.log(torch.tensor([[[[0.5, 0.9]], [[0.5, 0.1]]]]))  # 1, 2, 1, 2
     >>> round(cross_entropy(logits, torch.tensor([[[1, 255]]])).item(), 4)  # ln 2
     0.6931
     """
     logits, target = check_pair(logits, target, ignore_index)
-    if weight is not None:
-        weight = torch.as_tensor(weight, dtype=logits.dtype, device=logits.device)
-    total = F.cross_entropy(logits, target, weight, ignore_index=ignore_index, reduction="sum")
+    weights = None if weight is None else torch.as_tensor(weight, dtype=logits.dtype, device=logits.device)
+    total = F.cross_entropy(logits, target, weights, ignore_index=ignore_index, reduction="sum")
     kept = target[target != ignore_index]
-    count = torch.as_tensor(kept.numel()).to(total) if weight is None else weight[kept].sum()
+    count = torch.as_tensor(kept.numel()).to(total) if weights is None else weights[kept].sum()
     return total / count.clamp(min=torch.finfo(count.dtype).tiny)
 
 
 def soft_dice_loss(logits: Tensor, target: Tensor, ignore_index: int = 255) -> Tensor:
-    """One minus the mean soft Dice of the classes that occur in `target`, each summed over the whole batch.
+    """Return 1 minus the mean soft Dice of the classes that occur in `target`.
 
-    The soft Dice of a class is 2 Σ p t / (Σ p + Σ t) (Milletari et al. 2016, section 3, without their
-    squares). No smoothing is needed: a class that occurs has Σ t ≥ 1. On an empty mask the background is the
-    class that occurs, and its Dice pushes every false alarm down.
+    The soft Dice of a class is 2 Σ p t / (Σ p + Σ t), summed over the whole batch (Milletari et al. 2016,
+    section 3, without their squares). Smoothing is not needed: a class that occurs has Σ t ≥ 1. In an empty
+    mask only the background occurs, and its Dice penalises every false positive.
 
     >>> logits = torch.log(torch.tensor([[[[1.0, 1, 1, 1]], [[1e-30] * 4]]]))  # "no lesion", 1, 2, 1, 4
     >>> round(soft_dice_loss(logits, torch.tensor([[[0, 0, 0, 1]]])).item(), 3)  # 1 - (6/7 + 0) / 2
@@ -65,10 +71,16 @@ def focal_loss(
     alpha: float | Sequence[float] | None = None,
     ignore_index: int = 255,
 ) -> Tensor:
-    """Cross-entropy times (1 - p)^gamma, p the true class's probability: easy pixels count less.
+    """Return the mean of cross-entropy times (1 - p)^gamma, where p is the true class's probability.
 
-    Lin et al. 2017, section 3. `alpha`: one weight a class, or, for two classes, the weight of class 1 (class
-    0 then has 1 - alpha). The mean is over the pixels that are not ignored; gamma 0 is cross-entropy.
+    Easy pixels count less (Lin et al. 2017, section 3). The mean is over the pixels that are not ignored.
+
+    Args:
+        logits: float N×C×H×W.
+        target: integer N×H×W.
+        gamma: 0 gives cross-entropy; a larger value gives easy pixels less weight.
+        alpha: C class weights; or, for two classes, the weight of class 1 (class 0 then gets 1 - alpha).
+        ignore_index: pixels with this target do not count.
 
     >>> logits = torch.zeros(1, 2, 1, 1)  # p = 1/2: (1/2)^2 ln 2
     >>> round(focal_loss(logits, torch.tensor([[[1]]])).item(), 4)
@@ -76,10 +88,10 @@ def focal_loss(
     """
     logits, target = check_pair(logits, target, ignore_index)
     kept = target != ignore_index
-    surprise = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="none")  # N, H, W; -log p
-    missing = -torch.expm1(-surprise)  # 1 - p, exact where p is nearly 1
+    nll = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="none")  # N, H, W; -log p
+    difficulty = -torch.expm1(-nll)  # 1 - p, exact where p is close to 1
     # A power below 1 has an infinite slope at 0, and infinity times zero would be NaN.
-    loss = missing.clamp(min=torch.finfo(missing.dtype).tiny) ** gamma * surprise
+    loss = difficulty.clamp(min=torch.finfo(difficulty.dtype).tiny) ** gamma * nll
     if alpha is not None:
         loss = loss * class_weights(alpha, logits)[target.where(kept, 0)]
     return loss.sum() / kept.sum().clamp(min=1)
@@ -88,27 +100,36 @@ def focal_loss(
 def tversky_loss(
     logits: Tensor, target: Tensor, alpha: float = 0.3, beta: float = 0.7, ignore_index: int = 255
 ) -> Tensor:
-    """One minus the mean of TP / (TP + alpha FP + beta FN) of the classes that occur, each over the batch.
+    """Return 1 minus the mean of TP / (TP + alpha FP + beta FN) over the classes that occur in `target`.
 
-    Salehi et al. 2017, section 2.2. With beta above alpha a missed pixel costs more than a false alarm; with
-    both 0.5 it is the soft Dice loss.
+    TP, FP and FN are sums of probabilities over the batch (Salehi et al. 2017, section 2.2). With
+    alpha = beta = 0.5 this is the soft Dice loss.
+
+    Args:
+        logits: float N×C×H×W.
+        target: integer N×H×W.
+        alpha: cost of a false positive.
+        beta: cost of a false negative; above `alpha`, a missed pixel costs more than a false positive.
+        ignore_index: pixels with this target do not count.
 
     >>> logits = torch.log(torch.tensor([[[[1.0, 1, 1, 1]], [[1e-30] * 4]]]))
     >>> round(tversky_loss(logits, torch.tensor([[[0, 0, 0, 1]]])).item(), 4)  # 1 - (3 / 3.3 + 0) / 2
     0.5455
     """
     probability, truth = probability_and_truth(logits, target, ignore_index)  # N, C, H, W each
-    hit = (probability * truth).sum(dim=(0, 2, 3))  # C
-    false_alarm = probability.sum(dim=(0, 2, 3)) - hit
-    miss = truth.sum(dim=(0, 2, 3)) - hit
-    tversky = hit / (hit + alpha * false_alarm + beta * miss).clamp(min=torch.finfo(hit.dtype).tiny)
+    tp = (probability * truth).sum(dim=(0, 2, 3))  # C
+    fp = probability.sum(dim=(0, 2, 3)) - tp
+    fn = truth.sum(dim=(0, 2, 3)) - tp
+    tversky = tp / (tp + alpha * fp + beta * fn).clamp(min=torch.finfo(tp.dtype).tiny)
     return mean_over_present(1 - tversky, truth)
 
 
 def combined_loss(
     logits: Tensor, target: Tensor, ignore_index: int = 255, dice_weight: float = 1.0
 ) -> Tensor:
-    """Cross-entropy plus `dice_weight` times soft Dice: a steady gradient, and an eye on small classes.
+    """Return cross-entropy plus `dice_weight` times the soft Dice loss.
+
+    Cross-entropy gives a steady gradient, and Dice gives small classes equal weight.
 
     >>> logits = torch.zeros(1, 2, 1, 2)  # ln 2 + 1/2
     >>> round(combined_loss(logits, torch.tensor([[[0, 1]]])).item(), 4)
@@ -119,20 +140,21 @@ def combined_loss(
 
 
 def check_pair(logits: Tensor, target: Tensor, ignore_index: int = 255) -> tuple[Tensor, Tensor]:
-    """Logits in float32 or wider and target in int64, once they are known to belong together.
+    """Return the logits as float32 or wider and the target as int64.
 
     Raises:
-        DataError: shapes that do not match, a target that is not of whole numbers, an id that is no class.
+        DataError: the shapes don't match, the target is not an integer tensor, or it holds an id that is
+            neither a class nor `ignore_index`.
     """
     if logits.dim() != 4 or target.shape != (logits.shape[0], *logits.shape[2:]):
         raise DataError(
             f"logits {tuple(logits.shape)} and target {tuple(target.shape)} do not match; "
-            "logits are N×C×H×W and the target is N×H×W, without a channel axis."
+            "logits are N×C×H×W, and the target is N×H×W without a channel axis."
         )
     if target.is_floating_point():
-        raise DataError(f"the target is {target.dtype}; class ids are whole numbers. Use target.long().")
+        raise DataError(f"the target is {target.dtype}; class ids are integers. Use target.long().")
     target = target.long()
-    # On a GPU this look would stall the queue in every step; there the ids are checked when the data set is.
+    # On a GPU this check would force a synchronisation in every step; there, check the data set beforehand.
     if target.device.type == "cpu":
         ids = target[(target != ignore_index) & ((target < 0) | (target >= logits.shape[1]))]
         if ids.numel():
@@ -144,7 +166,7 @@ def check_pair(logits: Tensor, target: Tensor, ignore_index: int = 255) -> tuple
 
 
 def probability_and_truth(logits: Tensor, target: Tensor, ignore_index: int) -> tuple[Tensor, Tensor]:
-    """Softmax and one-hot truth, both N×C×H×W in float32 or wider, both zero where the target is ignored."""
+    """Return softmax and one-hot target: N×C×H×W, float32 or wider, 0 where the target is ignored."""
     logits, target = check_pair(logits, target, ignore_index)
     kept = (target != ignore_index).unsqueeze(1)  # N, 1, H, W
     probability = logits.softmax(dim=1).where(kept, 0)
@@ -154,18 +176,18 @@ def probability_and_truth(logits: Tensor, target: Tensor, ignore_index: int) -> 
 
 
 def mean_over_present(loss: Tensor, truth: Tensor) -> Tensor:
-    """Mean of a loss per class over the classes that occur in the one-hot truth; 0 where none does."""
+    """Average a loss per class (C) over the classes that occur in the one-hot target; 0 if none occurs."""
     present = truth.sum(dim=(0, 2, 3)) > 0  # C
     return loss.where(present, 0).sum() / present.sum().clamp(min=1)
 
 
 def class_weights(alpha: float | Sequence[float], logits: Tensor) -> Tensor:
-    """One weight a class, from a list of them or, for two classes, from the weight of class 1."""
+    """Return one weight per class, from C weights or, for two classes, from the weight of class 1."""
     num_classes = logits.shape[1]
     weights = [1 - alpha, alpha] if isinstance(alpha, (int, float)) else alpha
     if len(weights) != num_classes:
         raise DataError(
-            f"alpha gives {len(weights)} weights for {num_classes} classes; give one weight a class "
-            "(a single number is for two classes: the weight of class 1)."
+            f"alpha gives {len(weights)} weights for {num_classes} classes; give one weight per class. "
+            "(A single number works for two classes: it is the weight of class 1.)"
         )
     return torch.as_tensor(weights, dtype=logits.dtype, device=logits.device)

@@ -1,18 +1,20 @@
-"""Class names and their colours: from label maps to pictures, and back."""
+"""Class names and colours: convert label maps to colour pictures and back."""
 
 import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from segcourse.errors import DataError
+from segcourse.errors import DataError, first_few
 
-IGNORE = 255  # the label of pixels that nobody classified: void, padding
+IGNORE = 255  # the label of pixels without a class: void, padding
 IGNORE_COLOUR = (127, 127, 127)
 
-# Okabe & Ito 2008, "Color universal design": told apart with every common kind of colour blindness. Black
-# comes first, for the background.
+# Okabe & Ito 2008, "Color universal design": people with any common kind of colour blindness can tell these
+# colours apart. Black comes first, for the background.
 OKABE_ITO = (
     (0, 0, 0),
     (230, 159, 0),
@@ -23,14 +25,16 @@ OKABE_ITO = (
     (213, 94, 0),
     (204, 121, 167),
 )
+GOOD, BAD = "#009E73", "#D55E00"  # of Okabe and Ito: bluish green and vermilion, for right and wrong
 
 
 @dataclass(frozen=True)
 class Palette:
-    """The classes of a data set: one name and one colour (R, G, B in 0..255) for each class id.
+    """The classes of a data set: one name and one colour (R, G, B in 0..255) per class id.
 
     Raises:
-        DataError: names and colours differ in number, two share a colour, or a colour is out of range.
+        DataError: the numbers of names and colours differ, two classes share a colour, or a colour is out of
+            range.
 
     >>> palette = Palette.lesion()
     >>> rgb = palette.colourise(np.array([[0, 1, 255]]))
@@ -43,24 +47,24 @@ class Palette:
     names: tuple[str, ...]
     colours: tuple[tuple[int, int, int], ...]
 
-    def __post_init__(self):
-        # Lists come in from JSON and from people; tuples keep a palette hashable and comparable.
+    def __post_init__(self) -> None:
+        # Callers and JSON pass lists; tuples keep a palette hashable and comparable.
         object.__setattr__(self, "names", tuple(str(name) for name in self.names))
         object.__setattr__(self, "colours", tuple(tuple(int(v) for v in colour) for colour in self.colours))
         if len(self.names) != len(self.colours):
             raise DataError(
-                f"{len(self.names)} class names but {len(self.colours)} colours; give one for each name."
+                f"{len(self.names)} class names but {len(self.colours)} colours; give one colour per name."
             )
         if not 1 <= len(self.names) <= IGNORE:
             raise DataError(
-                f"{len(self.names)} classes; a palette holds 1 to {IGNORE}, for label {IGNORE} means ignored."
+                f"{len(self.names)} classes; a palette holds 1 to {IGNORE} classes; {IGNORE} means ignored."
             )
         if any(len(colour) != 3 or not all(0 <= v <= 255 for v in colour) for colour in self.colours):
             raise DataError("a colour is three numbers in 0..255: red, green, blue.")
         if len({*self.colours, IGNORE_COLOUR}) <= len(self.colours):
             raise DataError(
-                f"two classes share a colour, or one has {IGNORE_COLOUR}, the colour of ignored pixels; "
-                "give each class its own."
+                f"two classes share a colour, or a class has {IGNORE_COLOUR}, the colour of ignored pixels; "
+                "give each class its own colour."
             )
 
     def __len__(self) -> int:
@@ -68,7 +72,7 @@ class Palette:
 
     @classmethod
     def default(cls, names: int | Sequence[str]) -> "Palette":
-        """A palette for these class names, or for so many classes: Okabe and Ito's eight, then other hues.
+        """Return a palette for a list or a number of classes: Okabe and Ito's colours, then other hues.
 
         >>> Palette.default(3).names
         ('class 0', 'class 1', 'class 2')
@@ -78,10 +82,11 @@ class Palette:
         colours = list(OKABE_ITO)
         step = 0
         while len(colours) < len(names):
-            # The golden ratio never repeats a hue; three levels of brightness part neighbours for the
-            # colour-blind.
+            # The golden ratio never repeats a hue. Three brightness levels keep neighbouring hues distinct
+            # for colour-blind readers.
             hue, value = (step * 0.618034) % 1, (0.95, 0.45, 0.7)[step % 3]
-            colour = tuple(round(255 * v) for v in colorsys.hsv_to_rgb(hue, 0.75, value))
+            red, green, blue = (round(255 * v) for v in colorsys.hsv_to_rgb(hue, 0.75, value))
+            colour = (red, green, blue)
             if colour not in colours and colour != IGNORE_COLOUR:
                 colours.append(colour)
             step += 1
@@ -89,63 +94,60 @@ class Palette:
 
     @classmethod
     def lesion(cls) -> "Palette":
-        """Skin and lesion, as in ISIC 2018 Task 1."""
+        """Return the palette of skin and lesion, as in ISIC 2018 Task 1."""
         return cls.default(["skin", "lesion"])
 
-    def colourise(self, mask) -> np.ndarray:
-        """Colours of a label map: ids H×W, of any integer type, to uint8 H×W×3; 255 is drawn grey.
+    def colourise(self, mask: ArrayLike) -> np.ndarray:
+        """Convert class ids (H×W, any integer type) to colours (uint8 H×W×3); 255 becomes grey.
 
         Raises:
-            DataError: the mask is not integer, or holds an id that the palette has no colour for.
+            DataError: the mask is not an integer array, or it holds an id outside the palette.
         """
         mask = _array(mask)
         if mask.dtype.kind not in "iub":
-            raise DataError(f"a label map holds whole class ids; this is {mask.dtype}; take argmax first.")
-        beyond = np.unique(mask[(mask != IGNORE) & ((mask < 0) | (mask >= len(self)))])
-        if beyond.size:
             raise DataError(
-                f"the mask holds {_list(beyond)}, but the palette has {len(self)} classes, ids "
-                f"0..{len(self) - 1} (and {IGNORE} for ignored). Give a palette with more classes, or map "
-                "the mask's values to class ids."
+                f"a mask holds integer class ids; this one is {mask.dtype}. Take the argmax of scores first."
+            )
+        unknown = np.unique(mask[(mask != IGNORE) & ((mask < 0) | (mask >= len(self)))])
+        if unknown.size:
+            raise DataError(
+                f"the mask holds {first_few(unknown.tolist())}, but the palette has {len(self)} classes, ids "
+                f"0..{len(self) - 1} (and {IGNORE} for ignored pixels). Pass a palette with more classes, or "
+                "map the mask's values to class ids."
             )
         table = np.zeros((256, 3), np.uint8)
         table[: len(self)] = self.colours
         table[IGNORE] = IGNORE_COLOUR
-        return table[mask.astype(np.uint8)]  # safe: every id is now known to be 0..255
+        return table[mask.astype(np.uint8)]  # safe: every id is in 0..255 by now
 
-    def labels(self, rgb) -> np.ndarray:
-        """The exact inverse of `colourise`: uint8 H×W×3 colours to uint8 H×W class ids.
+    def labels(self, rgb: ArrayLike) -> np.ndarray:
+        """Convert colours (uint8 H×W×3) to class ids (uint8 H×W); the exact inverse of `colourise`.
 
         Raises:
-            DataError: a colour is not in the palette; JPEG and smooth resizing invent such colours.
+            DataError: a colour is not in the palette. JPEG and bilinear resizing create such colours.
         """
         rgb = _array(rgb)
         if rgb.dtype != np.uint8 or rgb.ndim < 3 or rgb.shape[-1] != 3:
             raise DataError(
                 f"a colour mask is uint8 H×W×3; this one is {rgb.dtype} {'×'.join(map(str, rgb.shape))}."
             )
-        # One integer a colour, in 32 bits: in uint8, red << 16 would be 0.
+        # One 32-bit integer per colour: in uint8, red << 16 would be 0.
         code = rgb.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
         colours = np.array([*self.colours, IGNORE_COLOUR], np.uint32) @ np.array(
             [1 << 16, 1 << 8, 1], np.uint32
         )
         order = np.argsort(colours)
         found = order[np.searchsorted(colours, code, sorter=order).clip(max=len(colours) - 1)]
-        strange = colours[found] != code
-        if strange.any():
+        unknown = colours[found] != code
+        if unknown.any():
+            examples = first_few(np.unique(rgb[unknown], axis=0).tolist())
             raise DataError(
-                f"{int(strange.sum())} pixels have colours that no class has, for example "
-                f"{_list(np.unique(rgb[strange], axis=0))}. Masks want a lossless format (PNG, not JPEG) and "
-                "nearest resizing."
+                f"{int(unknown.sum())} pixels have colours that no class has, for example {examples}. Save "
+                "masks in a lossless format (PNG, not JPEG) and resize them by nearest neighbour."
             )
         return np.append(np.arange(len(self), dtype=np.uint8), np.uint8(IGNORE))[found]
 
 
-def _array(values) -> np.ndarray:
-    """An array of a tensor (on any device) or of anything array-like."""
+def _array(values: Any) -> np.ndarray:
+    """Convert a tensor (on any device) or an array-like to a NumPy array."""
     return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
-
-
-def _list(values: np.ndarray, most: int = 5) -> str:
-    shown = ", ".join(str(value) for value in values[:most].tolist())
-    return shown + (", …" if len(values) > most else "")

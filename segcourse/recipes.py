@@ -1,35 +1,40 @@
-"""How each data set is trained on by default, and the whole job: data, training, model file, pictures."""
+"""Default training settings per data set, and a whole training run: data, model file, pictures."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Subset
 
-from segcourse.data import FolderDataset, check_folder, load_dataset, train_transform
+from segcourse.data import SampleDataset, load_dataset
+from segcourse.data.checks import check_folder
+from segcourse.data.folders import FolderDataset
+from segcourse.data.transforms import train_transform
 from segcourse.errors import DataError
-from segcourse.inference.evaluation import save_figure, show_cases
-from segcourse.inference.segmenter import Segmenter, evaluate
+from segcourse.inference.evaluation import evaluate, save_figure, show_cases
+from segcourse.inference.segmenter import Segmenter
 from segcourse.models import create_model
 from segcourse.plotting.charts import plot_history
+from segcourse.training.history import History, describe
 from segcourse.training.loop import fit
-from segcourse.training.runs import History, describe
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What `segcourse fit` does unless told otherwise.
+    """The default settings of `segcourse fit` for a data set.
 
     Attributes:
         model, model_options: for `create_model`.
-        size: side of the square that images are squashed to.
+        size: side in pixels of the square that images are resized to.
         epochs, batch_size, learning_rate, weight_decay: for `fit`.
-        strength: of the augmentation, see `train_transform`.
-        minutes: what the training may take; a slower machine gets fewer epochs, annealed all the same.
-        data_options: for `load_dataset` of the training split.
+        strength: strength of the augmentation, see `train_transform`.
+        minutes: time budget; on a slower machine the schedule ends after fewer epochs. None: no limit.
+        data_options: options of `load_dataset` for the training split.
     """
 
     model: str = "half_unet"
@@ -44,7 +49,7 @@ class Recipe:
     data_options: dict = field(default_factory=dict)
 
 
-# Made for two CPU cores: what a set needs there, in a few minutes, to be worth looking at.
+# For two CPU cores: settings that give useful results there in a few minutes.
 RECIPES = {
     "lesions": Recipe(size=96, epochs=4, strength=0, minutes=2.4, data_options={"count": 2400}),
     "isic2018": Recipe(epochs=15, strength=0.5, minutes=9),
@@ -52,11 +57,13 @@ RECIPES = {
 }
 
 
-def recipe(data: str, **changes) -> Recipe:
-    """The recipe for a data set (the general one for a folder), with those `changes` that are not None.
+def recipe(data: str, **changes: Any) -> Recipe:
+    """Return the recipe of a data set (for a folder: the general recipe) with some settings changed.
 
-    Epochs that were asked for are not cut short by the recipe's minutes; minutes that were asked for get as
-    many epochs as will fill them.
+    Args:
+        data: name of a data set, or a folder.
+        changes: settings that replace those of the recipe; None keeps the recipe's setting. `epochs` without
+            `minutes` removes the time budget. `minutes` without `epochs` scales the number of epochs.
 
     >>> recipe("isic2018", epochs=3, size=None).minutes is None
     True
@@ -74,21 +81,28 @@ def recipe(data: str, **changes) -> Recipe:
 
 def datasets(
     data: str | None, images: Path | None, masks: Path | None, plan: Recipe, seed: int = 0
-) -> tuple[Dataset, Dataset]:
-    """Training and validation set: by name, from a folder, or from a folder of images and one of masks.
+) -> tuple[SampleDataset, SampleDataset]:
+    """Return the training set and the validation set.
 
-    A folder without `train` and `val` inside is checked and then split by chance, a fifth for validation.
+    A folder without the subfolders `train` and `val` is checked and split at random, a fifth for validation.
+
+    Args:
+        data: name of a data set, or a folder of images and masks.
+        images, masks: instead of `data`, a folder of images and a folder of masks.
+        plan: settings for size and augmentation.
+        seed: random seed of the split.
 
     Raises:
-        DataError: no such set or folder, or the check found something wrong.
+        DataError: the data set or the folder does not exist, or the check found problems.
     """
-    if (data is None) == (images is None):
-        raise DataError("give either --data or --images and --masks, to say what to train on.")
+    source = images if data is None else data
+    if source is None or (data is not None and images is not None):
+        raise DataError("give either --data, or --images and --masks.")
     transform = train_transform(strength=plan.strength)
     if data is not None and not Path(data).is_dir():
         train = load_dataset(data, "train", size=plan.size, transform=transform, **plan.data_options)
         return train, load_dataset(data, "val", size=plan.size)
-    folder = Path(data if data is not None else images)
+    folder = Path(source)
     if images is None and (folder / "train").is_dir() and (folder / "val").is_dir():
         train = _checked(folder / "train", None, plan, transform)
         return train, _checked(folder / "val", None, plan, None, train)
@@ -98,18 +112,24 @@ def datasets(
     held_out = len(order) // 5
     if held_out == 0:
         raise DataError(
-            f"{folder} holds {len(order)} pairs; at least 5 are needed to keep one for validation."
+            f"{folder} holds {len(order)} pairs; give at least 5, so that one can be used for validation."
         )
     return Subset(whole, order[held_out:].tolist()), Subset(plain, order[:held_out].tolist())
 
 
-def _checked(folder: Path, masks: Path | None, plan: Recipe, transform, like: FolderDataset | None = None):
+def _checked(
+    folder: Path,
+    masks: Path | None,
+    plan: Recipe,
+    transform: Callable | None,
+    like: FolderDataset | None = None,
+) -> FolderDataset:
     if like is None:
         report = check_folder(folder, masks)
         if not report.ok:
-            raise DataError(f"{report.table()}\n{folder} has to be put right before training (see above).")
+            raise DataError(f"{report.table()}\nFix the problems in {folder} listed above before training.")
         return FolderDataset(folder, masks, size=plan.size, transform=transform)
-    meaning = {
+    meaning: dict[str, Any] = {
         "mask_values": like.mask_values,
         "void_values": like.void_values,
         "class_names": like.class_names,
@@ -118,19 +138,26 @@ def _checked(folder: Path, masks: Path | None, plan: Recipe, transform, like: Fo
 
 
 def train(
-    plan: Recipe, sets: tuple[Dataset, Dataset], folder: Path | None = None, name: str = "run", **options
+    plan: Recipe,
+    sets: tuple[SampleDataset, SampleDataset],
+    folder: Path | None = None,
+    name: str = "run",
+    **options: Any,
 ) -> tuple[History, dict]:
-    """Train by a recipe; leave model.safetensors, results.png and curves.png in the run's folder.
+    """Train with a recipe; write model.safetensors, results.png and curves.png to the run's folder.
 
     Args:
-        folder: default `runs/<name>-<time>`.
+        plan: the settings.
+        sets: training set and validation set.
+        folder: the run's folder. Default: `runs/<name>-<time>`.
+        name: name of the run.
         options: for `fit`.
 
     Returns:
-        The history and the figures of `Scores.compute()` on the validation set (empty after Ctrl-C).
+        The history, and the scores of `Scores.compute()` on the validation set (empty after Ctrl-C).
     """
     train_set, val_set = sets
-    source = getattr(train_set, "dataset", train_set)  # a Subset's
+    source: Any = getattr(train_set, "dataset", train_set)  # the data set behind a Subset
     folder = folder or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     torch.manual_seed(options.get("seed", 0))
     model = create_model(plan.model, len(source.class_names), **plan.model_options)
@@ -160,12 +187,12 @@ def train(
     return history, scores.compute()
 
 
-def report(history: History, figures: dict) -> str:
-    """What a training run ended with, in lines to read."""
+def report(history: History, scores: dict) -> str:
+    """Return the result of a training run as text."""
     lines = [] if history.best is None else [f"best: {describe(history.best)}"]
-    if figures:
+    if scores:
         names = ("dice_per_image", "jaccard_per_image", "threshold_jaccard", "mean_iou")
-        scores = ", ".join(f"{name} {figures[name]:.4f}" for name in names)
-        lines.append(f"model.safetensors on {figures['images']} validation images: {scores}")
-    lines.append(f"everything is in {history.folder}")
+        shown = ", ".join(f"{name} {scores[name]:.4f}" for name in names)
+        lines.append(f"model.safetensors on {scores['images']} validation images: {shown}")
+    lines.append(f"all files are in {history.folder}")
     return "\n".join(lines)

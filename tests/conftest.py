@@ -1,4 +1,4 @@
-"""What all tests share: one thread a worker, and one place that says what a skipped test is waiting for."""
+"""Set-up for all tests: one thread per worker, and skips for missing system packages."""
 
 import functools
 import os
@@ -11,23 +11,23 @@ import pytest
 hypothesis.settings.register_profile("course", deadline=None)  # no test asserts a time
 hypothesis.settings.load_profile("course")
 
-# Two workers with two PyTorch threads each fight over two cores and take longer than two with one.
+# Two workers with two PyTorch threads each are slower on two cores than two workers with one thread.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
-# no proxy may stand between a test and the server that it starts on this machine
+# tests connect to local servers directly, without a proxy
 os.environ.setdefault("NO_PROXY", "localhost,127.0.0.1")
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def browser_path() -> str | None:
-    """The system's Chromium or Chrome, if there is one."""
+    """Return the path of the system's Chromium or Chrome, or None."""
     return next(filter(None, map(shutil.which, CHROMIUM)), None)
 
 
 def bubblewrap_works() -> bool:
-    """Whether bubblewrap is there and this machine lets it make a sandbox."""
+    """Return True if bubblewrap is installed and can create a sandbox."""
     command = ["bwrap", "--unshare-all", "--ro-bind", "/", "/", "true"]
     return bool(shutil.which("bwrap")) and subprocess.run(command, capture_output=True).returncode == 0
 
@@ -45,7 +45,7 @@ SYSTEM_NEEDS = {
 
 
 def pytest_runtest_setup(item):
-    """Skip what waits for a system package; where `.ci/run` has installed them all, fail instead."""
+    """Skip tests that need a missing system package, or fail them where `.ci/run` has installed all."""
     for marker, (found, sentence) in SYSTEM_NEEDS.items():
         if item.get_closest_marker(marker) and not found():
             if os.environ.get("SEGCOURSE_SYSTEM_PACKAGES") == "required":
@@ -55,13 +55,13 @@ def pytest_runtest_setup(item):
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The path of the browser that tests marked `browser` drive."""
+    """Return the path of the browser for tests marked `browser`."""
     return browser_path()
 
 
 @pytest.fixture
 def one_thread():
-    """PyTorch computes on one thread, whatever the environment says: results do not depend on the machine."""
+    """Let PyTorch use one thread, so that results do not depend on the machine."""
     import torch
 
     threads = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""The command line: exit codes, sentences instead of tracebacks, and quick help."""
+"""The command line: exit codes, one sentence instead of a traceback, and fast help."""
 
 import subprocess
 import sys
@@ -11,14 +11,14 @@ from segcourse.errors import DataError
 
 
 def run(capsys, *arguments):
-    """The exit code, stdout and stderr of the command line, run in this process."""
+    """Run the command line in this process and return its exit code, stdout and stderr."""
     with pytest.raises(SystemExit) as stop:
         cli.main(list(arguments))
     return stop.value.code or 0, *capsys.readouterr()
 
 
 def failing(error):
-    """The command line with one more command, which raises `error`."""
+    """Return a command line with the command `fail`, which raises `error`."""
     app = typer.Typer(pretty_exceptions_enable=False)
 
     @app.callback()
@@ -37,14 +37,14 @@ def failing(error):
     [
         (DataError("Masks have 3 classes, 2 were wanted."), 2, "Masks have 3 classes, 2 were wanted.\n"),
         (FileNotFoundError(2, "No such file", "cat.jpg"), 2, "cat.jpg does not exist; check the path.\n"),
-        (PermissionError(13, "Permission denied", "/etc/x"), 2, "/etc/x may not be read or written by "
+        (PermissionError(13, "Permission denied", "/etc/x"), 2, "/etc/x can't be read or written by "
          "you; choose another folder or change its permissions.\n"),
-        (IsADirectoryError(21, "Is a directory", "photos"), 2, "photos is a folder; a file was expected.\n"),
+        (IsADirectoryError(21, "Is a directory", "photos"), 2, "photos is a folder; give a file.\n"),
         (OSError(28, "No space left", "a.png"), 2, "a.png cannot be used: No space left.\n"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )  # fmt: skip
-def test_a_persons_mistake_ends_in_one_sentence(monkeypatch, capsys, error, code, sentence):
+def test_a_users_mistake_prints_one_sentence(monkeypatch, capsys, error, code, sentence):
     monkeypatch.setattr(cli, "app", failing(error))
     assert run(capsys, "fail") == (code, "", sentence)
 
@@ -63,14 +63,14 @@ def test_unknown_and_missing_arguments_exit_with_2(capsys, arguments):
     assert "Traceback" not in complaint
 
 
-def test_an_unknown_lesson_is_a_sentence(capsys):
+def test_an_unknown_lesson_prints_one_sentence(capsys):
     code, _, complaint = run(capsys, "solve", "99")
     assert code == 2
     assert complaint.startswith("There is no lesson '99'")
     assert complaint.count("\n") == 1
 
 
-def test_help_names_every_command_and_imports_no_room():
+def test_help_lists_every_command_and_imports_nothing_heavy():
     code = "import sys, segcourse.cli\ntry: segcourse.cli.main(['--help'])\nexcept SystemExit: pass\n"
     code += "print(*{'torch', 'cv2', 'numpy', 'matplotlib', 'nbformat'} & sys.modules.keys())"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -80,13 +80,13 @@ def test_help_names_every_command_and_imports_no_room():
     assert {"start", "doctor", "data", "solve"} <= listed
 
 
-def test_start_copies_and_says_how_much(tmp_path, capsys, monkeypatch):
+def test_start_prints_the_number_of_new_files(tmp_path, capsys, monkeypatch):
     from segcourse.course import lessons
 
     monkeypatch.setattr(lessons, "start", lambda folder: [folder / "a", folder / "b"])
     code, said, _ = run(capsys, "start", str(tmp_path), "--no-lab")
     assert code == 0
-    assert said == f"{tmp_path}: 2 new file(s), everything else left as it was.\n"
+    assert said == f"{tmp_path}: 2 new file(s); existing files are unchanged.\n"
 
 
 def test_a_console_without_the_tick_prints_a_question_mark(tmp_path):
@@ -101,7 +101,7 @@ def test_a_console_without_the_tick_prints_a_question_mark(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["grade", "report"])
-def test_without_nbgrader_an_instructor_is_told_what_to_install(command, monkeypatch, capsys):
+def test_without_nbgrader_the_error_says_what_to_install(command, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "nbgrader", None)
     with pytest.raises(SystemExit) as stop:
         cli.main([command, "05"])

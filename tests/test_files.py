@@ -1,4 +1,4 @@
-"""A file is whole or it is as it was."""
+"""Atomic writes: a file is either complete or unchanged."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from segcourse.errors import SaveError
 from segcourse.files import replacing
 
 
-def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path):
+def test_a_file_is_replaced_without_leftovers(tmp_path):
     path = tmp_path / "new folder" / "model.safetensors"
     for text in ("first", "second"):
         with replacing(path) as temporary:
@@ -21,7 +21,7 @@ def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_readers_see_the_old_file_until_the_new_one_is_whole(tmp_path):
+def test_readers_see_the_old_file_until_the_new_file_is_complete(tmp_path):
     path = tmp_path / "scores.csv"
     path.write_text("old")
     with replacing(path) as temporary:
@@ -65,7 +65,7 @@ def test_any_other_failure_passes_through_and_leaves_the_old_file(tmp_path, erro
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
+def test_a_folder_that_cannot_be_created_raises_a_save_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SaveError, match="could not be written"), replacing(tmp_path / "file" / "a.txt"):
         pass

@@ -1,4 +1,4 @@
-"""Losses by hand, by property, and beside the wrong way of computing them."""
+"""Losses: values by hand, properties, and comparisons with wrong implementations."""
 
 import inspect
 import math
@@ -86,7 +86,7 @@ def test_ignored_pixels_change_neither_loss_nor_gradient(loss, batch):
     assert not grad.movedim(1, -1)[target == 255].any()
 
 
-def test_dice_that_ignores_in_the_target_alone_punishes_what_nobody_labelled():
+def test_dice_that_ignores_only_target_pixels_penalises_unlabelled_pixels():
     logits, target = logits_of(1, 1, 1, 0), target_of(1, 255, 255, 0)
     truth = F.one_hot(target.where(target != 255, 0), 2).movedim(-1, 1) * (target != 255).unsqueeze(1)
     p = logits.softmax(1)  # not masked: the wrong way
@@ -126,7 +126,7 @@ def test_an_empty_mask_still_teaches_through_the_background():
 def test_a_class_that_does_not_occur_is_left_out_and_not_counted_as_0_or_1():
     target = target_of(0, 1)
     two = torch.tensor([[2.0, -1], [0, 1]]).view(1, 2, 1, 2)
-    three = torch.cat([two, torch.full((1, 1, 1, 2), -1e4)], dim=1)  # a third class that nobody predicts
+    three = torch.cat([two, torch.full((1, 1, 1, 2), -1e4)], dim=1)  # a third class that is never predicted
     assert soft_dice_loss(three, target).item() == pytest.approx(soft_dice_loss(two, target).item())
     p, t = probability_and_truth(three, target, 255)
     dice = 2 * (p * t).sum((0, 2, 3)) / (p + t).sum((0, 2, 3)).clamp(min=1)
@@ -277,7 +277,7 @@ def test_narrow_targets_count_as_int64(loss, dtype):
     (torch.zeros(1, 2, 1, 2), torch.tensor([[[0, 2]]]), r"holds \[2\]; with 2 channels"),
     (torch.zeros(1, 2, 1, 2), torch.tensor([[[0, -1]]]), r"holds \[-1\]"),
 ])  # fmt: skip
-def test_mistaken_inputs_are_a_sentence(loss, logits, target, says):
+def test_wrong_inputs_are_explained(loss, logits, target, says):
     with pytest.raises(DataError, match=says):
         loss(logits, target)
 

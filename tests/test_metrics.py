@@ -1,4 +1,4 @@
-"""Scores by hand, by property, and beside the wrong way of computing them."""
+"""Scores: values by hand, properties, and comparisons with wrong implementations."""
 
 import math
 
@@ -74,7 +74,7 @@ def test_counting_in_blocks_changes_nothing(pair, block):
 @pytest.mark.parametrize(
     "dtype", [np.uint8, np.int8, np.uint16, np.int16, np.int32, np.uint32, np.int64, np.uint64]
 )
-def test_every_integer_type_counts_alike(dtype):
+def test_every_integer_type_gives_the_same_counts(dtype):
     prediction, target = np.array([[0, 1, 2]]), np.array([[0, 2, 2]])
     wanted = [[1, 0, 0], [0, 0, 0], [0, 1, 1]]
     assert confusion_matrix(prediction.astype(dtype), target.astype(dtype), 3).tolist() == wanted
@@ -118,12 +118,12 @@ def test_another_ignore_index():
     ([[0, 1]], [[0], [1]], r"\(1, 2\) and the target \(2, 1\)"),
     ([[0.0, 1.0]], [[0, 1]], "prediction is torch.float64"),
 ])  # fmt: skip
-def test_wrong_masks_are_a_sentence(prediction, target, says):
+def test_wrong_masks_are_explained(prediction, target, says):
     with pytest.raises(DataError, match=says):
         confusion_matrix(np.array(prediction), np.array(target), num_classes=2)
 
 
-def test_ignored_pixels_leave_prediction_and_target():
+def test_ignored_pixels_are_removed_from_prediction_and_target():
     prediction, target = np.array([1, 1, 1, 0]), np.array([1, 255, 255, 0])
     # the wrong way masks the target only: the predicted area keeps the ignored pixels
     in_prediction, in_target = prediction == 1, target == 1
@@ -171,7 +171,7 @@ def test_nothing_to_score_at_all_is_nan():
 
 
 @given(masks())
-def test_dice_and_iou_tell_the_same_story(pair):
+def test_dice_and_iou_are_functions_of_each_other(pair):
     matrix = confusion_matrix(*pair, 4)
     iou, dice = iou_per_class(matrix), dice_per_class(matrix)
     close(dice, 2 * iou / (1 + iou))
@@ -202,7 +202,7 @@ def test_counts_beyond_float32_stay_exact():
     ([[1, 1, 0, 0]], [[1, 0, 0, 0]], 2 / 3, 1 / 2),
     ([[1, 1, 1, 1]], [[1, 1, 1, 1]], 1, 1),
     ([[0, 0, 1, 1]], [[1, 1, 0, 0]], 0, 0),
-    ([[0, 0, 0, 0]], [[0, 0, 0, 0]], nan, nan),  # nothing to find, nothing found
+    ([[0, 0, 0, 0]], [[0, 0, 0, 0]], nan, nan),  # two empty masks
     ([[0, 0, 0, 0]], [[1, 0, 0, 0]], 0, 0),
     ([[1, 0, 0, 0]], [[0, 0, 0, 0]], 0, 0),
     ([[1, 1, 0, 0]], [[255, 1, 0, 0]], 1, 1),
@@ -245,7 +245,7 @@ def test_areas_are_not_summed_in_half_precision():
     close(dice_score(half, mask), [2 / 3])
 
 
-def test_foreground_masks_of_0_and_255_are_a_sentence():
+def test_foreground_masks_of_0_and_255_are_explained():
     mask = np.array([[0, 255]], np.uint8)
     with pytest.raises(DataError, match=r"prediction holds 0\.\.255.*mask // 255"):
         dice_score(mask, mask // 255)
@@ -321,7 +321,7 @@ def test_more_than_two_classes_average_over_those_that_occur():
     assert scores.per_image[0]["name"] == "image 0"
 
 
-def test_foreground_figures_equal_the_pure_functions():
+def test_foreground_scores_equal_the_pure_functions():
     rng = np.random.default_rng(0)
     prediction, target = rng.integers(0, 2, (5, 6, 7)), rng.integers(0, 2, (5, 6, 7))
     target[rng.random(target.shape) < 0.1] = 255
@@ -332,7 +332,7 @@ def test_foreground_figures_equal_the_pure_functions():
     close(result["threshold_jaccard"], threshold_jaccard(prediction, target, threshold=0.3))
 
 
-def test_scores_refuse_what_does_not_belong_together():
+def test_scores_refuse_inputs_that_do_not_match():
     with pytest.raises(DataError, match="21 classes"):
         Scores(2).merge(Scores(21))
     with pytest.raises(DataError, match="2 predictions, 2 targets and 1 names"):
@@ -379,7 +379,7 @@ def test_a_large_batch_counted_in_threads_gives_the_same_matrix(three_threads):
 
 
 @pytest.mark.parametrize("name", ["prediction", "target"])
-def test_a_stranger_is_reported_from_whichever_thread_meets_it(three_threads, name):
+def test_an_unknown_id_is_reported_from_any_thread(three_threads, name):
     masks = {"prediction": torch.zeros(3, 600, 600).long(), "target": torch.zeros(3, 600, 600).long()}
     masks[name][2, -1, -1] = 7
     with pytest.raises(DataError, match=f"the {name} holds 7"):

@@ -1,4 +1,4 @@
-"""Colours and back, and what uint8 does to those who forget its size."""
+"""Palettes: ids to colours and back, and overflow in uint8."""
 
 import numpy as np
 import pytest
@@ -74,12 +74,12 @@ def test_codes_of_colours_do_not_wrap_in_uint8():
     (np.array([[256, 0]]), "holds 256"),  # as uint8 this would be class 0
     (np.array([[0.5]]), "float64"),
 ])  # fmt: skip
-def test_ids_beyond_the_palette_are_a_sentence(mask, says):
+def test_ids_outside_the_palette_are_explained(mask, says):
     with pytest.raises(DataError, match=says):
         Palette.lesion().colourise(mask)
 
 
-def test_jpeg_like_colours_are_a_sentence():
+def test_jpeg_like_colours_are_explained():
     rgb = Palette.lesion().colourise(np.array([[0, 1]]))
     rgb[0, 0, 0] += 3
     with pytest.raises(DataError, match=r"1 pixels .*\[3, 0, 0\].*lossless"):
@@ -95,7 +95,7 @@ def test_jpeg_like_colours_are_a_sentence():
     (("a",), ((0, 0, 256),), "0..255"),
     ((), (), "0 classes"),
 ])  # fmt: skip
-def test_a_palette_that_cannot_be_told_apart_is_refused(names, colours, says):
+def test_a_palette_with_equal_colours_is_refused(names, colours, says):
     with pytest.raises(DataError, match=says):
         Palette(names, colours)
 

@@ -1,11 +1,11 @@
-"""Our scores and losses beside those of the well-kept libraries: equal to 1e-6 where the definitions agree.
+"""Compare our scores and losses with those of other libraries: equal to 1e-6 where the definitions agree.
 
-Where defaults disagree, here is what each says about the same two images of 2 × 2 pixels, scored for three
-classes of which the third occurs nowhere (`TOY`); in the second column (`FALSE_ALARM`) the second image shows
-nothing but background, and one pixel of it was called class 1. Everybody calls the number mean IoU:
+The defaults differ. This table shows the "mean IoU" of the same two images of 2 × 2 pixels per library. There
+are three classes, and the third does not occur (`TOY`). In the second column (`FALSE_ALARM`), the second
+image shows only background, and one of its pixels is predicted as class 1:
 
 ================================================  =====  ===========  ======================================
-who, and with what                                toy    false alarm  an absent class; the average
+library and function                              toy    false alarm  an absent class; the average
 ================================================  =====  ===========  ======================================
 scikit-learn jaccard_score(macro, labels=all)     0.500  0.517        counts as 0; all pixels
 torchmetrics segmentation.MeanIoU                 0.688  0.583        left out; pairs of image and class
@@ -21,9 +21,15 @@ smp iou_score(micro-imagewise)                    0.800  0.800        no classes
 smp iou_score(macro)                              0.833  0.850        counts as 1; all pixels
 ================================================  =====  ===========  ======================================
 
-Other differences that the tests below take into account: smp divides its Dice and Tversky loss by all
-classes, not by those that occur; smp's multi-class focal loss is a sum of sigmoids, one against all; MONAI's
-mean focal loss divides by pixels times classes; MONAI's metrics and losses know no ignore_index.
+The tests take these differences into account:
+
+- smp divides its Dice and Tversky losses by the number of all classes, not of those that occur.
+- smp's multi-class focal loss is a sum of sigmoids, one class against the rest.
+- MONAI's mean focal loss divides by pixels times classes.
+- MONAI's losses have no ignore_index.
+- MONAI's Hausdorff distance at a percentile is NaN, not infinite, if one mask is empty.
+- medpy takes one percentile of the distances of both directions together. We and MONAI take the larger of the
+  two percentiles.
 """
 
 import warnings
@@ -35,7 +41,7 @@ import torch.nn.functional as F
 from sklearn import metrics as sklearn_metrics
 from torchvision.ops import sigmoid_focal_loss
 
-from segcourse import metrics
+from segcourse import hausdorff_distance_95, metrics, surface_dice
 from segcourse.losses import cross_entropy, focal_loss, soft_dice_loss, tversky_loss
 
 for module, name in (
@@ -131,7 +137,7 @@ def test_what_each_library_calls_the_mean_iou_of_the_same_two_images(answer, toy
     close(answer(*FALSE_ALARM), false_alarm)
 
 
-def test_that_makes_seven_answers():
+def test_the_same_images_get_seven_different_mean_ious():
     answers = sorted({round(answer(*TOY), 4) for answer, *_ in ANSWERS.values()})
     assert answers == [0.5, 0.6875, 0.75, 0.7778, 0.7917, 0.8, 0.8333]
 
@@ -183,7 +189,7 @@ def test_foreground_scores_per_image(seed):
     close(dice.mean(), theirs(prediction, target))
 
 
-def test_empty_masks_are_where_defaults_part():
+def test_defaults_differ_for_empty_masks():
     empty = torch.zeros(1, 2, 2, dtype=torch.int64)
     alarm = torch.tensor([[[1, 0], [0, 0]]])
     counts = smp.metrics.get_stats(empty.unsqueeze(1), empty.unsqueeze(1), mode="binary")
@@ -196,6 +202,55 @@ def test_empty_masks_are_where_defaults_part():
     # a false alarm on an empty mask: 0 here, no score at all in MONAI
     assert metrics.dice_score(alarm, empty) == 0
     assert monai.metrics.compute_dice(one_hot(alarm, 2), one_hot(empty, 2))[0, 1].isnan()
+
+
+def random_blobs(seed, count=4, size=(40, 50)):
+    """Foreground masks with smooth outlines, some cut by the frame."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.randn(count, 1, 6, 7, generator=generator)
+    return F.interpolate(coarse, size, mode="bicubic")[:, 0] > 0.3
+
+
+SHAPES = torch.zeros(4, 12, 12, dtype=torch.bool)
+SHAPES[0, 2:9, 3:10] = True
+SHAPES[1, 3:11, 3:10] = True
+SHAPES[2, ::3, :] = True  # stripes that touch the frame
+SHAPES[3, 5, 5] = True
+
+
+@pytest.mark.filterwarnings("ignore:.*always_return_as_numpy:FutureWarning")  # MONAI's own call
+@pytest.mark.parametrize("spacing", [1.0, 0.25, (2.0, 0.5)])
+@pytest.mark.parametrize(
+    ("prediction", "target"),
+    [
+        *((random_blobs(2 * seed), random_blobs(2 * seed + 1)) for seed in range(3)),
+        (SHAPES, SHAPES.roll(1, 0)),
+    ],
+)
+def test_boundary_scores(prediction, target, spacing):
+    theirs = prediction[:, None], target[:, None]
+    options = {"spacing": list(np.broadcast_to(spacing, 2)), "include_background": True}
+    distance = monai.metrics.compute_hausdorff_distance(*theirs, percentile=95, **options)[:, 0]
+    np.testing.assert_allclose(hausdorff_distance_95(prediction, target, spacing), distance, rtol=1e-6)
+    for tolerance in (0, 1.3, 4):
+        dice = monai.metrics.compute_surface_dice(*theirs, class_thresholds=[tolerance], **options)[:, 0]
+        close(surface_dice(prediction, target, tolerance, spacing), dice)
+
+
+@pytest.mark.filterwarnings("ignore:.*always_return_as_numpy:FutureWarning")
+def test_boundary_scores_of_empty_masks():
+    """MONAI agrees, except that its percentile of infinite distances is NaN: inf - inf, interpolated."""
+    full, empty = SHAPES[:1, None], torch.zeros(1, 1, 12, 12, dtype=torch.bool)
+    options = {"include_background": True}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MONAI warns about empty masks
+        for pair in ((full, empty), (empty, full), (empty, empty)):
+            distance = monai.metrics.compute_hausdorff_distance(*pair, percentile=95, **options)
+            assert distance.isnan()
+            dice = monai.metrics.compute_surface_dice(*pair, class_thresholds=[1], **options)
+            close(surface_dice(pair[0][:, 0], pair[1][:, 0], tolerance=1), dice[:, 0])
+        assert monai.metrics.compute_hausdorff_distance(full, empty, **options).isinf()  # the maximum
+    assert hausdorff_distance_95(full[0, 0], empty[0, 0]).isinf()
 
 
 def random_logits(seed, num_classes=3):

@@ -45,7 +45,7 @@ def test_a_run_leaves_a_model_and_pictures(folder, tmp_path, capsys):
     code, out, errors = command(capsys, "fit", "--data", folder, "--out", run, *QUICK)
     assert code == 0, errors
     assert "on 2 validation images: dice_per_image 0." in out
-    assert out.endswith(f"everything is in {run}\n")
+    assert out.endswith(f"all files are in {run}\n")
     assert {"model.safetensors", "best.safetensors", "last.pt", "results.png", "curves.png"} <= {
         path.name for path in run.iterdir()
     }
@@ -79,7 +79,7 @@ def test_a_folder_is_split_the_same_way_each_time(folder):
     assert plain.transform is None  # validation images are not augmented
 
 
-def test_train_and_val_folders_are_taken_as_they_are(tmp_path):
+def test_train_and_val_folders_are_used_unchanged(tmp_path):
     fill(tmp_path / "train", 6)
     fill(tmp_path / "val", 3)
     train, val = datasets(str(tmp_path), None, None, PLAN)
@@ -90,7 +90,7 @@ def test_train_and_val_folders_are_taken_as_they_are(tmp_path):
 @pytest.mark.parametrize(
     "wrong", ["nothing", "both", "no such set", "empty", "few", "text as png", "sizes", "no GPU"]
 )
-def test_bad_input_is_a_sentence_before_any_training(wrong, folder, tmp_path, capsys):
+def test_bad_input_is_explained_before_training(wrong, folder, tmp_path, capsys):
     arguments, sentence = ["--data", folder], "masks"
     if wrong == "nothing":
         arguments, sentence = [], "give either --data"
@@ -122,12 +122,12 @@ def test_bad_input_is_a_sentence_before_any_training(wrong, folder, tmp_path, ca
     assert not (tmp_path / "run").exists()
 
 
-def test_changes_replace_only_what_was_said():
+def test_changes_replace_only_the_given_settings():
     assert recipe("isic2018", epochs=3, size=None).epochs == 3
     assert recipe("isic2018", epochs=3, size=None).size == recipe("isic2018").size
     assert recipe("some/folder") == Recipe()
 
 
-def test_training_wants_one_source():
+def test_training_needs_exactly_one_source():
     with pytest.raises(DataError, match="give either"):
         datasets(None, None, None, PLAN)

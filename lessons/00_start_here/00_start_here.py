@@ -42,7 +42,7 @@ import torch
 import segcourse
 from segcourse import check, exercises, load_dataset, show_results
 from segcourse.course import doctor, lessons
-from segcourse.exercises.display import Reply
+from segcourse.exercises.engine.display import Reply
 from segcourse.grading.submissions import preview
 from segcourse.widgets import predict, reveal, threshold_explorer
 

@@ -46,7 +46,7 @@ from torch import nn
 import segcourse
 from segcourse import Segmenter, check, dice_score, fit, load_dataset, show_image
 from segcourse.data.lesions import APPEARANCE
-from segcourse.exercises.settled import settle
+from segcourse.exercises.engine.weights import set_weights
 from segcourse.models import blocks
 from segcourse.models.unet import initialise
 from segcourse.plotting import ladder_chart, overlay, show_bars
@@ -175,11 +175,14 @@ reveal(str(seen[1]))
 # - input: float tensor, N x in_channels x H x W, any H and W
 # - output: N x out_channels x H x W, the same H and W
 # - batch norm with PyTorch's defaults, between convolution and ReLU
-# - what is judged is what the block does; names and spelling are yours. Biases in the convolutions are neither asked
-#   for nor forbidden
+# - the check looks at what the block does: sizes, numbers, training mode, gradients. Names and spelling are yours. Biases
+#   in the convolutions are neither asked for nor forbidden
 #
-# In every exercise the work itself is yours: an answer that only calls a finished implementation, of this
-# library or another, gets no points. Other functions may be steps on the way.
+# To compare numbers, the check sets your weights. It knows convolutions, linear layers, matmul, einsum and batch norm, as
+# layers or as functions.
+#
+# In every exercise the work itself is yours: an answer that only calls a finished implementation, of this library or
+# another, gets no points. Other functions may be steps on the way. An answer never changes its inputs.
 #
 # <details><summary>Hint 1: where do I start?</summary>
 # <code>nn.Conv2d</code>, <code>nn.BatchNorm2d</code> and <code>nn.ReLU</code> are the three layers.
@@ -192,7 +195,7 @@ reveal(str(seen[1]))
 
 # %% nbgrader={"grade": false, "grade_id": "DoubleConv", "locked": false, "schema_version": 3, "solution": true, "task": false}
 class DoubleConv(nn.Module):
-    """(3 x 3 convolution, batch norm, ReLU) twice: N x in_channels x H x W to N x out_channels x H x W."""
+    """(3 x 3 convolution, batch norm, ReLU) twice; the size stays."""
 
     def __init__(self, in_channels, out_channels):
         raise NotImplementedError("Exercise 3.1")
@@ -253,7 +256,7 @@ reveal(sizes(up)[-1])
 #
 # - `Up(in_channels, skip_channels, out_channels)`, `forward(x, skip)`
 # - `x`: N x in_channels x h x w, from below; `skip`: N x skip_channels x H x W, where H is 2h or 2h + 1, and W likewise
-# - a transposed convolution (kernel 2, stride 2) doubles the size of `x` and halves its channels to `in_channels // 2`
+# - a transposed convolution (kernel 2, stride 2) doubles the size of `x` and leaves `in_channels // 2` channels
 # - `x` is padded with zeros to H x W, on whichever side you like; it is not stretched, and the skip stays whole
 # - `x` and the skip are concatenated along the channels, in either order; a double convolution makes out_channels of them
 # - returns N x out_channels x H x W
@@ -305,7 +308,7 @@ predict(
 # %%
 pixel = torch.zeros(1, 1, 32, 32)
 pixel[0, 0, 5, 9] = 1
-transparent = settle(segcourse.UNet(1, 1, width=2), (pixel,), "transparent")
+transparent = set_weights(segcourse.UNet(1, 1, width=2), (pixel,), "transparent")
 with torch.no_grad():
     light = transparent(pixel)[0, 0]
 
@@ -360,6 +363,7 @@ reveal(
 # - each step up is an `Up` that gets the level's features from before the pooling
 # - at the end a 1 x 1 convolution makes num_classes of width channels
 # - returns logits, N x num_classes x H x W: any real numbers, no sigmoid, no softmax
+# - gradients reach every parameter, through the skips as well
 #
 # `blocks.DoubleConv`, `blocks.Down(in_channels, out_channels)` and `blocks.Up` of the library may be used. Half a network
 # that trains beats a whole one that does not: print shapes as you go.
@@ -560,8 +564,8 @@ predict(
 #
 # - `model`: any `nn.Module`
 # - returns an int: how many numbers there are in its parameters, biases included, at any depth of nesting
-# - a frozen parameter (`requires_grad` is False) does not count; a layer that is used twice counts once; what is
-#   measured and not trained (batch norm's running mean and variance) does not count
+# - a frozen parameter (`requires_grad` is False) does not count; a layer or a weight that is used twice counts once; what
+#   is measured and not trained (batch norm's running mean and variance) does not count
 #
 # <details><summary>Hint 1: what does a parameter know about itself?</summary>
 # <code>model.parameters()</code> goes through all of them, each once. A tensor knows its number of elements:
@@ -571,7 +575,7 @@ predict(
 
 # %% nbgrader={"grade": false, "grade_id": "count_parameters", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def count_parameters(model):
-    """The number of trainable numbers in `model`, an int."""
+    """Return how many trainable numbers `model` has, an int."""
     raise NotImplementedError("Exercise 3.4")
 
 
@@ -636,9 +640,12 @@ reveal(
 # %% [markdown]
 # ### Exercise 3.5 · `AttentionGate` · difficulty 2 of 3 · 15 minutes · 3 points
 #
+# Write the gate.
+#
 # - `AttentionGate(gate_channels, skip_channels, inner_channels)`, `forward(gate, skip)`
 # - `gate`: N x gate_channels x h x w, from the level below; `skip`: N x skip_channels x H x W, about twice the size
-# - $W_g$ and $W_x$ are 1 x 1 convolutions to inner_channels, $\psi$ one from inner_channels to a single channel; no batch norm
+# - $W_g$ and $W_x$ are 1 x 1 convolutions to inner_channels, $\psi$ one from inner_channels to a single channel; no batch
+#   norm
 # - the gate, or its branch, is enlarged to H x W by interpolation (nearest or bilinear) before the sum
 # - returns N x skip_channels x H x W: the skip, each pixel of it multiplied by one number between 0 and 1
 #

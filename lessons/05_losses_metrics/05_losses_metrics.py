@@ -129,15 +129,16 @@ for name, answer in answers.items():
 #
 # Count the pairs.
 #
-# - `prediction` and `target`: integer tensors of one shape, H x W or N x H x W, of any integer type (uint8,
-#   too), with class ids 0 … num_classes - 1; a batch gives one matrix, of all its pixels
-# - pixels whose *target* equals `ignore_index` are left out, whatever was predicted there; `ignore_index` may
-#   be any id, 255 as well as that of a class. What the prediction says never makes a pixel ignored
-# - returns a tensor of counts, num_classes x num_classes: row the true class, column the predicted one.
-#   Classes that do not occur have a row and a column of zeros
+# - `prediction` and `target`: integer tensors of the same shape, H x W or N x H x W, with class ids 0 … num_classes - 1.
+#   Any integer type is possible (uint8, int16, int32, int64), also different ones
+# - a batch gives one matrix, of all its pixels
+# - pixels whose *target* equals `ignore_index` are left out, whatever the prediction says there. `ignore_index` may be
+#   any id: 255, the id of a class (0, too), or an id beyond 255. The prediction never makes a pixel ignored
+# - returns a tensor of counts, num_classes x num_classes: row the true class, column the predicted class. Classes that
+#   do not occur have a row and a column of zeros
 #
-# In every exercise the work itself is yours: an answer that only calls a finished implementation, of this
-# library or another, gets no points. Other functions may be steps on the way.
+# In every exercise the work itself is yours: an answer that only calls a finished implementation, of this library or
+# another, gets no points. Other functions may be steps on the way. An answer never changes its inputs.
 #
 # <details><summary>Hint 1: how do I count pairs without a loop?</summary>
 # Give each pair a number of its own, 0 … num_classes² - 1, and count how often each number occurs.
@@ -151,7 +152,7 @@ for name, answer in answers.items():
 
 # %% nbgrader={"grade": false, "grade_id": "confusion_matrix", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def confusion_matrix(prediction, target, num_classes, ignore_index=255):
-    """How often each true class (row) was predicted as each class (column): counts, num_classes x num_classes."""
+    """Count how often each true class (row) was predicted as each class (column)."""
     raise NotImplementedError("Exercise 5.1")
 
 
@@ -214,10 +215,10 @@ reveal(["none", "one", "two", "all three"][len(reached)])
 #
 # Read the IoU of every class off a confusion matrix.
 #
-# - `matrix`: int64 tensor C x C as in exercise 5.1, rows the truth, columns the prediction
-# - returns a float tensor of C numbers, 0 … 1: for each class, intersection over union
-# - a class with no pixel in truth and prediction is 0/0: NaN (not 0, not 1). A class that is only in the
-#   prediction gets 0
+# - `matrix`: int64 tensor C x C as in exercise 5.1, rows the truth, columns the prediction; the counts may be very large
+# - returns a float tensor of C numbers, 0 … 1: the intersection over union of each class
+# - a class with no pixel in truth and prediction is 0/0: NaN (not 0, not 1). A class that is only in the prediction, or
+#   only in the truth, gets 0
 #
 # <details><summary>Hint 1: the size of a union</summary>
 # Row plus column counts some pixels twice. Which ones?
@@ -229,7 +230,7 @@ reveal(["none", "one", "two", "all three"][len(reached)])
 
 # %% nbgrader={"grade": false, "grade_id": "iou_per_class", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def iou_per_class(matrix):
-    """Intersection over union of each class, float C; NaN for a class that is in neither truth nor prediction."""
+    """Return the IoU of each class, float C; NaN for a class in neither truth nor prediction."""
     raise NotImplementedError("Exercise 5.2")
 
 
@@ -337,7 +338,7 @@ print(f"1,000 random confusion matrices, largest |micro-IoU - acc / (2 - acc)|: 
 #
 # - `matrix`: int64 tensor C x C as before
 # - returns a scalar tensor: the mean IoU over the classes that occur in the truth *or* in the prediction
-# - class 0, the background, is a class like any other; every class that occurs counts the same
+# - class 0, the background, is a class like any other; every class that occurs counts equally
 #
 # You may call your `iou_per_class`, or `segcourse.iou_per_class`.
 #
@@ -348,7 +349,7 @@ print(f"1,000 random confusion matrices, largest |micro-IoU - acc / (2 - acc)|: 
 
 # %% nbgrader={"grade": false, "grade_id": "mean_iou", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def mean_iou(matrix):
-    """The mean IoU over the classes that occur in truth or prediction, a scalar tensor."""
+    """Return the mean IoU over the classes in truth or prediction, a scalar tensor."""
     raise NotImplementedError("Exercise 5.3")
 
 
@@ -427,12 +428,13 @@ reveal("all three are in use")
 # %% [markdown]
 # ### Exercise 5.4 · `dice_score` · difficulty 2 of 3 · 10 minutes · 3 points
 #
-# One Dice score for each image.
+# One Dice score per image.
 #
-# - `prediction` and `target`: tensors of one shape, H x W or N x H x W, holding 0 and 1 as int64 or uint8, or
-#   bool; both have the same type, and there are no ignored pixels
+# - `prediction` and `target`: tensors of the same shape, H x W or N x H x W, that hold 0 and 1 as int64 or uint8, or bool;
+#   both have the same type, and no pixels are ignored
 # - only the foreground (1) is scored
-# - returns a float tensor: N scores for a batch, and a scalar tensor for a single H x W mask
+# - returns a float tensor: N scores for a batch (one score for a batch of one), and a scalar tensor for a single H x W
+#   mask
 # - both masks empty: NaN. Only one of them empty: 0
 #
 # <details><summary>Hint 1: where do I start?</summary>
@@ -448,7 +450,7 @@ reveal("all three are in use")
 
 # %% nbgrader={"grade": false, "grade_id": "dice_score", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def dice_score(prediction, target):
-    """Dice score of the foreground of each image: masks (…, H, W) to scores (…); NaN where both are empty."""
+    """Return the foreground's Dice score of each image: masks (…, H, W) to scores (…)."""
     raise NotImplementedError("Exercise 5.4")
 
 
@@ -567,14 +569,13 @@ print(f"a missed lesion pixel is pulled {ratio:.0f} times harder by the mean ove
 #
 # Write the Dice loss that does not look away.
 #
-# - `logits`: float tensor, N x C x H x W, C at least 2: any real numbers, no softmax has been applied;
-#   usually float32, sometimes bfloat16, which is too coarse to sum in, so go to float32 first
+# - `logits`: float tensor, N x C x H x W, C at least 2: any real numbers, no softmax has been applied. Usually float32,
+#   sometimes bfloat16, which is too coarse to compute in: convert to float32 first
 # - `target`: int64 tensor, N x H x W, ids 0 … C-1; no ignored pixels
-# - for each class: the sums of $p\,t$, of $p$ and of $t$ run over all pixels of the whole batch; plain sums,
+# - for each class, the sums of $p\,t$, of $p$ and of $t$ run over all pixels of the whole batch. They are plain sums:
 #   nothing squared, no smoothing term
-# - returns a scalar tensor: 1 minus the mean soft Dice of the classes that occur in `target`, class 0 among
-#   them
-# - the check also looks at the gradient with respect to the logits, as training does
+# - returns a scalar tensor: 1 minus the mean soft Dice of the classes that occur in `target`, class 0 among them
+# - the check also compares the gradient with respect to the logits, which training needs
 #
 # <details><summary>Hint 1: where do I start?</summary>
 # You need probabilities N x C x H x W and a truth of the same shape. The cell above makes both, and its sum
@@ -588,7 +589,7 @@ print(f"a missed lesion pixel is pulled {ratio:.0f} times harder by the mean ove
 
 # %% nbgrader={"grade": false, "grade_id": "soft_dice_loss", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def soft_dice_loss(logits, target):
-    """One minus the mean soft Dice of the classes that occur in target, each summed over the whole batch."""
+    """Return one minus the mean soft Dice of the classes in target, each summed over the batch."""
     raise NotImplementedError("Exercise 5.5")
 
 
@@ -669,15 +670,15 @@ print(f"both as one batch {whole:.3f}")
 # %% [markdown]
 # ### Exercise 5.6 · `cross_entropy` · difficulty 2 of 3 · 10 minutes · 3 points
 #
-# Minus the natural logarithm of the true class's probability, averaged over the pixels that are labelled.
+# Minus the natural logarithm of the true class's probability, averaged over the labelled pixels.
 #
-# - `logits`: float tensor, N x C x H x W, no softmax applied; float32, sometimes bfloat16 (go to float32
-#   first). They may be large: a difference of 200 between two classes must cost 200, not infinity
+# - `logits`: float tensor, N x C x H x W, no softmax applied; float32, sometimes bfloat16 (convert to float32 first).
+#   They may be large: a difference of 200 between two classes must cost 200, not infinity
 # - `target`: int64 tensor, N x H x W, ids 0 … C-1 and `ignore_index`
-# - `ignore_index`: any id; 255 by default, but it may also be the id of a class
-# - returns a scalar tensor: the sum over the labelled pixels of the whole batch, divided once by their
-#   number; 0 if there are none
-# - the check also looks at the gradient with respect to the logits
+# - `ignore_index`: any id; 255 by default, but it may also be the id of a class (0, too), or beyond 255
+# - returns a scalar tensor: the sum over the labelled pixels of the whole batch, divided once by their number; 0, with
+#   a gradient of zeros, if there are none
+# - the check also compares the gradient with respect to the logits
 #
 # You may use `F.cross_entropy` or `F.log_softmax`, not the library's loss of the same name.
 #
@@ -693,7 +694,7 @@ print(f"both as one batch {whole:.3f}")
 
 # %% nbgrader={"grade": false, "grade_id": "cross_entropy", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def cross_entropy(logits, target, ignore_index=255):
-    """Mean of -log p(true class) over the pixels whose target is not ignore_index; 0 where there are none."""
+    """Return the mean of -log p(true class) over the labelled pixels; 0 if there are none."""
     raise NotImplementedError("Exercise 5.6")
 
 
@@ -745,13 +746,16 @@ reveal(next(name for name, least in reversed(thirds.items()) if plain >= least))
 # %% [markdown]
 # ### Exercise 5.7 · `focal_loss` · difficulty 2 of 3 · 10 minutes · 3 points
 #
-# - `logits`: float tensor, N x C x H x W, no softmax applied; float32, sometimes bfloat16 (go to float32
-#   first); as in 5.6 they may be large
+# Turn the loss away from easy pixels.
+#
+# - `logits`: float tensor, N x C x H x W, no softmax applied; float32, sometimes bfloat16 (convert to float32 first); as
+#   in 5.6 they may be large
 # - `target`: int64 tensor, N x H x W, ids 0 … C-1; no ignored pixels, and no class weights (no alpha)
-# - `gamma`: a number, 0 or larger
-# - returns a scalar tensor: the mean, over all pixels of the batch, of the formula above; $p$ is the
-#   softmax's probability of the true class
-# - the check also looks at the gradient; it flows through *both* factors
+# - `gamma`: any number, 0 or larger, such as 0.5; 2 by default
+# - returns a scalar tensor: the mean, over all pixels of the batch, of the formula above; $p$ is the softmax's
+#   probability of the true class
+# - the check also compares the gradient, which flows through *both* factors. For every gamma it must be finite, also in
+#   a pixel where $p$ is exactly 1 (hint 3)
 #
 # <details><summary>Hint 1: one call gives half of it</summary>
 # <code>F.cross_entropy</code> with another <code>reduction</code> gives -log p for each pixel, N x H x W.
@@ -763,7 +767,7 @@ reveal(next(name for name, least in reversed(thirds.items()) if plain >= least))
 
 # %% nbgrader={"grade": false, "grade_id": "focal_loss", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def focal_loss(logits, target, gamma=2.0):
-    """Mean over the pixels of (1 - p)^gamma · (-log p), p the probability of the true class."""
+    """Return the mean of (1 - p)^gamma · (-log p), p the probability of the true class."""
     raise NotImplementedError("Exercise 5.7")
 
 
@@ -810,12 +814,13 @@ reveal("the moody one" if at["moody"] > at["steady"] else "the steady one")
 # %% [markdown]
 # ### Exercise 5.8 · `threshold_jaccard` · difficulty 2 of 3 · 10 minutes · 3 points
 #
+# The score of the ISIC challenge.
+#
 # - `prediction` and `target`: int64 tensors, N x H x W, holding 0 and 1; no ignored pixels
-# - `threshold`: a number in 0 … 1
-# - the Jaccard index of the foreground (1) of each image; *below* the threshold it becomes 0, at the
-#   threshold or above it stays what it is
-# - both masks of an image empty: it has no index and is left out of the mean. Only one of them empty: its
-#   index is 0
+# - `threshold`: a number in 0 … 1; 0.65 by default
+# - the Jaccard index of the foreground (1) of each image; *below* the threshold it becomes 0, at the threshold or above
+#   it stays what it is
+# - both masks of an image empty: it has no index and is left out of the mean. Only one of them empty: its index is 0
 # - returns a scalar tensor, the mean over the images
 #
 # <details><summary>Hint 1: where do I start?</summary>
@@ -830,7 +835,7 @@ reveal("the moody one" if at["moody"] > at["steady"] else "the steady one")
 
 # %% nbgrader={"grade": false, "grade_id": "threshold_jaccard", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def threshold_jaccard(prediction, target, threshold=0.65):
-    """Mean over images of the Jaccard index, 0 where it is below the threshold; images with two empty masks left out."""
+    """Return the mean Jaccard index, 0 for images below the threshold, empty images left out."""
     raise NotImplementedError("Exercise 5.8")
 
 

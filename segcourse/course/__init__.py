@@ -1,1 +1,1 @@
-"""The lessons as files: finding, copying and solving them, and checking that a machine is ready for them."""
+"""The lessons as files: find, copy and solve them, and check that a machine is ready for them."""

@@ -1,4 +1,4 @@
-"""The lessons: where they are, a working copy for a student, and a solved copy for tests and instructors."""
+"""The lessons: their folders, a working copy for a student, and solved notebooks for instructors."""
 
 import difflib
 import os
@@ -15,13 +15,13 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def root() -> Path:
-    """The folder of lessons: inside the installed wheel, else the checkout's own."""
+    """Return the folder of all lessons: in the installed package, else the checkout's `lessons/`."""
     shipped = _PACKAGE / "_course" / "lessons"
     return shipped if shipped.is_dir() else _PACKAGE.parent / "lessons"
 
 
 def folders() -> list[Path]:
-    """The lessons' folders in teaching order; a folder NN_slug is a lesson when it holds NN_slug.ipynb."""
+    """Return the lesson folders in teaching order; a lesson is a folder NN_slug with NN_slug.ipynb."""
     return sorted(
         notebook.parent
         for notebook in root().glob("[0-9][0-9]_*/*.ipynb")
@@ -30,10 +30,13 @@ def folders() -> list[Path]:
 
 
 def find(name: str) -> Path:
-    """The folder of the lesson called `name`: number ("05", "5"), slug, or both ("05_losses_metrics").
+    """Return the folder of a lesson.
+
+    Args:
+        name: number ("05", "5"), slug ("losses_metrics"), or both ("05_losses_metrics").
 
     Raises:
-        LessonError: no lesson is called so; the sentence names the nearest ones.
+        LessonError: there is no such lesson; the message names similar ones.
     """
     known = {folder.name: folder for folder in folders()}
     wanted = name.strip().lower().removesuffix(".ipynb")
@@ -47,47 +50,56 @@ def find(name: str) -> Path:
 
 
 def notebooks() -> list[Path]:
-    """The lessons' notebooks in teaching order."""
+    """Return the lesson notebooks in teaching order."""
     return [folder / f"{folder.name}.ipynb" for folder in folders()]
 
 
 def notebook(lesson: str) -> nbformat.NotebookNode:
-    """The lesson as students get it."""
+    """Read the notebook of a lesson, as students get it."""
     folder = find(lesson)
     return nbformat.read(folder / f"{folder.name}.ipynb", as_version=4)
 
 
 def grade_id(cell: nbformat.NotebookNode) -> str | None:
-    """nbgrader's name of an exercise or check cell, None for any other cell."""
+    """Return nbgrader's id of an exercise cell or check cell, None for any other cell."""
     return cell.metadata.get("nbgrader", {}).get("grade_id")
 
 
 def solve(lesson: str) -> nbformat.NotebookNode:
-    """The lesson with every exercise cell filled from the source of the exercise's answer.
+    """Return the notebook of a lesson with the answer's source in every exercise cell.
 
     Raises:
         LessonError: there is no such lesson.
     """
-    from segcourse.course.solutions import source_of  # it imports every exercise, and so PyTorch
+    from segcourse.course.solutions import source_of  # imports every exercise and PyTorch
 
     solved = notebook(lesson)
     defined: set[str] = set()
     for cell in solved.cells:
-        if cell.metadata.get("nbgrader", {}).get("solution"):
-            cell.source = source_of(grade_id(cell), defined)
-            defined.add(grade_id(cell))
+        name = grade_id(cell)
+        if name and cell.metadata["nbgrader"].get("solution"):
+            cell.source = source_of(name, defined)
+            defined.add(name)
     return solved
 
 
 def write_solved(lesson: str, out: Path | None = None, force: bool = False) -> Path:
-    """Write the solved notebook to `out` (default: NN_slug_solved.ipynb here) and return its path.
+    """Write the solved notebook of a lesson and return its path.
+
+    Args:
+        lesson: number, slug or both.
+        out: the file to write. Default: NN_slug_solved.ipynb in the current folder.
+        force: overwrite `out` if it exists.
 
     Raises:
         LessonError: there is no such lesson, or `out` exists and `force` is False.
+        SaveError: `out` could not be written.
     """
     out = out or Path(f"{find(lesson).name}_solved.ipynb")
     if out.exists() and not force:
-        raise LessonError(f"{out} exists already: give another --out, or --force to replace it.")
+        raise LessonError(
+            f"{out} exists already: choose another file with --out, or pass --force to overwrite it."
+        )
     solved = solve(lesson)
     with replacing(out) as temporary:
         nbformat.write(solved, temporary)
@@ -97,12 +109,16 @@ def write_solved(lesson: str, out: Path | None = None, force: bool = False) -> P
 def start(folder: str | os.PathLike) -> list[Path]:
     """Copy the lessons to `folder` and return the files that were added.
 
-    A file that is there already is left as it is, whatever it holds: it may be a student's work. The text
-    twins stay behind, because two versions of one lesson would only raise the question which of them counts.
+    An existing file is never changed, because it can be a student's work. The text versions (.py) are not
+    copied, because students need only one version of a lesson.
+
+    Raises:
+        LessonError: there are no lessons to copy.
+        SaveError: a file could not be written.
     """
     if not folders():
         raise LessonError(
-            f"There are no lessons in {root()}: install segcourse again, or use a whole checkout."
+            f"There are no lessons in {root()}: install segcourse again, or use a complete checkout."
         )
     folder, added = Path(folder), []
     for lesson in folders():
@@ -117,13 +133,13 @@ def start(folder: str | os.PathLike) -> list[Path]:
 
 
 def lab_command(folder: str | os.PathLike, browser: bool = True) -> list[str]:
-    """The command that runs JupyterLab on `folder` until Ctrl-C and prints its address, but no chatter."""
+    """Return the command that runs JupyterLab on `folder` until Ctrl-C and prints its address."""
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={Path(folder).resolve()}"]
     command += ["--log-level=WARN", "--ServerApp.answer_yes=True"]
     never = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
     command += [f"--LabApp.check_for_updates_class={never}"]
     command += [] if browser else ["--no-browser"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        # in a container everybody is root, and the server listens on this machine only
+        # containers run as root, and the server listens only on this machine
         command.append("--allow-root")
     return command

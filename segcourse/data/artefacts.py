@@ -1,4 +1,4 @@
-"""What lies between a lesion and its picture: hairs, rulers, ink, stickers, gel bubbles, and the lens."""
+"""Paint artefacts over a lesion: hairs, rulers, ink, stickers, gel bubbles, light and lens effects."""
 
 import math
 
@@ -9,6 +9,7 @@ from segcourse.data.canvas import Canvas, blend, noise, sigmoid
 
 
 def _hairs(canvas: Canvas) -> None:
+    """Paint hairs that share a main direction."""
     rng, cover = canvas.rng, canvas.empty()
     count = int(rng.integers(1, 12) if rng.random() < 0.7 else rng.integers(12, 60))
     lie, spread, length = rng.uniform(0, math.pi), rng.uniform(0.1, 1.5), rng.uniform(0.15, 1.6)
@@ -25,15 +26,13 @@ def _hairs(canvas: Canvas) -> None:
 
 
 def _ruler(canvas: Canvas) -> None:
+    """Paint a ruler with ticks near one side of the image."""
     rng, cover = canvas.rng, canvas.empty()
     tilt, offset, side = rng.normal(0, 0.12), rng.uniform(0.6, 0.95), rng.integers(0, 4)
     along, inward = np.array([math.cos(tilt), math.sin(tilt)]), np.array([math.sin(tilt), -math.cos(tilt)])
     quarter = np.linalg.matrix_power(np.array([[0, -1], [1, 0]]), int(side if rng.random() < 0.4 else 0))
-    origin, reach, step = (
-        np.array([rng.uniform(-0.3, 0.3), offset]),
-        rng.uniform(0.4, 1.2),
-        rng.uniform(0.04, 0.12),
-    )
+    origin = np.array([rng.uniform(-0.3, 0.3), offset])
+    reach, step = rng.uniform(0.4, 1.2), rng.uniform(0.04, 0.12)
     canvas.stroke(cover, np.stack([origin - reach * along, origin + reach * along]) @ quarter.T, 0.01)
     for k in range(int(2 * reach / step)):
         foot = origin + (k * step - reach) * along
@@ -44,7 +43,7 @@ def _ruler(canvas: Canvas) -> None:
 
 
 def _ink(canvas: Canvas) -> None:
-    """Surgical ink: scribbles, or a dotted ring around the lesion."""
+    """Paint surgical ink: scribbles, or a ring around the lesion."""
     rng, cover = canvas.rng, canvas.empty()
     if rng.random() < 0.35:
         angles = rng.uniform(0, 2 * math.pi) + np.linspace(0, rng.uniform(1.5, 6.2), 40)
@@ -54,8 +53,8 @@ def _ink(canvas: Canvas) -> None:
         )
     else:
         for _ in range(rng.integers(1, 6)):
-            angle, reach = rng.uniform(0, 2 * math.pi), rng.uniform(0.55, 1.0)
-            centre = reach * np.array([math.cos(angle), math.sin(angle)])
+            angle, distance = rng.uniform(0, 2 * math.pi), rng.uniform(0.55, 1.0)
+            centre = distance * np.array([math.cos(angle), math.sin(angle)])
             canvas.stroke(
                 cover, centre + rng.normal(0, rng.uniform(0.03, 0.1), (14, 2)), rng.uniform(0.01, 0.03)
             )
@@ -66,6 +65,7 @@ def _ink(canvas: Canvas) -> None:
 
 
 def _sticker(canvas: Canvas) -> None:
+    """Paint a round coloured sticker that reaches into the image."""
     rng = canvas.rng
     angle, radius = rng.uniform(0, 2 * math.pi), rng.uniform(0.3, 0.7)
     centre = (rng.uniform(0.45, 1.0) + radius) * np.array([math.cos(angle), math.sin(angle)])
@@ -87,7 +87,7 @@ def _sticker(canvas: Canvas) -> None:
 
 
 def _bubbles(canvas: Canvas) -> None:
-    """Gel between skin and glass: rings that shine on one side, and specks of mirrored light."""
+    """Paint gel bubbles: rings that shine on one side, and specks of reflected light."""
     rng = canvas.rng
     for _ in range(rng.integers(1, 8)):
         centre, radius = rng.uniform(-1, 1, 2), rng.lognormal(math.log(0.07), 0.9)
@@ -100,6 +100,7 @@ def _bubbles(canvas: Canvas) -> None:
 
 
 def _dark_corners(canvas: Canvas) -> None:
+    """Darken the image outside a circle, as a lens does."""
     rng = canvas.rng
     centre, radius = rng.normal(0, 0.08, 2), rng.uniform(0.9, 1.4)
     distance = np.hypot(canvas.x - centre[0], canvas.y - centre[1])
@@ -108,6 +109,7 @@ def _dark_corners(canvas: Canvas) -> None:
 
 
 def _uneven_light(canvas: Canvas) -> None:
+    """Darken the image towards one side and towards the border."""
     rng = canvas.rng
     angle = rng.uniform(0, 2 * math.pi)
     slope = canvas.x * math.cos(angle) + canvas.y * math.sin(angle)
@@ -116,12 +118,13 @@ def _uneven_light(canvas: Canvas) -> None:
 
 
 def _blur(canvas: Canvas) -> None:
+    """Blur the image, as a lens out of focus does."""
     sigma = canvas.rng.uniform(0.005, 0.022) * canvas.unit
     canvas.image[:] = cv2.GaussianBlur(canvas.image, (0, 0), sigma)
 
 
-# In the order in which light meets them: how often each occurs, and how it is painted.
-ON_TOP = {
+# name -> (probability, function that paints it), in the order of painting: skin first, lens last
+ARTEFACTS = {
     "bubbles": (0.2, _bubbles),
     "ink": (0.14, _ink),
     "stickers": (0.1, _sticker),

@@ -1,15 +1,22 @@
-"""What procedural pictures are painted on and with: a canvas in half-widths, smooth noise, soft edges."""
+"""Tools to paint procedural images: a canvas measured in half-widths, smooth noise and soft edges."""
 
 import math
 
 import cv2
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import ArrayLike
 
 
 def noise(rng: Generator, shape: tuple[int, int], cells: float, octaves: int = 1) -> np.ndarray:
-    """Smooth random field H×W, about zero mean and unit spread, `cells` bumps across in the coarsest
-    octave."""
+    """Return a smooth random field: float32 H×W, mean about 0, standard deviation about 1.
+
+    Args:
+        rng: random generator.
+        shape: (height, width) in pixels.
+        cells: number of bumps across the image in the coarsest octave.
+        octaves: number of frequencies; each doubles `cells` and has 0.6 of the amplitude before.
+    """
     height, width = shape
     total = np.zeros(shape, np.float32)
     for octave in range(octaves):
@@ -20,18 +27,20 @@ def noise(rng: Generator, shape: tuple[int, int], cells: float, octaves: int = 1
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + exp(-x)) without overflow."""
     return 1 / (1 + np.exp(np.clip(-x, -30, 30)))
 
 
-def blend(image: np.ndarray, cover: np.ndarray, colour) -> None:
+def blend(image: np.ndarray, cover: np.ndarray, colour: ArrayLike) -> None:
+    """Blend `colour` into `image` (H×W×3) in place, with `cover` (H×W, 0..1) as opacity."""
     image += cover[..., None] * (np.asarray(colour, np.float32) - image)
 
 
 class Canvas:
-    """The picture while it is painted: `image` float32 H×W×3 in 0..255.
+    """An image that is being painted: `image` is float32 H×W×3 in 0..255.
 
-    Lengths and places are in half-widths of the picture, from its centre, so that a picture looks alike at
-    any size.
+    Lengths and positions are in half-widths from the centre of the image. One half-width is half of the
+    shorter side, so an image looks the same at any size.
     """
 
     def __init__(self, rng: Generator, size: tuple[int, int]):
@@ -45,16 +54,17 @@ class Canvas:
         )
         self.image = np.empty((height, width, 3), np.float32)
 
-    def pixels(self, points) -> np.ndarray:
-        """Points (x, y) in half-widths to OpenCV's fixed-point pixels (3 fractional bits)."""
+    def pixels(self, points: ArrayLike) -> np.ndarray:
+        """Convert points (x, y) in half-widths to OpenCV's fixed-point pixels (3 fractional bits)."""
         height, width = self.shape
         scaled = np.asarray(points, np.float32) * self.unit + np.array([width / 2, height / 2], np.float32)
         return np.round(scaled * 8).astype(np.int32)
 
-    def stroke(self, cover: np.ndarray, points, thickness: float) -> None:
-        """Draws a line `thickness` half-widths wide into `cover` (uint8 H×W), anti-aliased."""
+    def stroke(self, cover: np.ndarray, points: ArrayLike, thickness: float) -> None:
+        """Draw an antialiased line, `thickness` half-widths wide, into `cover` (uint8 H×W)."""
         width = max(1, round(thickness * self.unit))
         cv2.polylines(cover, [self.pixels(points)], False, 255, width, cv2.LINE_AA, shift=3)
 
     def empty(self) -> np.ndarray:
+        """Return a uint8 H×W array of zeros, to draw strokes into."""
         return np.zeros(self.shape, np.uint8)

@@ -1,5 +1,4 @@
-"""The data sets that have a name: where each comes from, where it lies on this machine, and how its folders
-are read."""
+"""The named data sets: their sources, their folders on this machine, and how those folders are read."""
 
 import os
 import tomllib
@@ -19,8 +18,13 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """An archive to download: `checksum` is "md5:…", "sha256:…" or "unknown"; `into` the folder to unpack it
-    into."""
+    """An archive to download.
+
+    Attributes:
+        url: the archive's address.
+        checksum: "md5:…", "sha256:…" or "unknown".
+        into: the subfolder to unpack the archive into; "" for the data set's folder.
+    """
 
     url: str
     checksum: str
@@ -28,8 +32,7 @@ class RemoteFile:
 
 
 class Layout(NamedTuple):
-    """Where a split's images and masks lie below the set's folder, and the file with its stems, if there is
-    one."""
+    """The folders of a split's images and masks, and the file that lists its stems, if any."""
 
     images: str
     masks: str | None = None
@@ -38,7 +41,7 @@ class Layout(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """One data set of catalogue.toml, whose head explains the fields."""
+    """One data set of catalogue.toml; the comment at the top of that file explains the fields."""
 
     name: str
     title: str
@@ -59,53 +62,52 @@ class Entry:
 
     @property
     def palette(self) -> Palette:
-        """The set's own colours, or made ones where it has none."""
+        """Return the data set's own colours, or default colours if it has none."""
         return Palette(self.classes, self.colours) if self.colours else Palette.default(self.classes)
 
     def instructions(self, folder: Path) -> str:
-        """What a person does to have this set in `folder`, step by step."""
+        """Return the steps by which a person gets this data set into `folder`."""
         steps = [step.replace("FOLDER", str(folder)) for step in self.steps]
         if not steps:
             steps = [f"download {file.url}" for file in self.files]
             inside = sorted({file.into for file in self.files} - {""})
-            where = f" ({' and '.join(inside)} inside it for archives without a folder)" if inside else ""
+            where = f" (archives without a top folder into {' and '.join(inside)} in there)" if inside else ""
             steps.append(f"unpack into {folder}{where}")
         return "; ".join(f"{number}. {step}" for number, step in enumerate(steps, start=1))
 
 
 def catalogue_folder() -> Path:
-    """The folder with catalogue.toml and the data cards: inside an installed package, or the checkout's
-    `datasets/`."""
+    """Return the folder of catalogue.toml: in the installed package, else the checkout's `datasets/`."""
     shipped = _PACKAGE / "_course" / "datasets"
     return shipped if shipped.is_dir() else _PACKAGE.parent / "datasets"
 
 
 @cache
 def entries() -> dict[str, Entry]:
-    """Every data set of the catalogue, by name."""
+    """Return the data sets of the catalogue by name."""
     tables = tomllib.loads((catalogue_folder() / "catalogue.toml").read_text(encoding="utf-8"))
     return {name: _entry(name, table) for name, table in tables.items()}
 
 
 def entry(name: str) -> Entry:
-    """One data set of the catalogue.
+    """Return one data set of the catalogue.
 
     Raises:
-        DataError: there is none of this name.
+        DataError: the catalogue has no data set of this name.
 
     >>> entry("camvid").classes[:3]
     ('sky', 'building', 'pole')
     """
     if name not in entries():
-        raise DataError(f"{name!r} is not in the catalogue; it has {', '.join(entries())}")
+        raise DataError(f"{name!r} is not in the catalogue; the names are {', '.join(entries())}.")
     return entries()[name]
 
 
 def table() -> str:
-    """The catalogue as a text table: name, pairs, classes, how to get it, where it is, what it is."""
+    """Return the catalogue as a text table."""
     lines = [("NAME", "PAIRS", "CLASSES", "ACCESS", "HERE", "WHAT")]
     lines.append(
-        ("lesions", "any number", "2", "code", "yes", "procedural dermoscopy with planted difficulties")
+        ("lesions", "any number", "2", "code", "yes", "procedural dermoscopy with optional difficulties")
     )
     for name, one in entries().items():
         pairs = ", ".join(f"{count} {split}" for split, count in one.pairs.items())
@@ -116,13 +118,13 @@ def table() -> str:
 
 
 def data_root() -> Path:
-    """Where downloaded sets live: `$SEGCOURSE_DATA`, else the platform's cache folder."""
+    """Return the folder of downloaded data sets: `$SEGCOURSE_DATA`, else the platform's cache folder."""
     chosen = os.environ.get("SEGCOURSE_DATA")
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("segcourse"))
 
 
 def candidates(name: str, root: str | os.PathLike | None = None) -> list[Path]:
-    """The folders in which a set is looked for, the first one first; with `root` only there."""
+    """Return the folders to search for a data set, in order; with `root`, only `root` is searched."""
     if root is not None:
         return [Path(root) / name, Path(root)]
     folders = [data_root() / name, Path(platformdirs.user_cache_dir("segcourse")) / name]
@@ -133,17 +135,17 @@ def candidates(name: str, root: str | os.PathLike | None = None) -> list[Path]:
 
 
 def find_folder(name: str, root: str | os.PathLike | None = None, split: str | None = None) -> Path | None:
-    """The first candidate that holds the split (any, if none is given), or None."""
+    """Return the first candidate folder that holds the split (default: any split), or None."""
     one = entry(name)
     wanted = one.splits if split is None else [split]
     return next((f for f in candidates(name, root) if any(find_layout(one, f, s) for s in wanted)), None)
 
 
 def find_layout(one: Entry, folder: Path, split: str) -> Layout | None:
-    """Where in `folder` the split's files lie: as prepared by hand, or as the set's own archives unpack.
+    """Return the locations of a split's files in `folder`, or None.
 
-    Prepared means `SPLIT/images` and `SPLIT/masks`, or `images`, `masks` and `SPLIT_ids.txt`, in `folder`
-    itself. Archives may have been unpacked a folder or two deeper than needed.
+    A folder prepared by hand holds `SPLIT/images` and `SPLIT/masks`, or `images`, `masks` and
+    `SPLIT_ids.txt`. Otherwise the folders are those of the data set's archives, up to two levels deeper.
     """
     by_hand = [Layout(f"{split}/images", f"{split}/masks"), Layout("images", "masks", f"{split}_ids.txt")]
     packed = [one.splits[split]] if split in one.splits else []
@@ -151,14 +153,14 @@ def find_layout(one: Entry, folder: Path, split: str) -> Layout | None:
     tries = [(folder, layout) for layout in [*by_hand, *packed]]
     tries += [(base, layout) for base in deeper for layout in packed]
     for base, layout in tries:
-        places = Layout(*(part and str(base / part) for part in layout))
-        if all(os.path.exists(place) for place in places if place):
-            return places
+        found = layout._replace(**{k: str(base / part) for k, part in layout._asdict().items() if part})
+        if all(os.path.exists(place) for place in found if place):
+            return found
     return None
 
 
 def read_ids(path: str | os.PathLike) -> list[str]:
-    """The stems that a list file names: the first word of each line, without a suffix of an image."""
+    """Read stems from a text file: the first word of each line, without an image suffix."""
     words = [line.split()[0] for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
     return [
         Path(word).stem if Path(word).suffix.lower() in SUFFIXES else word
@@ -168,22 +170,23 @@ def read_ids(path: str | os.PathLike) -> list[str]:
 
 
 def locate(name: str, split: str, root: str | os.PathLike | None = None) -> Layout:
-    """Where the split of a set lies on this machine.
+    """Return the locations of a split's files on this machine.
 
     Raises:
-        DataError: the set has no such split, or is not here; then with the steps that bring it here.
+        DataError: the data set has no such split, or it is not on this machine. The message then lists the
+            steps to get it.
     """
     one = entry(name)
     folder = find_folder(name, root, split)
-    if folder is not None:
-        return find_layout(one, folder, split)
+    if folder is not None and (layout := find_layout(one, folder, split)) is not None:
+        return layout
     if split not in one.splits:
-        raise DataError(f"{name} has no split {split!r}; it has {', '.join(one.splits)}")
+        raise DataError(f"{name} has no split {split!r}; it has {', '.join(one.splits)}.")
     home = Path(root) if root is not None else data_root() / name
     looked = ", ".join(map(str, candidates(name, root)))
     program = f"run `segcourse data get {name}` ({one.download}), or by hand: " * (one.access == "program")
     raise DataError(
-        f"{name} ({split}) is not on this machine; looked in {looked}. To get it, {program}"
+        f"{name} ({split}) is not on this machine; searched {looked}. To get it, {program}"
         f"{one.instructions(home)}. Licence: {one.licence}"
     )
 

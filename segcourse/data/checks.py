@@ -1,5 +1,6 @@
-"""What is wrong with a folder of images and masks, said before a training and not after it."""
+"""Check a folder of images and masks before training."""
 
+import functools
 import hashlib
 import os
 from collections.abc import Sequence
@@ -14,12 +15,12 @@ from segcourse.data.images import read_image, read_mask
 from segcourse.data.pairing import Matches, Pair, match_files, pairs_from_csv
 from segcourse.data.report import Report
 from segcourse.data.values import mask_value_scheme
-from segcourse.errors import DataError
+from segcourse.errors import DataError, first_few
 from segcourse.palette import IGNORE, Palette
 
 
-class _Looked(NamedTuple):
-    """What one look at a pair gave; None for what could not be read."""
+class _Inspection(NamedTuple):
+    """What was read from one pair; None for a file that could not be read."""
 
     pair: Pair
     image: ImageFacts | None
@@ -38,17 +39,20 @@ def check_folder(
     class_names: Sequence[str] | None = None,
     palette: Palette | None = None,
 ) -> Report:
-    """Look at every pair that a `FolderDataset` of these arguments would read, and report what is wrong.
+    """Check every pair that a `FolderDataset` with these arguments would read, and report the problems.
 
-    Every file is decoded, so that a truncated one is found now and not in the third epoch.
+    Every file is decoded, so a truncated file is found now and not in the third epoch.
+
+    Args:
+        images, masks, csv, mask_values, void_values, class_names, palette: as in `FolderDataset`.
 
     Raises:
-        DataError: a folder is missing or holds no image, or the CSV cannot be read.
+        DataError: a folder is missing or holds no image, or the CSV file can't be read.
     """
     if csv is not None:
         matches = Matches(pairs_from_csv(csv, images), [], [], [])
     elif images is None:
-        raise DataError("a folder with images, or a CSV file with the columns image,mask, was expected")
+        raise DataError("give a folder with images, or a CSV file with the columns image,mask.")
     else:
         matches = match_files(images, masks)
     report = Report(len(matches.pairs))
@@ -61,18 +65,19 @@ def check_folder(
     for path in [*matches.images_alone, *matches.masks_alone]:
         if not _is_readable(path):
             report.add("unreadable image", path)
-    with ThreadPoolExecutor(max_workers=4) as pool:  # decoders run side by side
-        looked = list(pool.map(lambda pair: _look(pair, mask_values is not None, palette), matches.pairs))
-    for one in looked:
+    with ThreadPoolExecutor(max_workers=4) as pool:  # decoders release the GIL
+        inspect = functools.partial(_inspect, values_given=mask_values is not None, palette=palette)
+        inspections = list(pool.map(inspect, matches.pairs))
+    for one in inspections:
         for kind, path in [*one.findings, *_compare(one)]:
             report.add(kind, path)
     names = palette.names if class_names is None and palette is not None else class_names
-    _check_values(report, looked, mask_values, set(void_values), names)
-    _check_copies(report, matches.pairs)
+    _check_values(report, inspections, mask_values, set(void_values), names)
+    _check_duplicates(report, matches.pairs)
     return report
 
 
-def _look(pair: Pair, values_given: bool, palette: Palette | None) -> _Looked:
+def _inspect(pair: Pair, values_given: bool, palette: Palette | None) -> _Inspection:
     findings, image, shape, values = [], None, None, set()
     if _is_readable(pair.image):
         image = image_facts(pair.image)
@@ -84,34 +89,35 @@ def _look(pair: Pair, values_given: bool, palette: Palette | None) -> _Looked:
         mask = read_mask(pair.mask, palette=palette)
         shape, values = mask.shape, set() if jpeg else set(np.unique(mask).tolist())
     except DataError:
-        findings.append((_why_no_mask(pair.mask), pair.mask))
-    return _Looked(pair, image, shape, values, findings)
+        findings.append((_mask_problem(pair.mask), pair.mask))
+    return _Inspection(pair, image, shape, values, findings)
 
 
 def _is_readable(path: Path) -> bool:
     try:
-        read_image(path, size=32)  # decodes the whole file, the fast way
+        read_image(path, size=32)  # decodes the whole file, at a fraction of its size
     except DataError:
         return False
     return True
 
 
-def _why_no_mask(path: Path) -> str:
+def _mask_problem(path: Path) -> str:
+    """Return the kind of problem of a mask that `read_mask` refuses."""
     try:
-        picture = read_image(path)
+        image = read_image(path)
     except DataError:
         return "unreadable mask"
-    grey = (picture == picture[..., :1]).all()
+    grey = (image == image[..., :1]).all()
     return "unexpected mask values" if grey else "colour mask"
 
 
-def _compare(one: _Looked) -> list[tuple[str, Path]]:
-    """Sizes, rotation and emptiness of a pair of which both files could be read."""
+def _compare(one: _Inspection) -> list[tuple[str, Path]]:
+    """Compare the sizes and rotations of an image and its mask; report an empty mask."""
     findings = []
     if one.image is not None and one.mask_shape is not None:
         if one.mask_shape != one.image.shape:
-            stored = one.image.rotated and one.mask_shape == one.image.shape[::-1]
-            findings.append(("mask not turned" if stored else "sizes differ", one.pair.image))
+            unrotated = one.image.rotated and one.mask_shape == one.image.shape[::-1]
+            findings.append(("mask not rotated" if unrotated else "sizes differ", one.pair.image))
         elif one.image.rotated:
             findings.append(("EXIF rotation", one.pair.image))
     if one.values == {0}:
@@ -119,42 +125,50 @@ def _compare(one: _Looked) -> list[tuple[str, Path]]:
     return findings
 
 
-def _check_values(report: Report, looked: list[_Looked], mask_values, void: set[int], class_names) -> None:
-    """Hold each mask's values against what they mean in the whole set."""
-    looked = [one._replace(values=one.values - void) for one in looked if one.values]
-    listed = _listed([one.values for one in looked], mask_values, class_names)
-    for one in looked:
-        if strange := sorted(one.values - {*listed, IGNORE}) if listed else sorted(one.values):
-            shown = ", ".join(map(str, strange[:6])) + (", …" if len(strange) > 6 else "")
-            report.add("unexpected mask values", f"{one.pair.mask.name} {{{shown}}}")
+def _check_values(
+    report: Report,
+    inspections: list[_Inspection],
+    mask_values: Sequence[int] | None,
+    void: set[int],
+    class_names: Sequence[str] | None,
+) -> None:
+    """Compare each mask's values with the values of the classes in the whole data set."""
+    inspections = [one._replace(values=one.values - void) for one in inspections if one.values]
+    listed = _class_values([one.values for one in inspections], mask_values, class_names)
+    for one in inspections:
+        if unknown := sorted(one.values - {*listed, IGNORE}) if listed else sorted(one.values):
+            report.add("unexpected mask values", f"{one.pair.mask.name} {{{first_few(unknown, 6)}}}")
     if mask_values is None and listed == (0, 255):
-        for one in looked:
+        for one in inspections:
             if 255 in one.values:
                 report.add("saved as 0/255", one.pair.mask)
-    # a mask with 0, 1 and 255 shows that 255 is void here, and then a mask of 0 and 255 is nothing strange
-    elif mask_values is None and listed == (0, 1) and not any({1, 255} <= one.values for one in looked):
-        for one in looked:
+    # a mask with 0, 1 and 255 shows that 255 means void in this data set; then a mask of 0 and 255 is fine
+    elif mask_values is None and listed == (0, 1) and not any({1, 255} <= one.values for one in inspections):
+        for one in inspections:
             if 255 in one.values:
                 report.add("0/1 and 0/255 mixed", one.pair.mask)
 
 
-def _listed(stored: list[set[int]], mask_values, class_names) -> tuple[int, ...]:
-    """The values of the classes, as the masks say that make sense on their own; empty if none does."""
+def _class_values(
+    stored: list[set[int]], mask_values: Sequence[int] | None, class_names: Sequence[str] | None
+) -> tuple[int, ...]:
+    """Infer the values of the classes from the masks that are valid by themselves; () if none is."""
 
-    def makes_sense(values: set[int]) -> bool:
+    def is_valid(values: set[int]) -> bool:
         try:
             return bool(mask_value_scheme([values], mask_values, (), class_names))
         except DataError:
             return False
 
-    sound = [values for values in stored if makes_sense(values)]
+    valid = [values for values in stored if is_valid(values)]
     try:
-        return mask_value_scheme(sound, mask_values, (), class_names).mask_values if sound else ()
+        return mask_value_scheme(valid, mask_values, (), class_names).mask_values if valid else ()
     except DataError:
         return ()
 
 
-def _check_copies(report: Report, pairs: list[Pair]) -> None:
+def _check_duplicates(report: Report, pairs: list[Pair]) -> None:
+    """Report image files with the same bytes; only files of equal size are hashed."""
     by_size: dict[int, list[Path]] = {}
     for path in {pair.image for pair in pairs}:
         if path.is_file():

@@ -1,7 +1,7 @@
-"""Paints one procedural dermoscopy picture: skin, a lesion with a known outline, and what gets in the way.
+"""Paint one procedural dermoscopy image: skin, a lesion with a known outline, and artefacts.
 
-The picture is built as light is: skin reflects, pigment absorbs (colours multiply by `exp(-density)`), hairs
-and ink lie on top, the lens darkens corners, the sensor blurs and adds noise.
+The image follows the path of light. Skin reflects light, and pigment absorbs it: colours are multiplied by
+`exp(-density)`. Hairs and ink lie on top. The lens darkens the corners, and the sensor adds noise.
 """
 
 import math
@@ -11,16 +11,16 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from segcourse.data.artefacts import ON_TOP
+from segcourse.data.artefacts import ARTEFACTS
 from segcourse.data.canvas import Canvas, noise, sigmoid
 
-# Absorption in R, G, B per unit of density (green = 1): melanin near the surface is brown, deep melanin looks
-# blue-grey, blood is red.
+# Absorption in R, G, B per unit of density (green = 1). Melanin near the surface looks brown, deep melanin
+# blue-grey, and blood red.
 _BROWN, _BLACK, _BLUE_GREY, _RED = (0.38, 1.0, 1.40), (0.75, 1.0, 1.15), (1.05, 1.0, 0.70), (0.10, 1.0, 0.95)
 
 
 def _skin(canvas: Canvas, style: Generator) -> None:
-    """Skin of any tone, from very light to very dark, with mottling, pores and the odd freckle."""
+    """Paint skin of any tone, from very light to very dark, with mottling and some freckles."""
     rng = canvas.rng
     if style.random() < 0.85:
         red = np.clip(style.normal(195, 30), 120, 252)
@@ -28,7 +28,7 @@ def _skin(canvas: Canvas, style: Generator) -> None:
             np.clip(style.normal(0.85, 0.09), 0.55, 1.0),
             np.clip(style.normal(0.94, 0.06), 0.75, 1.08),
         )
-    else:  # brown to dark skin, rare in the public sets and no less skin for that
+    else:  # brown to dark skin, which public data sets rarely show
         red = style.uniform(65, 150)
         green_share, blue_share = style.uniform(0.62, 0.85), style.uniform(0.7, 0.95)
     canvas.image[:] = (red, red * green_share, red * green_share * blue_share)
@@ -47,8 +47,11 @@ def _skin(canvas: Canvas, style: Generator) -> None:
 def _outline(
     canvas: Canvas, style: Generator, area: float, off_frame: bool, ragged: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Two signed fields, positive inside, in half-widths: the ragged outline that pigment follows, and the
-    smoother one that a person would draw. Both cover `area` of the picture."""
+    """Return two outlines as signed fields (H×W, positive inside, in half-widths).
+
+    The first is the ragged outline of the pigment. The second is the smoother outline that a person would
+    draw. Both cover the fraction `area` of the image.
+    """
     rng = canvas.rng
     centre = np.clip(rng.normal(0, 0.13 if area < 0.3 else 0.05, 2), -0.6, 0.6)
     if off_frame:
@@ -59,7 +62,7 @@ def _outline(
     dx, dy = canvas.x - centre[0], canvas.y - centre[1]
     along, across = dx * math.cos(turn) + dy * math.sin(turn), dy * math.cos(turn) - dx * math.sin(turn)
     distance = np.sqrt((along * math.sqrt(ratio)) ** 2 + (across / math.sqrt(ratio)) ** 2)
-    # bumps scale with the lesion, not with the picture
+    # bumps scale with the lesion, not with the image
     cells = np.clip(1.6 / radius, 1.5, 12)
     broad = (radius - distance) + radius * style.uniform(0.05, 0.28) * noise(rng, canvas.shape, cells, 2)
     fine = broad + radius * ragged * noise(rng, canvas.shape, min(cells * 5, canvas.unit), 2)
@@ -69,7 +72,7 @@ def _outline(
 
 
 def _largest_parts(mask: np.ndarray) -> np.ndarray:
-    """Drops crumbs and fills holes: a clinician outlines the lesion, not each grain of it."""
+    """Drop small parts and fill holes, because a clinician outlines the lesion as a whole."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     result = np.zeros(mask.shape, np.uint8)
     if contours:
@@ -85,7 +88,7 @@ def _largest_parts(mask: np.ndarray) -> np.ndarray:
 
 
 def _pigment(canvas: Canvas, style: Generator, field: np.ndarray, area: float, faint: bool) -> None:
-    """Pigment inside `field`: one to three colours, patches, a dark core, network, globules, pale scars."""
+    """Paint pigment inside `field`: one or two colours, patches, a dark core, globules, pale scars."""
     rng, shape = canvas.rng, canvas.shape
     radius = math.sqrt(area * 4 / math.pi)
     softness = radius * (rng.uniform(0.08, 0.3) if faint else rng.uniform(0.015, 0.08))
@@ -112,7 +115,7 @@ def _pigment(canvas: Canvas, style: Generator, field: np.ndarray, area: float, f
     first, second = style.choice(4, 2, p=[0.55, 0.15, 0.08, 0.22]) if style.random() < 0.55 else (0, 0)
     mix = sigmoid(3 * (noise(rng, shape, cells, 2) - style.uniform(-0.5, 1.0)))[..., None]
     absorb = colours[first] * (1 - mix) + colours[second] * mix
-    palest = 0.04 if faint else 0.2  # what still shows against mottled skin
+    palest = 0.04 if faint else 0.2  # the palest density that is visible on mottled skin
     density = inside * np.maximum(depth * texture, palest)
     canvas.image *= np.exp(-density[..., None] * absorb)
 
@@ -120,12 +123,17 @@ def _pigment(canvas: Canvas, style: Generator, field: np.ndarray, area: float, f
 def paint(
     rng: Generator, style: Generator, size: tuple[int, int], difficulties: Collection[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One picture and its true mask: uint8 H×W×3 RGB in 0..255 and uint8 H×W with 1 inside the lesion.
+    """Paint one image and its true mask: uint8 H×W×3 RGB, and uint8 H×W with 1 inside the lesion.
 
-    `style` draws what belongs to a patient (skin, shape, pigment), `rng` what belongs to one photograph. Each
-    difficulty has draws of its own, so that switching hairs off leaves the same picture without hairs.
+    Each difficulty has its own random stream: switching hairs off gives the same image without hairs.
+
+    Args:
+        rng: random generator for one photograph: position, light, artefacts, noise.
+        style: random generator for one patient: skin, shape, pigment.
+        size: (height, width) in pixels.
+        difficulties: names from `segcourse.data.lesions.DIFFICULTIES`.
     """
-    tiny, cut, empty, faint, *on_top = rng.spawn(4 + len(ON_TOP))
+    tiny, cut, empty, faint, *artefacts = rng.spawn(4 + len(ARTEFACTS))
     canvas = Canvas(rng, size)
     _skin(canvas, style)
     area = float(np.clip(style.lognormal(math.log(0.19), 0.95), 0.02, 0.9))
@@ -137,9 +145,9 @@ def paint(
         field, drawn = _outline(canvas, style, area, off_frame, ragged=style.uniform(0.01, 0.14))
         mask = _largest_parts(drawn > 0)
         _pigment(canvas, style, field, area, faint="faint borders" in difficulties and faint.random() < 0.2)
-    for (name, (probability, put)), canvas.rng in zip(ON_TOP.items(), on_top, strict=True):
+    for (name, (probability, draw)), canvas.rng in zip(ARTEFACTS.items(), artefacts, strict=True):
         if name in difficulties and canvas.rng.random() < probability:
-            put(canvas)
+            draw(canvas)
     gain = rng.normal(1, 0.06, 3) * rng.uniform(0.85, 1.12)
     image = 255 * np.clip(canvas.image * gain / 255, 0, 1) ** rng.uniform(0.85, 1.2)
     image += rng.uniform(0.5, 5) * rng.standard_normal(size, dtype=np.float32)[..., None]

@@ -1,4 +1,4 @@
-"""Downloading a data set so that it is either whole and checked, or not there at all."""
+"""Download a data set; the result is either complete and verified, or absent."""
 
 import os
 import shutil
@@ -19,13 +19,18 @@ from segcourse.errors import DataError
 
 
 def fetch(name: str, root: str | os.PathLike | None = None, progress: bool = True) -> Path:
-    """Download, verify and unpack a set below `root` (default: `data_root()`); returns its folder.
+    """Download, verify and unpack a data set, and return its folder.
 
-    A set that is already here is not fetched again, and a download that fails leaves nothing half done.
+    A data set that is already there is not downloaded again. A failed download leaves no partial data set.
+
+    Args:
+        name: a name from the catalogue.
+        root: parent folder of the data set. Default: `data_root()`.
+        progress: show a progress bar.
 
     Raises:
-        DataError: only a person may fetch it (with the steps), or what arrived is not what the catalogue
-            says.
+        DataError: the licence asks for a download by hand (the message lists the steps), or the download
+            fails or differs from the catalogue.
     """
     one = catalogue.entry(name)
     target = (Path(root) if root is not None else catalogue.data_root()) / name
@@ -33,52 +38,49 @@ def fetch(name: str, root: str | os.PathLike | None = None, progress: bool = Tru
         return target
     if one.access != "program":
         raise DataError(
-            f"{name} may not be fetched by a program. By hand: {one.instructions(target)}. Licence: "
-            f"{one.licence}"
+            f"{name} must be downloaded by hand: {one.instructions(target)}. Licence: {one.licence}"
         )
     return download(one, target, progress)
 
 
 def download(entry: Entry, target: Path, progress: bool = True) -> Path:
-    """Fetch the archives of a set, unpack them beside `target`, check what came out, and move it to `target`.
+    """Download the archives of a data set, unpack and check them, and move the result to `target`.
 
-    Archives that arrived whole are kept until the set is complete, so that a second try does not fetch them
-    again.
+    Complete archives are kept until the data set is complete, so a second try does not download them again.
 
     Raises:
-        DataError: an archive could not be fetched, has another checksum, is damaged, would write outside its
-            folder, does not fit on the disk, or holds other files than the catalogue says.
+        DataError: an archive could not be downloaded, is damaged or has another checksum; or it would write
+            outside its folder, does not fit on the disk, or differs from the catalogue.
     """
     archives = target.parent / ".downloads" / entry.name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        fetched = [(file, _retrieve(file, archives, entry, progress)) for file in entry.files]
+        downloaded = [(file, _retrieve(file, archives, entry, progress)) for file in entry.files]
         with tempfile.TemporaryDirectory(prefix=f".{entry.name}-", dir=target.parent) as temporary:
             unpacked = Path(temporary) / entry.name
-            for file, archive in fetched:
+            for file, archive in downloaded:
                 try:
                     unpack(archive, unpacked / file.into)
                 except DataError:
-                    archive.unlink(missing_ok=True)  # the next try must not meet the same bad file
+                    archive.unlink(missing_ok=True)  # the next try must not find the same bad file
                     raise
             _check_pairs(entry, unpacked)
             _move(unpacked, target)
     except OSError as error:
         raise DataError(
-            f"{entry.name} could not be stored in {target} ({error.strerror or error}); free some space or "
-            "set SEGCOURSE_DATA to another folder, then try again"
+            f"{entry.name} could not be stored in {target} ({error.strerror or error}); free some disk space "
+            "or set SEGCOURSE_DATA to another folder, then try again."
         ) from error
     shutil.rmtree(archives, ignore_errors=True)
     return target
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a zip or tar archive, but only if every member stays inside `folder` and all of them fit on the
-    disk.
+    """Unpack a zip or tar archive if every member stays inside `folder` and all members fit on the disk.
 
     Raises:
-        DataError: damaged, not an archive, a member with a path that leads outside or a link, or too little
-            space.
+        DataError: the file is damaged or not an archive, a member is a link or has a path outside `folder`,
+            or the disk is too full.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -86,18 +88,20 @@ def unpack(archive: Path, folder: Path) -> None:
             with zipfile.ZipFile(archive) as file:
                 links = [info.filename for info in file.infolist() if stat.S_ISLNK(info.external_attr >> 16)]
                 sizes = {info.filename: info.file_size for info in file.infolist()}
-                _admit(archive, sizes, links, folder)
-                file.extractall(folder)  # compares each member's CRC
+                _check_members(archive, sizes, links, folder)
+                file.extractall(folder)  # verifies each member's CRC
         elif tarfile.is_tarfile(archive):
             with tarfile.open(archive) as file:
                 members = file.getmembers()
                 links = [member.name for member in members if not (member.isfile() or member.isdir())]
-                _admit(archive, {member.name: member.size for member in members}, links, folder)
+                _check_members(archive, {member.name: member.size for member in members}, links, folder)
                 file.extractall(folder, filter="data")
         else:
-            raise DataError(f"{archive.name} is no zip or tar archive, or it is cut short; fetch it again")
+            raise DataError(
+                f"{archive.name} is not a zip or tar archive, or is incomplete; download it again."
+            )
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
-        raise DataError(f"{archive.name} is damaged ({error}); fetch it again") from error
+        raise DataError(f"{archive.name} is damaged ({error}); download it again.") from error
 
 
 def _retrieve(file: RemoteFile, folder: Path, entry: Entry, progress: bool) -> Path:
@@ -105,33 +109,33 @@ def _retrieve(file: RemoteFile, folder: Path, entry: Entry, progress: bool) -> P
     name = PurePosixPath(file.url).name
     pooch.get_logger().setLevel("WARNING")
     try:
-        # pooch writes to a temporary file and moves it only when it is whole and its checksum is right
+        # pooch writes to a temporary file and moves it only when the checksum is right
         downloader = pooch.HTTPDownloader(progressbar=progress, timeout=30)
         return Path(pooch.retrieve(file.url, checksum, name, folder, downloader=downloader))
     except requests.RequestException as error:
         raise DataError(
-            f"{file.url} could not be fetched ({error}). Try again, or by hand: "
+            f"{file.url} could not be downloaded ({error}). Try again, or download it by hand: "
             f"{entry.instructions(folder.parent.parent / entry.name)}"
         ) from error
     except ValueError as error:  # what pooch raises for a wrong checksum
         raise DataError(
-            f"{name} arrived with another checksum than the catalogue's {file.checksum}: damaged on the "
-            "way, or changed by its owner; nothing was kept, try again"
+            f"{name} does not have the catalogue's checksum {file.checksum}: the download is damaged, or its "
+            "owner changed the file. Nothing was kept; try again."
         ) from error
 
 
-def _admit(archive: Path, sizes: dict[str, int], links: list[str], folder: Path) -> None:
+def _check_members(archive: Path, sizes: dict[str, int], links: list[str], folder: Path) -> None:
     for name in sizes:
         path = PurePosixPath(name.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in name[:3]:
-            raise DataError(f"{archive.name} would write outside its folder ({name}); it was not unpacked")
+            raise DataError(f"{archive.name} would write outside its folder ({name}); it was not unpacked.")
     if links:
-        raise DataError(f"{archive.name} contains a link, {links[0]}")
+        raise DataError(f"{archive.name} contains a link ({links[0]}); it was not unpacked.")
     needed, free = sum(sizes.values()), shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
-            f"{archive.name} unpacks to {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; free some "
-            "space or set SEGCOURSE_DATA to another disk"
+            f"{archive.name} needs {needed / 1e9:.1f} GB when unpacked, but only {free / 1e9:.1f} GB are "
+            "free; free some space or set SEGCOURSE_DATA to a folder on another disk."
         )
 
 
@@ -140,8 +144,8 @@ def _check_pairs(entry: Entry, folder: Path) -> None:
         layout = find_layout(entry, folder, split)
         if layout is None:
             raise DataError(
-                f"{entry.name}: the archives do not hold {entry.splits[split].images}; the data set may have "
-                f"changed, see {entry.page}"
+                f"{entry.name}: the archives do not contain {entry.splits[split].images}; the data set may "
+                f"have changed, see {entry.page}"
             )
         pairs = match_files(layout.images, layout.masks).pairs
         if layout.ids is not None:
@@ -149,13 +153,13 @@ def _check_pairs(entry: Entry, folder: Path) -> None:
             pairs = [pair for pair in pairs if pair.image.stem in listed]
         if len(pairs) != expected:
             raise DataError(
-                f"{entry.name}: {len(pairs)} pairs of image and mask came out for {split}, {expected} were "
-                f"expected; the data set may have changed, see {entry.page}"
+                f"{entry.name}: the archives contain {len(pairs)} pairs of image and mask for {split}, but "
+                f"{expected} were expected; the data set may have changed, see {entry.page}"
             )
 
 
 def _move(unpacked: Path, target: Path) -> None:
-    """Put the checked folder in its place; what a person had put there before is merged, file by file."""
+    """Move the checked folder to `target`; merge it file by file with a folder that is already there."""
     if target.exists():
         shutil.copytree(unpacked, target, dirs_exist_ok=True)
     else:

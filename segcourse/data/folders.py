@@ -1,7 +1,8 @@
-"""A data set from any folder of images and masks."""
+"""Data sets from any folder of images and masks."""
 
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -15,33 +16,33 @@ from segcourse.data.values import mask_value_scheme, stored_values
 from segcourse.errors import DataError
 from segcourse.palette import Palette
 
-# decoded images are kept in memory up to here; a training reads them in every epoch
+# limit of the cache: training reads every image in every epoch
 _CACHE_BYTES = 4 * 2**30
 
 
 class FolderDataset(Dataset):
-    """Images and masks from one or two folders, or from a CSV, as Samples: float32 3×H×W in [0, 1], int64
-    H×W, name.
+    """Images and masks from one folder, two folders or a CSV file, as `Sample`s.
 
     Args:
         images: folder with images, or with images and masks.
-        masks: folder with masks. `segcourse.data.pairing` says which namings are understood.
-        csv: file with the columns `image`, `mask` and, if `split` is given, `split`; paths are relative to
-            `images`, or to the CSV file.
-        names: only these stems, in this order.
-        mask_values: the values in the files in the order of the class ids; found out when not given: `(0,
-            255)` for a binary mask saved in black and white, else the values are the ids.
-        void_values: values that stand for "ignored", as 255 does.
-        class_names: one a class; found out when not given.
-        palette: colours of the classes, also for masks stored as colours.
-        size: side in pixels or (height, width); images are resized bilinear and antialiased, masks by
-            nearest.
-        transform: joint transform, see `segcourse.data.transforms.apply`.
-        cache: keep decoded images in memory when `size` is given.
+        masks: folder with masks. `segcourse.data.pairing.match_files` lists the supported file names.
+        csv: file with the columns `image`, `mask` and, if `split` is given, `split`. Paths are relative to
+            `images`, or else to the folder of the CSV file.
+        split: use only the rows of the CSV file with this split.
+        names: use only these stems, in this order.
+        mask_values: the value of each class in the mask files, in the order of class ids. Default:
+            `(0, 255)` for black-and-white masks, else the values are the ids.
+        void_values: values that mean "ignored", as 255 does.
+        class_names: one name per class. Default: "background" and "foreground", or "class 0", "class 1", …
+        palette: colours of the classes; needed for masks stored as colours.
+        size: side in pixels or (height, width). Images are resized bilinearly with antialiasing, masks by
+            nearest neighbour. Default: the size of the files.
+        transform: joint transform of image and mask, see `segcourse.data.transforms.apply`.
+        cache: keep decoded images in memory if `size` is given and all images fit into 4 GB.
 
     Raises:
-        DataError: as in `pairing` and `images`; a mask whose size differs from its image's; a class id beyond
-            the classes.
+        DataError: a file or folder is missing, a mask can't be matched, or the mask values are not clear.
+            Reading an item raises it for a damaged file, a mask of another size, or an unknown value.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class FolderDataset(Dataset):
         if csv is not None:
             self.pairs = pairs_from_csv(csv, images, split)
         elif images is None:
-            raise DataError("a folder with images, or a CSV file with the columns image,mask, was expected")
+            raise DataError("give a folder with images, or a CSV file with the columns image,mask.")
         else:
             self.pairs = pair_files(images, masks, names)
         self.size = None if size is None else height_width(size)
@@ -72,7 +73,7 @@ class FolderDataset(Dataset):
         scheme = mask_value_scheme(stored_values(self.pairs, palette), mask_values, void_values, names_given)
         self.mask_values, self.class_names, self.void_values = scheme
         self.palette = palette or Palette.default(self.class_names)
-        self._meaning = {
+        self._meaning: dict[str, Any] = {
             "mask_values": self.mask_values,
             "void_values": self.void_values,
             "palette": palette,
@@ -88,7 +89,7 @@ class FolderDataset(Dataset):
         return Sample(*apply(self.transform, image, mask), self.pairs[index].name)
 
     def arrays(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Image uint8 H×W×3 and class ids uint8 H×W of one pair, before the transform."""
+        """Return the image (uint8 H×W×3) and class ids (uint8 H×W) of one pair, before the transform."""
         if self._cache is None:
             return self._read(self.pairs[index])
         index = range(len(self))[index]
@@ -97,10 +98,10 @@ class FolderDataset(Dataset):
         return self._cache[index]
 
     def _read(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-        of_image, of_mask = image_facts(pair.image).shape, image_facts(pair.mask).shape
-        if of_image != of_mask:  # said before resizing, which would hide it
+        image_size, mask_size = image_facts(pair.image).shape, image_facts(pair.mask).shape
+        if image_size != mask_size:  # resizing would hide the difference
             raise DataError(
-                f"{pair.image} is {of_image[0]} x {of_image[1]} pixels and its mask {pair.mask.name} "
-                f"{of_mask[0]} x {of_mask[1]}; both must have the same size (see `segcourse data check`)"
+                f"{pair.image} is {image_size[0]} x {image_size[1]} pixels, but its mask {pair.mask.name} is "
+                f"{mask_size[0]} x {mask_size[1]}; both must have the same size (see `segcourse data check`)."
             )
         return read_image(pair.image, self.size), read_mask(pair.mask, size=self.size, **self._meaning)

@@ -1,8 +1,8 @@
-"""Image and mask files, read the same way whatever their format: JPEG, PNG, GIF, BMP, TIFF or WebP.
+"""Read image and mask files of any usual format: JPEG, PNG, GIF, BMP, TIFF or WebP.
 
-What the formats disagree about is decided here, once: pictures come out upright (EXIF orientation applied),
-16-bit grey is scaled to 8 bits and not wrapped, transparency is laid over white (what a viewer shows), the
-first frame of an animation counts, and whatever cannot be read is a sentence.
+All formats are read the same way. Images come out upright (EXIF orientation applied). 16-bit grey is scaled
+to 8 bits. Transparent pixels are blended over white, as in an image viewer. Only the first frame of an
+animation is read. A file that can't be read raises a DataError with one sentence.
 """
 
 import os
@@ -12,20 +12,24 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from segcourse.data.decode import Size, height_width, open_image
-from segcourse.errors import DataError
+from segcourse.errors import DataError, first_few
 from segcourse.palette import IGNORE, Palette
 
-_JPEG_BLUR = 32  # values of classes must lie further apart than this to survive a JPEG
+_JPEG_BLUR = 32  # class values must differ by more than this to survive JPEG compression
 
 
 def read_image(path: str | os.PathLike, size: Size | None = None) -> np.ndarray:
-    """Read a picture as uint8 H×W×3 RGB, resized (bilinear, antialiased) when `size` is given.
+    """Read an image as uint8 H×W×3 RGB.
 
-    A large JPEG that is to become small is decoded at a fraction of its size, which is several times faster.
+    A large JPEG with a small `size` is decoded at a fraction of its size, which is several times faster.
+
+    Args:
+        path: the image file.
+        size: side in pixels or (height, width) to resize to, bilinearly with antialiasing. Default: none.
 
     Raises:
-        DataError: missing, not an image, damaged, too large (more than `MAX_PIXELS`), or of floating-point
-            values.
+        DataError: the file is missing, not an image, damaged, larger than `MAX_PIXELS`, or holds
+            floating-point values.
 
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "grey16.png"
@@ -47,22 +51,23 @@ def read_mask(
     palette: Palette | None = None,
     size: Size | None = None,
 ) -> np.ndarray:
-    """Read a mask as uint8 H×W class ids, 255 where a pixel does not count.
+    """Read a mask as uint8 H×W class ids, 255 for ignored pixels.
+
+    In an indexed PNG (as in VOC) the indices are the values, unless all colours are grey: then the grey
+    levels are the values.
 
     Args:
-        mask_values: the values in the file, in the order of their class ids: `(0, 255)` makes 255 class 1.
-            Without it the values are the ids. 255 means "ignored" unless it is listed. In a JPEG, which
-            cannot keep exact values, each pixel takes the nearest listed one, if they lie far apart.
+        path: the mask file.
+        mask_values: the value of each class in the file, in the order of class ids: `(0, 255)` makes 255
+            class 1. Default: the values are the ids. 255 means "ignored" unless it is listed. JPEG does not
+            keep exact values, so each pixel of a JPEG is rounded to the nearest of these values.
         void_values: values that become 255.
-        palette: for masks stored as colours.
-        size: resized by nearest neighbour, so that no class is invented.
-
-    A palette file (VOC) holds ids in its indices, whatever their colours; if all its colours are grey, the
-    grey levels are the values.
+        palette: class colours, for masks stored as colours.
+        size: side in pixels or (height, width) to resize to, by nearest neighbour. Default: none.
 
     Raises:
-        DataError: unreadable as in `read_image`, colours without a palette, or values that `mask_values` does
-            not list.
+        DataError: the file can't be read (see `read_image`), holds colours but no palette is given, or
+            holds values that are not in `mask_values`.
 
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "mask.png"
@@ -87,12 +92,18 @@ def class_ids(
     nearest: bool = False,
     where: str = "the mask",
 ) -> np.ndarray:
-    """Turn the values of a mask (uint8) into class ids: the position in `mask_values` of each; void becomes
-    255.
+    """Convert mask values (uint8) to class ids: each value's position in `mask_values`.
+
+    Args:
+        values: the mask, any shape.
+        mask_values: the value of each class. Default: 0, 1, 2, …
+        void_values: values that become 255.
+        nearest: round each value to the nearest of `mask_values`, if those differ by more than 32.
+        where: the mask's name in error messages.
 
     Raises:
-        DataError: a value is not listed, and not near to one; or ids 0 and 1 were expected and the mask holds
-            0 and 255, which may mean class 1 or "ignored": `void_values=(255,)` says the latter.
+        DataError: a value is not in `mask_values`; or ids 0 and 1 were expected and the mask holds 0 and 255.
+            Then 255 can mean class 1 or "ignored"; `void_values=(255,)` chooses "ignored".
 
     >>> class_ids(np.uint8([[0, 128, 255, 7]]), mask_values=(0, 128), void_values=(7,)).tolist()
     [[0, 1, 255, 255]]
@@ -112,19 +123,18 @@ def class_ids(
 
 
 def _unexpected_values(found: np.ndarray, listed: np.ndarray, where: str) -> str:
-    shown = ", ".join(map(str, found[:8])) + (", …" if len(found) > 8 else "")
     is_range = np.array_equal(listed, np.arange(len(listed)))
-    wanted = f"class ids 0..{len(listed) - 1} were" if is_range else f"{tuple(listed.tolist())} was"
+    wanted = f"class ids 0..{len(listed) - 1}" if is_range else f"{tuple(listed.tolist())}"
     if found.tolist() == [0, 255]:
-        cure = (
-            "For a binary mask saved as 0/255 pass mask_values=(0, 255); if 255 means ignored, "
-            "void_values=(255,)"
+        advice = (
+            "For a binary mask saved as 0/255 pass mask_values=(0, 255). If 255 means ignored, pass "
+            "void_values=(255,)."
         )
     elif len(found) <= 8:
-        cure = f"If these are the values of the classes, pass mask_values={tuple(found.tolist())}"
+        advice = f"If these are the values of the classes, pass mask_values={tuple(found.tolist())}."
     else:
-        cure = "So many values are a picture, or a mask saved as JPEG: save masks as PNG"
-    return f"{where}: mask values are {{{shown}}}; {wanted} expected. {cure}"
+        advice = f"{len(found)} different values mean a photo, or a mask saved as JPEG: save masks as PNG."
+    return f"{where}: mask values are {{{first_few(found.tolist(), 8)}}}; expected {wanted}. {advice}"
 
 
 def _rgb(image: Image.Image, path: str | os.PathLike) -> Image.Image:
@@ -132,7 +142,7 @@ def _rgb(image: Image.Image, path: str | os.PathLike) -> Image.Image:
     if image.mode.startswith("I"):
         return Image.fromarray(_eight_bits(np.asarray(image), path)).convert("RGB")
     if image.mode == "F":
-        raise DataError(f"{path} holds floating-point values; save it with 8 or 16 bits a channel")
+        raise DataError(f"{path} holds floating-point values; save it with 8 or 16 bits per channel.")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
@@ -141,14 +151,12 @@ def _rgb(image: Image.Image, path: str | os.PathLike) -> Image.Image:
 
 def _eight_bits(grey: np.ndarray, path: str | os.PathLike) -> np.ndarray:
     if grey.min(initial=0) < 0 or grey.max(initial=0) > 65535:
-        raise DataError(
-            f"{path} holds values {grey.min()} to {grey.max()}; 8 or 16 bits a pixel were expected"
-        )
+        raise DataError(f"{path} holds values {grey.min()} to {grey.max()}; expected 8 or 16 bits per pixel.")
     return np.round(grey / 257).astype(np.uint8)  # 65535 = 257 * 255
 
 
 def _mask_values(image: Image.Image, path: str | os.PathLike, palette: Palette | None) -> np.ndarray:
-    """The values stored in a mask, uint8 H×W, before they are given a meaning."""
+    """Return the values stored in a mask file (uint8 H×W), before they become class ids."""
     if image.mode == "P":
         colours = np.array(image.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
         grey = (colours == colours[:, :1]).all()
@@ -161,19 +169,17 @@ def _mask_values(image: Image.Image, path: str | os.PathLike, palette: Palette |
         values = np.asarray(image)
         if values.min(initial=0) < 0 or values.max(initial=0) > 255:
             raise DataError(
-                f"{path}: mask values go up to {values.max()}; class ids are 0..254, and 255 is ignored"
+                f"{path}: mask values go up to {values.max()}; class ids are 0..254, and 255 means ignored."
             )
         return values.astype(np.uint8)
     if image.mode == "F":
-        raise DataError(
-            f"{path} holds floating-point values; class ids are whole numbers: save the mask as PNG"
-        )
+        raise DataError(f"{path} holds floating-point values; class ids are integers: save the mask as PNG.")
     rgb = np.array(image.convert("RGB"))
     if (rgb == rgb[..., :1]).all():
         return rgb[..., 0].copy()
     if palette is None:
         raise DataError(
-            f"{path} is a colour picture; a mask holds one class id a pixel. If its colours stand for "
-            "classes, pass palette=Palette(names, colours)"
+            f"{path} is a colour image; a mask holds one class id per pixel. If its colours stand for "
+            "classes, pass palette=Palette(names, colours)."
         )
     return palette.labels(rgb)

@@ -1,4 +1,4 @@
-"""Which mask belongs to which image: by the usual namings of files and folders, or by an explicit CSV."""
+"""Match images with masks by the usual file and folder names, or by a CSV file."""
 
 import csv
 import os
@@ -19,13 +19,13 @@ MASK_MARK = re.compile(
 IMAGE_MARK = re.compile(r"[ _.-](images?|img|photo|sat|leftimg8bit|dermoscopic_image)$", re.IGNORECASE)
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages", "photos")
 MASK_FOLDERS = ("masks", "mask", "labels", "annotations", "gt", "ground_truth", "SegmentationClass", "annot")
-# files that lie beside the images of known sets and are neither image nor mask
+# files next to the images of known data sets that are neither image nor mask
 _NEITHER = re.compile(r"_superpixels$|_r\d+_label\d+$|_gtfine_(color|instanceids)$", re.IGNORECASE)
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".webp")
 
 
 class Pair(NamedTuple):
-    """An image file, its mask file, and the name that both share."""
+    """An image file, its mask file, and their common name."""
 
     image: Path
     mask: Path
@@ -33,7 +33,7 @@ class Pair(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """What was found: pairs, images and masks left alone, and names that fit several files."""
+    """The result of matching: pairs, unmatched images, unmatched masks, and files with ambiguous names."""
 
     pairs: list[Pair]
     images_alone: list[Path]
@@ -42,7 +42,7 @@ class Matches(NamedTuple):
 
 
 def image_files(folder: str | os.PathLike) -> list[Path]:
-    """Every image file below `folder`, by its suffix in either case, sorted; hidden files are left out.
+    """Return all image files below `folder`, sorted; the suffix decides, and hidden files are left out.
 
     Raises:
         DataError: the folder does not exist or holds no image.
@@ -50,7 +50,7 @@ def image_files(folder: str | os.PathLike) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
-        raise DataError(f"{folder} {what}; a folder with images was expected")
+        raise DataError(f"{folder} {what}; expected a folder with images.")
     files = [
         path
         for path in sorted(folder.rglob("*"))
@@ -60,16 +60,16 @@ def image_files(folder: str | os.PathLike) -> list[Path]:
         and path.is_file()
     ]
     if not files:
-        raise DataError(f"{folder} holds no images; files ending in {', '.join(SUFFIXES)} were expected")
+        raise DataError(f"{folder} holds no images; expected files ending in {', '.join(SUFFIXES)}.")
     return files
 
 
 def match_files(images: str | os.PathLike, masks: str | os.PathLike | None = None) -> Matches:
-    """Match the image files below `images` with the mask files below `masks`, or inside one mixed folder.
+    """Match the image files below `images` with the mask files below `masks`, or within one folder.
 
-    A mask has its image's stem, or that stem and a mark such as `_mask`, `_segmentation`, `_lesion`, `_gt`,
-    `_label`. One folder may hold `images/` and `masks/`, or the files side by side, where a picture and a
-    mask of the same stem are told apart by format (the JPEG or WebP is the picture).
+    A mask has the stem of its image, or that stem plus an ending such as `_mask`, `_segmentation`, `_lesion`,
+    `_gt` or `_label`. One folder may hold `images/` and `masks/`, or all files together. If an image and a
+    mask in one folder have the same stem, the JPEG or WebP file is the image.
 
     Raises:
         DataError: a folder is missing or empty.
@@ -89,27 +89,30 @@ def match_files(images: str | os.PathLike, masks: str | os.PathLike | None = Non
 def pair_files(
     images: str | os.PathLike, masks: str | os.PathLike | None = None, names: Sequence[str] | None = None
 ) -> list[Pair]:
-    """The pairs of image and mask below one or two folders, as `match_files` finds them, sorted by name.
+    """Return the pairs that `match_files` finds, sorted by name.
 
     Args:
-        names: only these, in this order: stems, or paths relative to `images` without the suffix.
+        images: folder with images, or with images and masks.
+        masks: folder with masks.
+        names: use only these, in this order: stems, or paths relative to `images` without the suffix.
 
     Raises:
-        DataError: an image has no mask, several files fit one name, a name is not there, or there are no
-            pairs.
+        DataError: a folder is missing or empty, an image has no mask, several files match one name, or a
+            name is missing.
     """
     found = match_files(images, masks)
     if names is not None:
         return _select(found.pairs, names, images)
     if found.ambiguous:
         raise DataError(
-            f"several files fit the same name: {listing(found.ambiguous)}; rename them or use a CSV"
+            f"several files match the same name: {listing(found.ambiguous)}; rename them or use a CSV file."
         )
     if found.images_alone:
         raise DataError(
             f"{len(found.images_alone)} of {len(found.images_alone) + len(found.pairs)} images have no mask: "
-            f"{listing(found.images_alone)}. A mask is named like its image, or with _mask or _segmentation "
-            "after that; move these images away, or list the pairs in a CSV with the columns image,mask"
+            f"{listing(found.images_alone)}. A mask has the name of its image, optionally followed by _mask "
+            "or _segmentation. Rename the masks, move these images to another folder, or list the pairs in a "
+            "CSV file with the columns image,mask."
         )
     return found.pairs
 
@@ -117,12 +120,15 @@ def pair_files(
 def pairs_from_csv(
     path: str | os.PathLike, folder: str | os.PathLike | None = None, split: str | None = None
 ) -> list[Pair]:
-    """The pairs that a CSV file lists in its columns `image`, `mask` and, where there is one, `split`.
+    """Return the pairs listed in the columns `image`, `mask` and (optionally) `split` of a CSV file.
 
-    Paths are relative to `folder`, or else to the CSV file's own folder.
+    Args:
+        path: the CSV file.
+        folder: paths are relative to this folder. Default: the folder of the CSV file.
+        split: use only the rows with this split. Default: all rows.
 
     Raises:
-        DataError: the file or a column is missing, a cell is empty, or no row is of the split.
+        DataError: the file or a column is missing, a cell is empty, or no row has this split.
     """
     path = Path(path)
     folder = path.parent if folder is None else Path(folder)
@@ -131,22 +137,24 @@ def pairs_from_csv(
             reader = csv.DictReader(file)
             columns, rows = reader.fieldnames or [], list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as a CSV file ({error})") from error
+        raise DataError(f"{path} cannot be read as a CSV file ({error}).") from error
     missing = {"image", "mask"} - set(columns)
     if missing or (split is not None and "split" not in columns):
         wanted = "image, mask" + (", split" if split is not None else "")
-        raise DataError(f"{path} has the columns {', '.join(columns) or 'none'}; {wanted} were expected")
+        raise DataError(f"{path} has the columns {', '.join(columns) or 'none'}; expected {wanted}.")
     for line, row in enumerate(rows, start=2):
         if not row["image"] or not row["mask"]:
-            raise DataError(f"{path}, line {line}: image or mask is empty; each row names one of each")
+            raise DataError(f"{path}, line {line}: image or mask is empty; give both in each row.")
     rows = [row for row in rows if split is None or row["split"] == split]
     if not rows:
-        raise DataError(f"{path} lists no pairs" + (f" of the split {split!r}" if split is not None else ""))
+        raise DataError(
+            f"{path} lists no pairs" + (f" of the split {split!r}." if split is not None else ".")
+        )
     return [Pair(folder / row["image"], folder / row["mask"], Path(row["image"]).stem) for row in rows]
 
 
 def listing(paths: Iterable[Path | str], most: int = 5) -> str:
-    """The first few names, and how many more there are.
+    """Return the first `most` names and the number of the others.
 
     >>> listing(["a.png", "b.png", "c.png"], most=2)
     'a.png, b.png and 1 more'
@@ -182,18 +190,17 @@ def _split_mixed(files: list[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def _match(images: list[Path], masks: list[Path], image_root: Path, mask_root: Path) -> Matches:
-    # the same relative path first (a/001.jpg and b/001.jpg differ), then the stem alone where only one file
-    # has it
+    # first by relative path (a/001.jpg and b/001.jpg differ), then by stem if only one file has it
     by_key: dict[str, list[Path]] = {}
     for mask in masks:
         for key in _keys(mask, mask_root, MASK_MARK):
             by_key.setdefault(key, []).append(mask)
-    pairs, alone, ambiguous, taken = [], [], [], {}
+    pairs, unmatched, ambiguous, taken = [], [], [], {}
     for image in images:
         keys = [key for key in _keys(image, image_root, IMAGE_MARK) if key in by_key]
         candidates = by_key[keys[0]] if keys else []
         if not candidates:
-            alone.append(image)
+            unmatched.append(image)
         elif len(candidates) > 1 or candidates[0] in taken:
             ambiguous += [image, *candidates]
         else:
@@ -203,11 +210,11 @@ def _match(images: list[Path], masks: list[Path], image_root: Path, mask_root: P
     unused = [mask for mask in masks if mask not in taken and mask not in ambiguous]
     if len({Path(pair.name).name for pair in pairs}) == len(pairs):
         pairs = [pair._replace(name=Path(pair.name).name) for pair in pairs]
-    return Matches(pairs, alone, unused, list(dict.fromkeys(ambiguous)))
+    return Matches(pairs, unmatched, unused, list(dict.fromkeys(ambiguous)))
 
 
 def _keys(path: Path, root: Path, mark: re.Pattern) -> list[str]:
-    """What a file may be matched by, the most exact first."""
+    """Return the keys by which a file can be matched, the most specific first."""
     parent = path.relative_to(root).parent.as_posix()
     stem = _normal(path.stem)
     stems = dict.fromkeys([stem, mark.sub("", stem)])
@@ -219,6 +226,6 @@ def _select(pairs: list[Pair], names: Sequence[str], folder: str | os.PathLike) 
     missing = [name for name in names if _normal(name) not in by_name]
     if missing:
         raise DataError(
-            f"{folder} has no pair of image and mask for {len(missing)} names: {listing(missing)}"
+            f"{folder} has no pair of image and mask for {len(missing)} names: {listing(missing)}."
         )
     return [by_name[_normal(name)] for name in names]

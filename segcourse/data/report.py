@@ -1,66 +1,77 @@
-"""The report on a folder of images and masks: what, where, and what to do."""
+"""The report of `check_folder`: what is wrong, in which files, and what to do."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from segcourse.data.pairing import listing
 
-# kind of finding -> (is it a problem, or only worth knowing; what to do), in the order of the table
+# kind of finding -> (is it a problem, or only a note; what to do), in the order of the table
 KINDS = {
     "no pairs": (True, "name each mask like its image, or list the pairs in a CSV"),
-    "image without mask": (True, "add the mask, move the image away, or list the pairs in a CSV"),
-    "mask without image": (True, "rename it to its image's name plus _mask, or move it away"),
-    "several files for one name": (True, "rename them, or list the pairs in a CSV"),
-    "unreadable image": (True, "copy or download it again, or move the pair away"),
-    "unreadable mask": (True, "copy or export it again, or move the pair away"),
-    "sizes differ": (True, "export the mask at its image's size"),
-    "mask not turned": (
+    "image without mask": (
         True,
-        "the mask fits the image without its EXIF rotation: turn the mask, or strip EXIF",
+        "add the mask, move the image to another folder, or list the pairs in a CSV",
+    ),
+    "mask without image": (True, "rename it to its image's name plus _mask, or move it to another folder"),
+    "several files for one name": (True, "rename them, or list the pairs in a CSV"),
+    "unreadable image": (True, "copy or download it again, or move the pair to another folder"),
+    "unreadable mask": (True, "copy or export it again, or move the pair to another folder"),
+    "sizes differ": (True, "export the mask at the size of its image"),
+    "mask not rotated": (
+        True,
+        "the mask fits the image without its EXIF rotation: rotate the mask, or remove the EXIF tag",
     ),
     "colour mask": (True, "save class ids in one channel, or pass palette=Palette(names, colours)"),
-    "JPEG mask": (True, "JPEG blurs labels: export as PNG, or pass mask_values= to take the nearest"),
-    "unexpected mask values": (True, "save class ids, or pass mask_values= with each class's value"),
-    "0/1 and 0/255 mixed": (True, "save all masks in one way; these hold 255 where others hold 1"),
-    "same image twice": (True, "keep one: a copy in training and validation flatters the scores"),
-    "empty mask": (False, "fine if there is nothing to find in these images"),
-    "EXIF rotation": (False, "these images are turned upright when read, and their masks fit that"),
+    "JPEG mask": (
+        True,
+        "JPEG blurs labels: export as PNG, or pass mask_values= to round to the nearest value",
+    ),
+    "unexpected mask values": (True, "save class ids, or pass mask_values= with the value of each class"),
+    "0/1 and 0/255 mixed": (True, "save all masks the same way; these hold 255 where others hold 1"),
+    "same image twice": (True, "keep one: a copy in both training and validation inflates the scores"),
+    "empty mask": (False, "fine if these images really show nothing to segment"),
+    "EXIF rotation": (False, "these images are rotated upright when read, and their masks match"),
     "saved as 0/255": (False, "255 is read as class 1"),
-    "saved as JPEG": (False, "each pixel takes the nearest of mask_values"),
+    "saved as JPEG": (False, "each pixel is rounded to the nearest of mask_values"),
 }
 
 
 @dataclass
 class Report:
-    """What `check_folder` found: for each kind of finding the files' names; `ok` if no kind is a problem."""
+    """The findings of `check_folder`.
+
+    Attributes:
+        pairs: number of pairs of image and mask.
+        found: kind of finding -> file names.
+    """
 
     pairs: int
     found: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, kind: str, where: Path | str) -> None:
-        """Note one file under a kind of finding."""
+        """Add one file to a kind of finding."""
         self.found.setdefault(kind, []).append(where.name if isinstance(where, Path) else where)
 
     @property
     def problems(self) -> dict[str, list[str]]:
-        """The kinds that must be put right before a training."""
+        """Return the findings that must be fixed before training."""
         return {kind: names for kind, names in self.found.items() if KINDS[kind][0]}
 
     @property
     def ok(self) -> bool:
-        """Whether a training may start; the command line ends with 0 if so, else with 1."""
+        """Return True if nothing must be fixed before training."""
         return not self.problems
 
     def table(self, most: int = 3) -> str:
-        """What, where and what to do, one finding a line; at most `most` files are named for each."""
+        """Return the findings as a text table, one line per kind, with at most `most` file names each."""
         count = len(self.problems)
-        verdict = f"{count} kind{'s' * (count > 1)} of problem" if count else "nothing to put right"
+        verdict = f"{count} kind{'s' * (count > 1)} of problem" if count else "no problems"
         lines = [f"{self.pairs} pairs of image and mask: {verdict}"]
         rows = [("", "WHAT", "FILES", "WHERE", "WHAT TO DO")]
-        for kind, (problem, cure) in KINDS.items():
+        for kind, (problem, advice) in KINDS.items():
             if names := self.found.get(kind):
                 rows.append(
-                    ("problem" if problem else "note", kind, str(len(names)), listing(names, most), cure)
+                    ("problem" if problem else "note", kind, str(len(names)), listing(names, most), advice)
                 )
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         if len(rows) > 1:

@@ -1,17 +1,16 @@
-"""Joint transforms of image and mask on torchvision's v2, so that a flip flips both.
+"""Joint transforms of image and mask with torchvision's v2 transforms: a flip flips both.
 
-A transform is called with (`tv_tensors.Image` uint8 3×H×W, `tv_tensors.Mask` uint8 H×W). The types matter: v2
-treats the first *plain* tensor that it meets as the image and passes every other one through unchanged, so
-that a plain-tensor mask beside an image is silently not flipped. `apply` therefore wraps both before it calls
-anything.
+A transform gets a `tv_tensors.Image` (uint8 3×H×W) and a `tv_tensors.Mask` (uint8 H×W). The types matter: v2
+treats the first *plain* tensor as the image and returns all other plain tensors unchanged. A mask that is a
+plain tensor is silently not flipped. `apply` therefore wraps both before it calls the transform.
 
-All randomness comes from torch's global generator. `torch.manual_seed(...)` at the start of an epoch (as
-`fit` does, from its seed and the epoch's number) therefore fixes every draw of that epoch, and a resumed
-training continues to the same numbers; a DataLoader's workers take their seeds from the same generator.
+All random numbers come from PyTorch's global generator. `fit` seeds it for every sample from its seed, the
+epoch and the index, so a resumed training continues with the same augmentation.
 """
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,17 +26,16 @@ _FILL = {tv_tensors.Image: 0.0, tv_tensors.Mask: IGNORE, "others": 0}
 
 
 class Resize(v2.Transform):
-    """Resize the image (bilinear, antialiased) and the mask (nearest), both by pixel centres.
+    """Resize the image (bilinear, antialiased) and the mask (nearest neighbour), aligned at pixel centres.
 
-    v2.Resize takes the *top left* pixel of each block for masks; `nearest-exact` takes the middle one, as the
-    image does.
+    For masks, v2.Resize takes the *top left* pixel of each block; `nearest-exact` takes the centre pixel.
     """
 
     def __init__(self, size: Size):
         super().__init__()
         self.size = height_width(size)
 
-    def transform(self, inpt, params):
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         if tuple(inpt.shape[-2:]) == self.size:
             return inpt
         if isinstance(inpt, tv_tensors.Mask):
@@ -49,30 +47,29 @@ class Resize(v2.Transform):
 
 
 class RandomQuarterTurn(v2.Transform):
-    """Turn both by 0, 90, 180 or 270 degrees: a lesion has no right way up. Pictures that are not square keep
-    their shape."""
+    """Rotate image and mask by 0, 90, 180 or 270 degrees; images that are not square by 0 or 180."""
 
-    def make_params(self, flat_inputs):
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         height, width = flat_inputs[0].shape[-2:]
         step = 1 if height == width else 2
         return {"turns": step * int(torch.randint(4 // step, ()))}
 
-    def transform(self, inpt, params):
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         turned = torch.rot90(inpt.as_subclass(torch.Tensor), params["turns"], (-2, -1))
         return tv_tensors.wrap(turned, like=inpt)
 
 
 class RandomColourCast(v2.Transform):
-    """Multiply each channel by its own gain in [1 - strength, 1 + strength]: another lamp, another camera."""
+    """Multiply each channel by a random gain in [1 - strength, 1 + strength], as another camera would."""
 
     def __init__(self, strength: float):
         super().__init__()
         self.strength = strength
 
-    def make_params(self, flat_inputs):
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         return {"gain": 1 + self.strength * (2 * torch.rand(3, 1, 1) - 1)}
 
-    def transform(self, inpt, params):
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         if not isinstance(inpt, tv_tensors.Image):
             return inpt
         cast = (inpt.as_subclass(torch.Tensor) * params["gain"]).clamp(0, 1)
@@ -80,18 +77,19 @@ class RandomColourCast(v2.Transform):
 
 
 def train_transform(size: Size | None = None, strength: float = 1.0) -> v2.Compose:
-    """Random flips, quarter turns, small affine maps, and colour changes, for pictures without an upright
-    position.
+    """Return random flips, quarter turns, small affine maps and colour changes for training.
+
+    These suit images without a natural orientation, such as dermoscopy.
 
     Args:
-        size: resize to this first.
-        strength: how far rotation, shift, scale and colour may go; 0 leaves flips and quarter turns alone, 1
-            is the default for dermoscopy (20 degrees, 6 % shift, scale 0.85 to 1.15, brightness and contrast
-            20 %).
+        size: side in pixels or (height, width) to resize to first. Default: no resizing.
+        strength: range of rotation, shift, scale and colour, 0 to 3. 0 keeps only flips and quarter turns.
+            1 means up to 20 degrees, 6 % shift, scale 0.85 to 1.15, and 20 % brightness, contrast and
+            saturation.
 
     Returns:
-        A transform of (image, mask) to a float32 image in [0, 1] and a mask in which what came in from
-        outside is 255.
+        A transform of (image, mask): the image becomes float32 in [0, 1], and mask pixels from outside the
+        image become 255.
 
     Raises:
         DataError: strength is negative or above 3.
@@ -103,7 +101,7 @@ def train_transform(size: Size | None = None, strength: float = 1.0) -> v2.Compo
     (torch.Size([3, 4, 4]), torch.float32, torch.Size([4, 4]))
     """
     if not 0 <= strength <= 3:
-        raise DataError(f"strength is {strength}; a number from 0 (flips only) to 3 was expected, 1 is usual")
+        raise DataError(f"strength is {strength}; give a number from 0 (only flips) to 3 (default: 1).")
     steps = [] if size is None else [Resize(size)]
     steps += [
         v2.ToDtype({tv_tensors.Image: torch.float32, "others": None}, scale=True)
@@ -124,7 +122,7 @@ def train_transform(size: Size | None = None, strength: float = 1.0) -> v2.Compo
 
 
 def eval_transform(size: Size | None = None) -> v2.Compose:
-    """Nothing random: resize when `size` is given, and turn the image into float32 in [0, 1].
+    """Return the transform for evaluation: an optional resize, and float32 in [0, 1].
 
     >>> image = tv_tensors.Image(torch.full((3, 4, 4), 255, dtype=torch.uint8))
     >>> mask = tv_tensors.Mask(torch.eye(4))
@@ -139,37 +137,43 @@ def eval_transform(size: Size | None = None) -> v2.Compose:
 def apply(
     transform: Callable | None, image: np.ndarray, mask: np.ndarray
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Run one transform on uint8 H×W×3 and uint8 H×W; get float32 3×H×W in [0, 1] and int64 H×W.
+    """Apply a transform to image and mask, and convert them to tensors.
 
-    A module (all of v2) and a function of two positional arguments get tv_tensors and return a pair. A
-    callable that takes the keywords `image` and `mask`, such as an albumentations `Compose`, gets arrays and
-    returns a dict.
+    Args:
+        transform: a module (such as all of v2) or a function of two positional arguments gets tv_tensors and
+            returns a pair. A callable with the keywords `image` and `mask`, such as an albumentations
+            `Compose`, gets arrays and returns a dict. None changes nothing.
+        image: uint8 H×W×3.
+        mask: uint8 H×W.
+
+    Returns:
+        The image as float32 3×H×W in [0, 1] and the mask as int64 H×W.
 
     Raises:
-        DataError: the transform returned something else, or image and mask of different sizes.
+        DataError: the transform returned an image and a mask of different sizes.
 
     >>> image, mask = apply(None, np.full((2, 2, 3), 51, np.uint8), np.eye(2, dtype=np.uint8))
     >>> round(image.max().item(), 3), mask.tolist()
     (0.2, [[1, 0], [0, 1]])
     """
     wants_arrays = transform is not None and _takes_keywords(transform)
-    if wants_arrays:
+    if transform is not None and wants_arrays:
         result = transform(image=image.copy(), mask=mask.copy())
         image, mask = (result["image"], result["mask"]) if isinstance(result, dict) else result
-    image, mask = _image_tensor(image), torch.as_tensor(np.array(mask))
+    pixels, labels = _image_tensor(image), torch.as_tensor(np.array(mask))
     if transform is not None and not wants_arrays:
-        image, mask = transform(tv_tensors.Image(image), tv_tensors.Mask(mask))
-    image, mask = image.as_subclass(torch.Tensor), mask.as_subclass(torch.Tensor)
-    if image.shape[-2:] != mask.shape[-2:]:
+        pixels, labels = transform(tv_tensors.Image(pixels), tv_tensors.Mask(labels))
+    pixels, labels = pixels.as_subclass(torch.Tensor), labels.as_subclass(torch.Tensor)
+    if pixels.shape[-2:] != labels.shape[-2:]:
         raise DataError(
-            f"the transform returned an image of {tuple(image.shape[-2:])} and a mask of "
-            f"{tuple(mask.shape[-2:])} pixels; both must stay the same size"
+            f"the transform returned an image of {tuple(pixels.shape[-2:])} and a mask of "
+            f"{tuple(labels.shape[-2:])} pixels; both must have the same size."
         )
-    image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
-    return image.contiguous(), mask.long().reshape(image.shape[-2:])
+    pixels = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
+    return pixels.contiguous(), labels.long().reshape(pixels.shape[-2:])
 
 
-def _image_tensor(image) -> torch.Tensor:
+def _image_tensor(image: Any) -> torch.Tensor:
     if isinstance(image, torch.Tensor):
         return image
     return torch.from_numpy(np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1)))

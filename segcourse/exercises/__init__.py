@@ -1,22 +1,37 @@
-"""The course's graded exercises: `check` for whoever solves one, `assess` and the engine for whoever grades.
+"""The course's graded exercises: `check` for students, `assess` and the engine for graders.
 
-Each lesson's module only declares its exercises; `engine` observes, judges and diagnoses.
+An exercise is one file in its lesson's folder, such as `l05_losses_metrics/mean_iou.py`; nothing else
+registers it. `engine` observes, judges and diagnoses.
 """
 
 import difflib
 import functools
 import importlib
 import os
+import pkgutil
 from typing import Any
 
-from segcourse.errors import SegcourseError
-from segcourse.exercises.engine import Exercise, draw, judge, observe_all
-from segcourse.exercises.own_work import OwnWork
-from segcourse.exercises.verdicts import Verdict
+from segcourse.errors import DataError, SegcourseError
+from segcourse.exercises.engine.exercise import Exercise, draw
+from segcourse.exercises.engine.judging import judge
+from segcourse.exercises.engine.observing import observe_all
+from segcourse.exercises.engine.own_work import OwnWork
+from segcourse.exercises.engine.shown import call_of
+from segcourse.exercises.engine.verdicts import Verdict
+from segcourse.exercises.engine.weights import set_weights
 
-__all__ = ["CheckFailed", "Exercise", "UnknownExerciseError", "Verdict", "assess", "check", "get", "names"]
-
-_LESSONS = ("unet", "losses_metrics")  # modules, in the order of the course
+__all__ = [
+    "CheckFailed",
+    "Exercise",
+    "UnknownExerciseError",
+    "Verdict",
+    "assess",
+    "check",
+    "get",
+    "inputs",
+    "names",
+    "set_weights",
+]
 
 
 class UnknownExerciseError(SegcourseError, KeyError):
@@ -26,7 +41,7 @@ class UnknownExerciseError(SegcourseError, KeyError):
 
 
 class CheckFailed(AssertionError):
-    """An answer is not right yet. Notebooks show the sentence alone: the reply above it holds the rest."""
+    """An answer is not right yet. Notebooks show the sentence alone; the reply above it holds the rest."""
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
@@ -34,12 +49,22 @@ class CheckFailed(AssertionError):
 
 @functools.cache
 def _registry() -> dict[str, Exercise]:
-    modules = [importlib.import_module(f"segcourse.exercises.{name}") for name in _LESSONS]
-    return {exercise.name: exercise for module in modules for exercise in module.EXERCISES}
+    found = []
+    for lesson in pkgutil.iter_modules(__path__, f"{__name__}."):
+        if lesson.name.rpartition(".")[2].startswith("l"):
+            package = importlib.import_module(lesson.name)
+            files = pkgutil.iter_modules(package.__path__, f"{lesson.name}.")
+            modules = [importlib.import_module(file.name) for file in files]
+            found += [module.EXERCISE for module in modules if hasattr(module, "EXERCISE")]
+    found.sort(key=lambda exercise: [int(part) for part in exercise.number.split(".")])
+    return {exercise.name: exercise for exercise in found}
 
 
 def names(lesson: str | None = None) -> list[str]:
-    """The exercises' names in the order of the course; of one lesson, if it is given.
+    """Return the exercises' names in the order of the course.
+
+    Args:
+        lesson: only the exercises of this lesson.
 
     >>> names("05_losses_metrics")[:3]
     ['confusion_matrix', 'iou_per_class', 'mean_iou']
@@ -48,7 +73,7 @@ def names(lesson: str | None = None) -> list[str]:
 
 
 def get(name: str) -> Exercise:
-    """The exercise of this name.
+    """Return the exercise of this name.
 
     Raises:
         UnknownExerciseError: there is none; the sentence names the nearest.
@@ -64,14 +89,40 @@ def get(name: str) -> Exercise:
     return _registry()[name]
 
 
-def assess(name: str, obj: Any, seed: int | None = None, own: bool = True) -> Verdict:
-    """Judge an answer on fresh cases; `seed` draws them (None: those that a notebook's `check` uses).
+def inputs(name: str, case: int) -> Any:
+    """Return the inputs of a practice case, as `check` uses them: one object, or a tuple of several.
 
-    The answer has to do without finished implementations of the exercise; `own=False` lets it call them.
+    Args:
+        name: the exercise.
+        case: the number that the reply names.
+
+    Raises:
+        DataError: there is no such case.
+
+    >>> prediction, target = inputs("dice_score", 0)
+    >>> target.tolist()
+    [[1, 0], [0, 0]]
+    """
+    cases = draw(get(name))
+    if not 0 <= case < len(cases):
+        raise DataError(f"{name} has the cases 0 to {len(cases) - 1}; there is no case {case}.")
+    chosen = cases[case]
+    values = [chosen.inputs[n] for n in call_of(get(name), chosen)[0]]
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+def assess(name: str, obj: Any, seed: int | None = None, own: bool = True) -> Verdict:
+    """Judge an answer.
+
+    Args:
+        name: the exercise.
+        obj: the function or class.
+        seed: draws the cases; None draws those that a notebook's `check` uses.
+        own: whether the answer must do without finished implementations of the exercise.
 
     >>> import segcourse
-    >>> assess("dice_score", segcourse.iou_score).diagnosis[:34]
-    'you computed intersection over uni'
+    >>> assess("dice_score", segcourse.iou_score).diagnosis[:40]
+    'You return intersection over union, I / '
     >>> assess("dice_score", segcourse.dice_score).points
     0
     >>> assess("dice_score", segcourse.dice_score, own=False).points
@@ -86,27 +137,29 @@ def assess(name: str, obj: Any, seed: int | None = None, own: bool = True) -> Ve
 
 
 def check(name: str, obj: Any) -> None:
-    """Tell the reader of a notebook how their answer does: points, what happened, the smallest case where
-    it shows.
+    """Show how an answer does: points, what happened, and the smallest case that shows it.
 
-    Raises: CheckFailed: the answer is not right yet. An untouched stub only says "not started yet", except
-    under nbgrader, which takes silence for success. There the error holds the whole reply.
+    Raises:
+        CheckFailed: the answer is not right yet. An untouched stub only shows "not started yet", except under
+            nbgrader, which takes silence for success; there the error holds the whole reply.
     """
     from IPython.display import display  # only notebooks call check
     from torch import nn
 
-    from segcourse.exercises.display import Reply, headline, text
+    from segcourse.exercises.engine.display import Reply, headline, text
 
     exercise = get(name)
     made = isinstance(exercise.answer, type) and isinstance(obj, nn.Module)  # UNet(3, 2) where UNet is wanted
     if made or not callable(obj):
         raise CheckFailed(
             f"check wants the {'class' if isinstance(exercise.answer, type) else 'function'} itself: "
-            f'check("{name}", {name}); it was given a {type(obj).__name__}.'
+            f'check("{name}", {name}). It was given an object of type {type(obj).__name__}.'
         )
     verdict = assess(name, obj)
-    display(Reply(verdict))
+    display(Reply(verdict, practice=True))
     if verdict.passed:
+        if exercise.celebrate:
+            exercise.celebrate(obj)
         return
     if "NBGRADER_EXECUTION" in os.environ:  # its Validate shows the error, and not the reply above it
         raise CheckFailed(text(verdict))

@@ -1,1 +1,1 @@
-"""Using a trained network: `segmenter`, large images in tiles, scores, and pictures for files."""
+"""Use a trained network: predict images and files, in tiles if large, and evaluate a model."""

@@ -1,62 +1,113 @@
-"""What an evaluation says: figures as a table or JSON, and the cases to look at."""
+"""Evaluate a model on a data set: scores as a table or JSON, and pictures of the worst cases."""
 
-import csv
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from torch.utils.data import Dataset
+import numpy as np
+from tqdm.auto import tqdm
 
-from segcourse.data import FolderDataset, load_dataset
+from segcourse.data import SampleDataset, load_dataset
+from segcourse.data.folders import FolderDataset
 from segcourse.errors import DataError
-from segcourse.files import replacing
-from segcourse.inference.segmenter import Segmenter, evaluate
+from segcourse.files import replacing, write_csv
+from segcourse.inference.segmenter import Segmenter
 from segcourse.metrics import Scores
+from segcourse.plotting.display import FigureWithAlt
 from segcourse.plotting.results import show_results
 
 
-def dataset(images: Path | None, masks: Path | None, data: str | None, split: str = "val") -> Dataset:
-    """What to evaluate on, every image at its own size: folders of images and masks, or a set by name.
+def dataset(images: Path | None, masks: Path | None, data: str | None, split: str = "val") -> SampleDataset:
+    """Return the data set to evaluate on: folders of images and masks, or a data set by name.
 
     Raises:
-        DataError: both or neither were given, or there is no such set or folder.
+        DataError: both or neither are given, or the folder or the data set does not exist.
     """
     if (data is None) == (images is None):
-        raise DataError("give either --images (and --masks) or --data, to say what to evaluate on.")
+        raise DataError("give either --images (and --masks) or --data.")
     return FolderDataset(images, masks, cache=False) if data is None else load_dataset(data, split)
 
 
-def report(
-    model: Path, dataset: Dataset, out: Path | None = None, *, device=None, progress=True, **options
-) -> dict:
-    """Evaluate a model file; with `out` also write worst.png and scores.csv there.
+def evaluate(
+    segmenter: Segmenter,
+    dataset: SampleDataset,
+    batch_size: int = 8,
+    *,
+    progress: bool = True,
+    **options: Any,
+) -> Scores:
+    """Score a segmenter on a data set, each image at the size of its mask.
 
-    `options` are those of `Segmenter.predict`.
+    Args:
+        segmenter: the model.
+        dataset: samples (image float 3×H×W in [0, 1], mask H×W, name), for example a FolderDataset without
+            `size`.
+        batch_size: images per batch.
+        progress: show a progress bar.
+        options: `flips`, `tile` and `overlap`, as in `Segmenter.predict`.
+
+    Raises:
+        DataError: the data set is empty, an image and its mask differ in size, or a mask holds a class that
+            the model does not have.
+    """
+    if len(dataset) == 0:
+        raise DataError("the data set is empty; there is nothing to evaluate.")
+    scores = Scores(len(segmenter.class_names))
+    with tqdm(total=len(dataset), unit="image", disable=not progress) as bar:
+        for start in range(0, len(dataset), batch_size):
+            samples = [dataset[i] for i in range(start, min(start + batch_size, len(dataset)))]
+            predictions = segmenter.predict_batch([image for image, _, _ in samples], **options)
+            for prediction, (_, mask, name) in zip(predictions, samples, strict=True):
+                if prediction.shape != mask.shape:
+                    raise DataError(
+                        f"the image {name} is {prediction.shape[0]}×{prediction.shape[1]}, but its mask is "
+                        f"{mask.shape[0]}×{mask.shape[1]}; give masks at the size of their images."
+                    )
+                scores.update(prediction[None], np.asarray(mask)[None], names=[name])
+            bar.update(len(samples))
+    return scores
+
+
+def report(
+    model: Path,
+    dataset: SampleDataset,
+    out: Path | None = None,
+    *,
+    device: str | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> dict:
+    """Evaluate a model file and return all scores as plain data, see `summary`.
+
+    Args:
+        model: the file that `Segmenter.save` wrote.
+        dataset: samples (image, mask, name), each image at its full size.
+        out: folder for worst.png and scores.csv. Default: write neither.
+        device: as in `Segmenter`.
+        progress: show a progress bar.
+        options: `flips`, `tile` and `overlap`, as in `Segmenter.predict`.
     """
     segmenter = Segmenter.load(model, device)
     scores = evaluate(segmenter, dataset, progress=progress, **options)
     if out is not None:
         save_figure(show_cases(segmenter, dataset, scores, worst_only=True, **options), out / "worst.png")
-        with (
-            replacing(out / "scores.csv") as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            table = csv.DictWriter(file, ["name", "dice", "iou"], extrasaction="ignore")
-            table.writeheader()
-            table.writerows(ranked(scores))
+        columns = ["name", "dice", "iou"]
+        write_csv(out / "scores.csv", [columns, *([row[name] for name in columns] for row in ranked(scores))])
     return summary(scores, segmenter.class_names)
 
 
-def summary(scores: Scores, class_names, worst: int = 5) -> dict:
-    """All figures of an evaluation as plain data: `Scores.compute()`, IoU by class, the worst images."""
-    figures = scores.compute()
-    figures["iou_per_class"] = dict(zip(class_names, figures["iou_per_class"], strict=True))
+def summary(scores: Scores, class_names: Sequence[str], worst: int = 5) -> dict:
+    """Return `Scores.compute()` with the IoU by class name, and the `worst` images, as plain data."""
+    results: dict[str, Any] = scores.compute()
+    results["iou_per_class"] = dict(zip(class_names, results["iou_per_class"], strict=True))
     rows = ranked(scores)[:worst]
-    return figures | {"worst": [{key: row[key] for key in ("name", "dice", "iou")} for row in rows]}
+    return results | {"worst": [{key: row[key] for key in ("name", "dice", "iou")} for row in rows]}
 
 
 def ranked(scores: Scores) -> list[dict]:
-    """The rows of `scores.per_image`, each with its `index`; worst Dice first, NaN (nothing there) last.
+    """Return the rows of `scores.per_image` with their `index`, sorted by Dice: worst first, NaN last.
 
     >>> import torch
     >>> scores = Scores(2)
@@ -69,42 +120,51 @@ def ranked(scores: Scores) -> list[dict]:
     return sorted(rows, key=lambda row: math.inf if math.isnan(row["dice"]) else row["dice"])
 
 
-def as_json(figures: dict) -> str:
-    """JSON text; NaN, which JSON lacks, becomes null.
+def as_json(results: dict) -> str:
+    """Return the results as JSON; NaN, which JSON lacks, becomes null.
 
     >>> as_json({"dice": float("nan"), "images": 2})
     '{"dice": null, "images": 2}'
     """
 
-    def clean(value):
+    def clean(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: clean(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [clean(item) for item in value]
         return None if isinstance(value, float) and math.isnan(value) else value
 
-    return json.dumps(clean(figures), allow_nan=False)
+    return json.dumps(clean(results), allow_nan=False)
 
 
-def as_table(figures: dict) -> str:
-    """The same as lines to read."""
-    lines = [f"{'images':20} {figures['images']}"]
-    for name, value in figures.items():
+def as_table(results: dict) -> str:
+    """Return the results as a text table."""
+    lines = [f"{'images':20} {results['images']}"]
+    for name, value in results.items():
         if isinstance(value, float):
             lines.append(f"{name.replace('_', ' '):20} {_number(value)}")
-    lines += [f"IoU of {name:13} {_number(value)}" for name, value in figures["iou_per_class"].items()]
-    lines += [f"worst: {row['name']}, Dice {_number(row['dice'])}" for row in figures["worst"]]
+    lines += [f"IoU of {name:13} {_number(value)}" for name, value in results["iou_per_class"].items()]
+    lines += [f"worst: {row['name']}, Dice {_number(row['dice'])}" for row in results["worst"]]
     return "\n".join(lines)
 
 
 def _number(value: float) -> str:
-    return "– (nothing there, nothing found)" if math.isnan(value) else f"{value:.4f}"
+    return "– (no foreground in ground truth and prediction)" if math.isnan(value) else f"{value:.4f}"
 
 
-def show_cases(segmenter: Segmenter, dataset: Dataset, scores: Scores, worst_only: bool = False, **options):
-    """A figure of the worst cases and, unless `worst_only`, of a middling and the best one.
+def show_cases(
+    segmenter: Segmenter,
+    dataset: SampleDataset,
+    scores: Scores,
+    worst_only: bool = False,
+    **options: Any,
+) -> FigureWithAlt:
+    """Return a figure of the two worst cases, the median case and the best case.
 
-    `options` are those of `Segmenter.predict`.
+    Args:
+        segmenter, dataset, scores: the model, its data set, and the scores of `evaluate`.
+        worst_only: show the six worst cases instead.
+        options: `flips`, `tile` and `overlap`, as in `Segmenter.predict`.
     """
     rows = ranked(scores)
     rows = [row for row in rows if not math.isnan(row["dice"])] or rows
@@ -121,8 +181,8 @@ def show_cases(segmenter: Segmenter, dataset: Dataset, scores: Scores, worst_onl
     )
 
 
-def save_figure(figure, path: Path) -> Path:
-    """Write a figure as PNG, with its description in the file."""
+def save_figure(figure: FigureWithAlt, path: Path) -> Path:
+    """Write a figure as PNG, with its alt text as the PNG's description."""
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120, metadata={"Description": figure.alt})
     return path

@@ -1,9 +1,9 @@
-"""Pictures made from predictions: masks, overlays, cut-outs, and a table of the classes' shares."""
+"""Write predictions to files: masks, overlays, cut-outs, and a table of class shares."""
 
-import csv
 from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,7 +11,7 @@ from PIL import Image
 from segcourse.data.images import read_image
 from segcourse.data.pairing import image_files
 from segcourse.errors import DataError
-from segcourse.files import replacing
+from segcourse.files import replacing, write_csv
 from segcourse.inference.segmenter import Segmenter
 from segcourse.plotting.arrays import background_class, overlay
 
@@ -25,30 +25,35 @@ def write_predictions(
     kinds: Collection[str] = ("mask", "overlay"),
     keep: str | None = None,
     force: bool = False,
-    **options,
+    **options: Any,
 ) -> tuple[list[Path], list[Path]]:
-    """Predict picture files, and folders of them, into the folder `out`; also writes shares.csv.
+    """Predict image files and write the results to a folder, with a table of class shares (shares.csv).
 
-    `NAME_mask.png` holds 0 and 255 for two classes or with `keep`, else class ids, coloured by the palette.
-    `NAME_overlay.png` is the picture tinted with the classes. `NAME_cutout.png` is the picture where anything
-    but the background (with `keep`: that class) was found, and transparent elsewhere.
+    `NAME_mask.png` holds 0 and 255 for two classes or with `keep`, else class ids with the palette's colours.
+    `NAME_overlay.png` is the image tinted with the class colours. `NAME_cutout.png` is the foreground (with
+    `keep`: that class); the rest is transparent.
 
     Args:
-        keep: the name or number of the one class that counts.
-        force: write over files that are there; the inputs are never written over.
+        segmenter: the model.
+        inputs: image files, and folders of image files.
+        out: folder for the results.
+        kinds: any of "mask", "overlay" and "cutout".
+        keep: name or number of the only class to show. Default: all classes but the background.
+        force: overwrite earlier results; inputs are never overwritten.
         options: for `Segmenter.predict_files`.
 
     Returns:
-        The files that were predicted, and those that could not be read (said on stderr, left out).
+        The predicted files, and the unreadable files, which are reported on stderr and left out.
 
     Raises:
-        DataError: no such file, folder or class; an output exists already or would replace an input.
+        DataError: a file, folder or class does not exist, an output exists already, or an output would
+            overwrite an input.
     """
     out = Path(out)
     kept = None if keep is None else _class_id(segmenter, keep)
     if "cutout" in kinds and kept is None and background_class(segmenter.palette) is None:
         raise DataError(
-            f"a cut-out needs a class to keep, one of {', '.join(segmenter.class_names)}: say --keep."
+            f"a cut-out needs the class to keep: pass --keep with one of {', '.join(segmenter.class_names)}."
         )
     paths = [
         path for given in inputs for path in (image_files(given) if Path(given).is_dir() else [Path(given)])
@@ -65,11 +70,7 @@ def write_predictions(
         rows.append([str(path), mask.shape[1], mask.shape[0], *(f"{share:.6f}" for share in shares)])
         done.append(path)
     if done:
-        with (
-            replacing(out / "shares.csv") as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            csv.writer(file).writerows([["file", "width", "height", *segmenter.class_names], *rows])
+        write_csv(out / "shares.csv", [["file", "width", "height", *segmenter.class_names], *rows])
     return done, [path for path in paths if path not in set(done)]
 
 
@@ -90,9 +91,11 @@ def _draw(
     return indexed
 
 
-def _save(picture: Image.Image, path: Path) -> None:
+def _save(image: Image.Image, path: Path) -> None:
     with replacing(path) as temporary:
-        picture.save(temporary, compress_level=1)  # a quarter of the default's time, a tenth more bytes
+        image.save(
+            temporary, compress_level=1
+        )  # takes a quarter of the default's time and a tenth more bytes
 
 
 def _class_id(segmenter: Segmenter, keep: str) -> int:
@@ -101,11 +104,11 @@ def _class_id(segmenter: Segmenter, keep: str) -> int:
         return names.index(keep)
     if keep.isdigit() and int(keep) < len(names):
         return int(keep)
-    raise DataError(f"there is no class {keep!r}; this model knows {', '.join(names)}.")
+    raise DataError(f"there is no class {keep!r}; the classes of this model are {', '.join(names)}.")
 
 
 def _distinct_stems(paths: list[Path]) -> list[str]:
-    """Each file's stem; its suffix is added where two share one, its folder's name where that is not enough.
+    """Return one distinct stem per file, with its suffix, and then its folder, added where needed.
 
     >>> _distinct_stems([Path("a/x.png"), Path("a/x.jpg"), Path("a/y.png")])
     ['x_png', 'x_jpg', 'y']
@@ -121,7 +124,7 @@ def _distinct_stems(paths: list[Path]) -> list[str]:
     ]
     if repeated := [name for name, count in Counter(stems).items() if count > 1]:
         raise DataError(
-            f"several pictures would be called {repeated[0]}; predict them into different folders."
+            f"several images would get the name {repeated[0]}; predict them into different folders."
         )
     return stems
 
@@ -130,6 +133,8 @@ def _refuse_overwriting(targets: list[Path], inputs: list[Path], force: bool) ->
     originals = {path.resolve() for path in inputs}
     for target in targets:
         if target.resolve() in originals:
-            raise DataError(f"{target} is one of the pictures to predict; choose another folder with --out.")
+            raise DataError(f"{target} is one of the images to predict; choose another folder with --out.")
         if target.exists() and not force:
-            raise DataError(f"{target} is there already; choose another folder with --out, or say --force.")
+            raise DataError(
+                f"{target} exists already; choose another folder with --out, or pass --force to overwrite it."
+            )

@@ -1,57 +1,54 @@
-"""Using a trained network: `Segmenter`, a model with all it needs in one file, and `evaluate`."""
+"""`Segmenter`: a trained network with everything it needs to predict, saved as one file."""
 
-import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
-from segcourse.data.images import height_width, read_image
+from segcourse.data.decode import Size, height_width
+from segcourse.data.images import read_image
 from segcourse.devices import Speed, choose_speed, find_device
-from segcourse.errors import DataError, ModelFileError
+from segcourse.errors import DataError
+from segcourse.inference.model_file import read_model_file, write_model_file
 from segcourse.inference.tiling import tiled
-from segcourse.metrics import Scores
-from segcourse.models import create_model
 from segcourse.models.forward import IMAGENET, Forward, image_tensor
-from segcourse.models.weights import load_weights, read_weights, save_weights, weights_of
 from segcourse.palette import Palette
 
-FORMAT = 1
 FLIPS = {False: ((),), True: ((), (-1,)), "all": ((), (-1,), (-2,), (-2, -1))}
 
 
 class Segmenter:
-    """A network with its normalisation, classes, palette and working size: pictures of any size in, class ids
-    out.
+    """A network with its normalisation, classes, palette and working size, for images of any size.
 
     Args:
-        model: normalised images N×3×H×W to logits N×C×H×W.
-        class_names: one name a class; by default the palette's.
-        palette: their colours.
-        mean, std: of each colour channel, for images in [0, 1], as in training.
-        size: the network sees every image at this size (int or (height, width)), as in training; None: at its
-            own.
-        device: "cpu", "cuda", …; None takes a GPU if there is one.
-        precision: "fp32"; "bf16" or "auto" may be faster and differ in the last digits.
+        model: maps normalised images N×3×H×W to logits N×C×H×W.
+        class_names: one name per class. Default: the names of the palette.
+        palette: class colours. Default: `Palette.default`.
+        mean, std: mean and standard deviation of each colour channel in training, for images in [0, 1].
+        size: working size, side in pixels or (height, width): images are resized to it, as in training.
+            Default: the size of each image.
+        device: "cpu", "cuda", "cuda:1" or "mps". Default: a GPU if there is one.
+        precision: "fp32", "bf16" or "auto"; the last two can be faster and differ in the last digits.
 
     Raises:
-        DataError: names and palette differ in number.
+        DataError: the numbers of class names and palette colours differ.
+        DeviceError: this machine has no such device.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        class_names=None,
+        class_names: Sequence[str] | None = None,
         palette: Palette | None = None,
-        mean=IMAGENET[0],
-        std=IMAGENET[1],
-        size=None,
+        mean: Sequence[float] = IMAGENET[0],
+        std: Sequence[float] = IMAGENET[1],
+        size: Size | None = None,
         device: str | torch.device | None = None,
         precision: str = "fp32",
     ):
@@ -60,24 +57,32 @@ class Segmenter:
         palette = palette or Palette.default(names)
         self.class_names, self.palette = tuple(class_names or palette.names), palette
         if len(self.class_names) != len(palette):
-            raise DataError(f"{len(self.class_names)} class names but a palette of {len(palette)} colours.")
+            raise DataError(
+                f"{len(self.class_names)} class names but a palette of {len(palette)} colours; "
+                "give one colour per name."
+            )
         self.mean, self.std = tuple(map(float, mean)), tuple(map(float, std))
         self.size = None if size is None else height_width(size)
         self.device = find_device(device)
         speed = Speed(False, False) if precision == "fp32" else choose_speed(self.device, precision)
-        self.model = model.to(self.device, memory_format=speed.memory_format).eval()
+        self.model = model.to(self.device).to(memory_format=speed.memory_format).eval()
         self._forward = Forward(self.model, self.device, speed, self.mean, self.std)
 
     @torch.inference_mode()
-    def logits(self, image, tile: int | None = None, overlap: int | None = None) -> torch.Tensor:
-        """Scores before softmax, float32 C×H×W at the image's own size.
+    def logits(self, image: Any, tile: int | None = None, overlap: int | None = None) -> torch.Tensor:
+        """Return the logits of an image, float32 C×H×W at the size of the image.
 
-        The image is resized to the working size and the logits are resized back: resizing labels would make
-        steps. With `tile` nothing is resized: tiles of so many pixels, overlapping by `overlap` (default a
-        quarter), are blended (for pictures at the scale of the training set).
+        The image is resized to the working size and the logits are resized back. (Resizing class ids instead
+        would make jagged borders.)
 
         Args:
             image: a path, a PIL image, uint8 H×W or H×W×3 (array or tensor), or float 3×H×W in [0, 1].
+            tile: side of the tiles in pixels. Tiles are predicted without resizing and then blended, for
+                large images at the scale of the training set. Default: no tiles.
+            overlap: overlap of neighbouring tiles in pixels. Default: a quarter of `tile`.
+
+        Raises:
+            DataError: the image can't be read or has an unsupported format.
         """
         image = image_tensor(image)
         if tile is not None:
@@ -87,20 +92,29 @@ class Segmenter:
         return self._resize_back(self._forward(self._resize(image)[None]), image)
 
     @torch.inference_mode()
-    def probabilities(self, image, flips: bool | str = False, tile=None, overlap=None) -> torch.Tensor:
-        """Probabilities of the classes, float32 C×H×W at the image's own size.
+    def probabilities(
+        self, image: Any, flips: bool | str = False, tile: int | None = None, overlap: int | None = None
+    ) -> torch.Tensor:
+        """Return the class probabilities of an image, float32 C×H×W at the size of the image.
 
-        `flips=True` averages over the image and its mirror image; "all" also over both upside down (only
-        where a picture has no upper end, as in dermoscopy or from the air).
+        Args:
+            image, tile, overlap: as in `logits`.
+            flips: True averages over the image and its mirror image. "all" also averages over both upside
+                down, for images without a natural orientation, such as dermoscopy and aerial images.
+
+        Raises:
+            DataError: the image can't be read, or `flips` is not False, True or "all".
         """
         if flips not in FLIPS:
-            raise DataError(f"flips={flips!r}; False, True or 'all' was expected.")
+            raise DataError(f"flips is {flips!r}; expected False, True or 'all'.")
         image = image_tensor(image)
         views = [self.logits(image.flip(axes), tile, overlap).softmax(0).flip(axes) for axes in FLIPS[flips]]
-        return sum(views) / len(views)
+        return torch.stack(views).mean(0)
 
-    def predict(self, image, flips: bool | str = False, tile=None, overlap=None) -> np.ndarray:
-        """Class ids, uint8 H×W at the image's own size; arguments as in `probabilities` and `logits`."""
+    def predict(
+        self, image: Any, flips: bool | str = False, tile: int | None = None, overlap: int | None = None
+    ) -> np.ndarray:
+        """Return the class ids of an image, uint8 H×W at its size; arguments as in `probabilities`."""
         scores = (
             self.probabilities(image, flips, tile, overlap) if flips else self.logits(image, tile, overlap)
         )
@@ -108,9 +122,13 @@ class Segmenter:
 
     @torch.inference_mode()
     def predict_batch(
-        self, images: list, flips: bool | str = False, tile=None, overlap=None
+        self,
+        images: list[Any],
+        flips: bool | str = False,
+        tile: int | None = None,
+        overlap: int | None = None,
     ) -> list[np.ndarray]:
-        """Class ids of several images, which may differ in size."""
+        """Return the class ids of several images, which can differ in size; arguments as in `predict`."""
         if flips or tile is not None or self.size is None:
             return [self.predict(image, flips, tile, overlap) for image in images]
         images = [image_tensor(image) for image in images]
@@ -121,23 +139,30 @@ class Segmenter:
 
     def predict_files(
         self,
-        paths: Iterable,
+        paths: Iterable[str | Path],
         batch_size: int = 8,
         *,
         on_error: str = "raise",
         progress: bool = True,
-        **options,
+        **options: Any,
     ) -> Iterator[tuple[Path, np.ndarray]]:
-        """Yield (path, class ids) for each picture file, with a progress bar; `options` as in `predict`.
+        """Yield (path, class ids) for each image file.
+
+        Args:
+            paths: image files.
+            batch_size: images per batch.
+            on_error: "raise", or "skip" to report unreadable files on stderr and leave them out.
+            progress: show a progress bar.
+            options: `flips`, `tile` and `overlap`, as in `predict`.
 
         Raises:
-            DataError: a file cannot be read; with on_error="skip" it is reported on stderr and left out.
+            DataError: a file can't be read, and `on_error` is "raise".
         """
-        paths = [Path(path) for path in paths]
-        with tqdm(total=len(paths), unit="image", disable=not progress) as bar:
-            for start in range(0, len(paths), batch_size):
+        files = [Path(path) for path in paths]
+        with tqdm(total=len(files), unit="image", disable=not progress) as bar:
+            for start in range(0, len(files), batch_size):
                 batch = []
-                for path in paths[start : start + batch_size]:
+                for path in files[start : start + batch_size]:
                     try:
                         batch.append((path, read_image(path)))
                     except DataError as error:
@@ -152,99 +177,39 @@ class Segmenter:
                         bar.update()
 
     def save(self, path: str | Path) -> None:
-        """Write weights and description as one safetensors file, which can be read without running code.
+        """Write weights and settings to one safetensors file, which can be read without running code.
 
         Raises:
-            SaveError: the disk is full, or the folder cannot be written to; an older file is still there.
-            ModelFileError: the model does not say how to build it again.
+            SaveError: the folder is not writable or the disk is full. An older file is unchanged.
+            ModelFileError: the model has no `config`, so it could not be built again.
         """
-        config = getattr(self.model, "config", None)
-        if not config:
-            raise ModelFileError(
-                f"a {type(self.model).__name__} does not say how it is built: give it an attribute `config`, "
-                "the arguments of create_model that make it."
-            )
-        description = {
-            "format": FORMAT,
-            "model": config,
-            "class_names": self.class_names,
-            "colours": self.palette.colours,
-            "mean": self.mean,
-            "std": self.std,
-            "size": self.size,
-        }
-        metadata = {"segcourse": json.dumps(description)}
-        save_weights(path, weights_of(self.model), metadata)
+        palette = Palette(self.class_names, self.palette.colours)
+        write_model_file(path, self.model, palette, mean=self.mean, std=self.std, size=self.size)
 
     @classmethod
-    def load(cls, path: str | Path, device=None, precision: str = "fp32") -> "Segmenter":
-        """The segmenter that `save` wrote.
+    def load(
+        cls, path: str | Path, device: str | torch.device | None = None, precision: str = "fp32"
+    ) -> "Segmenter":
+        """Load a segmenter from a file that `save` wrote.
+
+        Args:
+            path: the safetensors file.
+            device, precision: as in `Segmenter`.
 
         Raises:
-            ModelFileError: no such file, not a safetensors file, another program's, a newer version's, or
-                weights that do not fit the model it describes.
+            ModelFileError: the file is missing, damaged, not written by segcourse, written by a newer
+                version, or its weights don't fit its settings.
+            DeviceError: this machine has no such device.
         """
         device = find_device(device)
-        tensors, metadata = read_weights(path)
-        if "segcourse" not in metadata:
-            raise ModelFileError(
-                f"{path} holds weights alone, without the description that segcourse saves beside them "
-                "(classes, normalisation, size). Use a file written by Segmenter.save or `segcourse fit`."
-            )
-        try:
-            described = json.loads(metadata["segcourse"])
-            if described["format"] > FORMAT:
-                raise ModelFileError(
-                    f"{path} was written by a newer segcourse (file format {described['format']}, this one "
-                    f"reads up to {FORMAT}). Update segcourse."
-                )
-            model = create_model(**described["model"])
-            palette = Palette(described["class_names"], described["colours"])
-            rest = {name: described[name] for name in ("mean", "std", "size")}
-        except ModelFileError:
-            raise
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelFileError(
-                f"{path} describes a model that cannot be built here ({error}); was the file changed by hand?"
-            ) from error
-        load_weights(model, tensors, path)
-        return cls(model, palette.names, palette, device=device, precision=precision, **rest)
+        model, palette, preprocessing = read_model_file(path)
+        return cls(model, palette.names, palette, device=device, precision=precision, **preprocessing)
 
     def _resize(self, image: torch.Tensor) -> torch.Tensor:
         return F.interpolate(image[None], self.size, mode="bilinear", antialias=True)[0].clamp(0, 1)
 
     def _resize_back(self, logits: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
         return F.interpolate(logits, image.shape[-2:], mode="bilinear", align_corners=False)[0]
-
-
-def evaluate(
-    segmenter: Segmenter, dataset: Dataset, batch_size: int = 8, *, progress: bool = True, **options
-) -> Scores:
-    """Scores of a segmenter, each image at its mask's own size.
-
-    Args:
-        dataset: of (image float 3×H×W in [0, 1], mask H×W, name), for example a FolderDataset without a size.
-        options: `flips`, `tile`, `overlap`, as in `Segmenter.predict`.
-
-    Raises:
-        DataError: an image and its mask differ in size, or a mask holds a class that the model does not have.
-    """
-    if len(dataset) == 0:
-        raise DataError("the data set is empty; there is nothing to evaluate.")
-    scores = Scores(len(segmenter.class_names))
-    with tqdm(total=len(dataset), unit="image", disable=not progress) as bar:
-        for start in range(0, len(dataset), batch_size):
-            samples = [dataset[i] for i in range(start, min(start + batch_size, len(dataset)))]
-            predictions = segmenter.predict_batch([image for image, _, _ in samples], **options)
-            for prediction, (_, mask, name) in zip(predictions, samples, strict=True):
-                if prediction.shape != mask.shape:
-                    raise DataError(
-                        f"the image {name} is {prediction.shape[0]}×{prediction.shape[1]}, its mask is "
-                        f"{mask.shape[0]}×{mask.shape[1]}; masks of the images' own size were expected."
-                    )
-                scores.update(prediction[None], np.asarray(mask)[None], names=[name])
-            bar.update(len(samples))
-    return scores
 
 
 def _labels(scores: torch.Tensor) -> np.ndarray:

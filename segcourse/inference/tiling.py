@@ -1,4 +1,4 @@
-"""Large pictures in overlapping tiles, blended so that no seam shows."""
+"""Predict large images in overlapping tiles, blended without visible seams."""
 
 from collections.abc import Callable
 
@@ -7,27 +7,42 @@ import torch
 from segcourse.errors import DataError
 
 
-def tiled(function: Callable, image: torch.Tensor, tile: int, overlap: int) -> torch.Tensor:
-    """Apply `function` (1×3×h×w to 1×C×h×w) to tiles of `image` (3×H×W) and blend the results: C×H×W.
+def tiled(
+    function: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, tile: int, overlap: int
+) -> torch.Tensor:
+    """Apply `function` to tiles of an image and blend the results.
 
-    Near a tile's edge a network sees a border that is not there. So of each overlap a quarter at either end
-    is thrown away, and in the half between one tile fades into the next. Where no output depends on pixels
-    further away than `overlap / 4`, the result equals that of the whole picture.
+    Near a tile's border, the network sees padding instead of the image. Therefore the outer quarter of each
+    overlap is discarded at both ends, and the inner half blends one tile into the next. If no output depends
+    on pixels further away than `overlap / 4`, the result equals that of the whole image.
+
+    Args:
+        function: maps 1×3×h×w to 1×C×h×w.
+        image: 3×H×W.
+        tile: side of the tiles in pixels.
+        overlap: overlap of neighbouring tiles in pixels, 0 to half a tile.
+
+    Returns:
+        C×H×W.
 
     Raises:
-        DataError: the overlap is negative or more than half a tile.
+        DataError: the tile is smaller than one pixel, or the overlap is not within 0 and half a tile.
     """
     if tile < 1 or not 0 <= overlap <= tile // 2:
-        raise DataError(f"tile={tile} with overlap={overlap}: an overlap of 0 to half a tile was expected.")
+        raise DataError(
+            f"tile is {tile} and overlap is {overlap} pixels; expected an overlap of 0 to half a tile."
+        )
     height, width = image.shape[-2:]
-    total, weights = 0.0, 0.0
+    total = weights = torch.zeros(0)  # the first tile determines the number of classes
     for top in starts(height, tile, overlap):
         for left in starts(width, tile, overlap):
             window = (..., slice(top, min(top + tile, height)), slice(left, min(left + tile, width)))
             result = function(image[window][None])[0]
-            weight = torch.outer(_fade(top, tile, height, overlap), _fade(left, tile, width, overlap))
+            weight = torch.outer(
+                _blend_weight(top, tile, height, overlap), _blend_weight(left, tile, width, overlap)
+            )
             weight = weight.to(result.device)
-            if isinstance(total, float):
+            if not total.numel():
                 total = result.new_zeros(len(result), height, width)
                 weights = result.new_zeros(height, width)
             total[window] += weight * result
@@ -36,7 +51,7 @@ def tiled(function: Callable, image: torch.Tensor, tile: int, overlap: int) -> t
 
 
 def starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Where the tiles begin along a side: every `tile - overlap` pixels, the last one flush with the end.
+    """Return the tiles' start positions along a side; the last tile ends at the end of the side.
 
     >>> starts(100, tile=40, overlap=10), starts(30, tile=40, overlap=10)
     ([0, 30, 60], [0])
@@ -47,8 +62,8 @@ def starts(length: int, tile: int, overlap: int) -> list[int]:
     return [*range(0, last, tile - overlap), last]
 
 
-def _fade(start: int, tile: int, length: int, overlap: int) -> torch.Tensor:
-    """One tile's weight along a side: 1 in the middle and at the picture's border, fading in the overlaps."""
+def _blend_weight(start: int, tile: int, length: int, overlap: int) -> torch.Tensor:
+    """Return a tile's weights along a side: 1 inside and at the image border, a ramp in the overlaps."""
     size = min(tile, length)
     weight = torch.ones(size)
     margin, ramp = overlap // 4, overlap - 2 * (overlap // 4)

@@ -1,4 +1,4 @@
-"""The pieces of a U-Net: two convolutions, a step down, a step up, and a gate on the skip connection."""
+"""The blocks of a U-Net: double convolution, downsampling, upsampling, and the attention gate."""
 
 import torch
 import torch.nn.functional as F
@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 
 class DoubleConv(nn.Sequential):
-    """(3×3 convolution, batch norm, ReLU) twice; the size stays: N×C_in×H×W to N×C_out×H×W.
+    """Twice 3×3 convolution, batch norm and ReLU: N×C_in×H×W to N×C_out×H×W.
 
     The original (Ronneberger et al. 2015, section 2) has no padding and no batch norm. The convolutions have
-    no bias, because batch norm would take it away again.
+    no bias, because batch norm subtracts the mean and with it any bias.
 
     >>> DoubleConv(3, 8)(torch.zeros(1, 3, 5, 7)).shape
     torch.Size([1, 8, 5, 7])
@@ -27,7 +27,7 @@ class DoubleConv(nn.Sequential):
 
 
 class Down(nn.Module):
-    """Half the size (2×2 max pooling, rounded down), then `DoubleConv`.
+    """2×2 max pooling, then `DoubleConv`: N×C_in×H×W to N×C_out×(H/2)×(W/2), rounded down.
 
     >>> Down(8, 16)(torch.zeros(1, 8, 5, 7)).shape
     torch.Size([1, 16, 2, 3])
@@ -43,10 +43,10 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """Twice the size, half the channels (transposed convolution), joined with the skip, convolved.
+    """Transposed convolution to twice the size, concatenation with the skip, then `DoubleConv`.
 
-    `x` is N×C_in×h×w and `skip` N×C_skip×H×W, with H about 2h; the result is N×C_out×H×W. Where pooling had
-    dropped an odd row or column, zeros take its place (Ronneberger et al. cropped the skip instead).
+    `x` is N×C_in×h×w, `skip` is N×C_skip×H×W with H about 2h, and the result is N×C_out×H×W. Where pooling
+    dropped an odd row or column, `x` is padded with zeros. (Ronneberger et al. crop the skip instead.)
 
     >>> Up(16, 8, 8)(torch.zeros(1, 16, 2, 3), skip=torch.zeros(1, 8, 5, 7)).shape
     torch.Size([1, 8, 5, 7])
@@ -65,11 +65,11 @@ class Up(nn.Module):
 
 
 class AttentionGate(nn.Module):
-    """Fade the skip where coarser features see nothing: skip × sigmoid(ψ relu(W_x skip + W_g gate)).
+    """Weight the skip by attention per pixel: skip × sigmoid(ψ relu(W_x skip + W_g gate)).
 
-    `gate` is N×C_gate×h×w, `skip` and the result are N×C_skip×H×W; the attention is one number in 0..1 a
-    pixel. Oktay et al. 2018, section 2, equations 1 and 2. There the skip comes down to the gate's size and
-    the attention goes up again; here the gate goes up, which keeps the skip's detail.
+    `gate` is N×C_gate×h×w; `skip` and the result are N×C_skip×H×W. The attention is one number in 0..1 per
+    pixel (Oktay et al. 2018, section 2, equations 1 and 2). Oktay et al. downsample the skip to the size of
+    the gate and upsample the attention. Here the gate is upsampled, which keeps the detail of the skip.
 
     >>> AttentionGate(16, 8, 4)(torch.zeros(1, 16, 2, 3), skip=torch.zeros(1, 8, 5, 7)).shape
     torch.Size([1, 8, 5, 7])
@@ -78,15 +78,12 @@ class AttentionGate(nn.Module):
     def __init__(self, gate_channels: int, skip_channels: int, inner_channels: int):
         super().__init__()
         self.gate = nn.Conv2d(gate_channels, inner_channels, kernel_size=1)
-        self.skip = nn.Conv2d(
-            skip_channels, inner_channels, kernel_size=1, bias=False
-        )  # one bias a sum is enough
+        self.skip = nn.Conv2d(skip_channels, inner_channels, kernel_size=1, bias=False)  # `gate` has a bias
         self.attention = nn.Conv2d(inner_channels, 1, kernel_size=1)
 
     def forward(self, gate: Tensor, skip: Tensor) -> Tensor:
         gate = self.gate(gate)  # N, C_inner, h, w
-        gate = F.interpolate(
-            gate, size=skip.shape[-2:], mode="bilinear", align_corners=False
-        )  # N, C_inner, H, W
+        size = skip.shape[-2:]
+        gate = F.interpolate(gate, size, mode="bilinear", align_corners=False)  # N, C_inner, H, W
         attention = torch.sigmoid(self.attention(F.relu(self.skip(skip) + gate)))  # N, 1, H, W
         return skip * attention

@@ -8,13 +8,18 @@ from segcourse.models.blocks import AttentionGate, DoubleConv, Down, Up
 
 
 class UNet(nn.Module):
-    """Encoder, decoder, and a skip at each size: images N×C_in×H×W to logits N×C×H×W, for any H and W.
+    """Encoder and decoder with skip connections: N×C_in×H×W to logits N×C×H×W, for any H and W.
 
-    `width` is the number of channels at full size; each of the `depth` steps down doubles it. In the original
-    width `UNet(3, 2)` has 31.04 M parameters. The paper's network takes one grey channel, has biases and no
-    batch norm, and convolves without padding, so that its output is smaller than its input (572 in, 388 out);
-    the widths are the same. `attention=True` puts an attention gate on each skip. The output is logits: no
-    sigmoid, no softmax.
+    With the original width, `UNet(3, 2)` has 31.04 M parameters. The paper's network has the same widths but
+    takes one grey channel, has biases and no batch norm, and does not pad. Its output is therefore smaller
+    than its input (572 in, 388 out).
+
+    Args:
+        in_channels: channels of the input.
+        num_classes: C, channels of the output.
+        width: channels at full resolution; each step down doubles them.
+        depth: number of steps down.
+        attention: put an attention gate on each skip connection.
 
     >>> import torch
     >>> UNet(3, 2, width=4)(torch.zeros(2, 3, 101, 131)).shape
@@ -61,8 +66,7 @@ class UNet(nn.Module):
 
 
 def initialise(module: nn.Module) -> None:
-    """He initialisation, as the paper asks (section 3): a gain of sqrt(2) keeps the variance through each
-    ReLU."""
+    """Apply He initialisation (U-Net paper, section 3): a gain of √2 keeps the variance through ReLUs."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         if module.bias is not None:

@@ -1,4 +1,4 @@
-"""A network's weights on disk, as safetensors: written completely or not at all, read without code."""
+"""Network weights as safetensors files: written atomically, and read without running code."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from segcourse.files import replacing
 
 
 def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
-    """A copy of the model's parameters and buffers, on the CPU, in the usual memory order."""
+    """Return a copy of the model's parameters and buffers on the CPU, in contiguous memory format."""
     return {
         name: torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor)
         for name, tensor in model.state_dict().items()
@@ -22,17 +22,21 @@ def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
 def save_weights(
     path: str | Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = None
 ) -> None:
-    """Write a safetensors file."""
+    """Write tensors and metadata to a safetensors file.
+
+    Raises:
+        SaveError: the folder is not writable or the disk is full. An older file is unchanged.
+    """
     content = safetensors.torch.save(tensors, metadata)
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """The tensors and the metadata of a safetensors file.
+    """Read the tensors and the metadata of a safetensors file.
 
     Raises:
-        ModelFileError: there is no such file, or it is not a whole safetensors file.
+        ModelFileError: the file is missing, incomplete or not a safetensors file.
     """
     path = Path(path)
     if not path.is_file():
@@ -41,20 +45,20 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, s
         )
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            names = file.keys()  # an open file is no dict: it cannot be iterated itself
+            names = file.keys()  # `file` itself is not iterable
             return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (safetensors.SafetensorError, OSError) as error:
         raise ModelFileError(
-            f"{path} is not a whole safetensors file ({error}). "
-            "Files that end in .pt or .pth can run code when they are opened and are not read here."
+            f"{path} is damaged or not a safetensors file ({error}). "
+            "Files that end in .pt or .pth can run code when opened, so they are not supported."
         ) from error
 
 
 def load_weights(model: nn.Module, tensors: dict[str, torch.Tensor], path: str | Path) -> None:
-    """Put `tensors`, which came from `path`, into `model`.
+    """Load tensors into a model; `path` is the tensors' file, for error messages.
 
     Raises:
-        ModelFileError: names or shapes differ: they are the weights of another model.
+        ModelFileError: names or shapes differ, so these are the weights of another model.
     """
     expected = model.state_dict()
     missing, unexpected = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
@@ -63,16 +67,16 @@ def load_weights(model: nn.Module, tensors: dict[str, torch.Tensor], path: str |
     )
     if missing or unexpected or reshaped:
         differences = [
-            f"{len(names)} {word} ({names[0]})"
+            f"{len(names)} tensor(s) {word}, first {names[0]}"
             for names, word in (
                 (missing, "missing"),
                 (unexpected, "unexpected"),
-                (reshaped, "of another shape"),
+                (reshaped, "with another shape"),
             )
             if names
         ]
         raise ModelFileError(
-            f"{path} holds the weights of another model than this {type(model).__name__}: "
-            f"tensors {', '.join(differences)}. Make the model with the options that it was trained with."
+            f"{path} holds the weights of a different model than this {type(model).__name__}: "
+            f"{', '.join(differences)}. Create the model with the options that it was trained with."
         )
     model.load_state_dict(tensors)

@@ -1,8 +1,8 @@
-"""Images with masks, predictions and where they differ, as one figure with scores."""
+"""Figures of images with masks, predictions, error maps and scores."""
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,12 +11,15 @@ from matplotlib.patches import Patch, Rectangle
 from segcourse.errors import DataError
 from segcourse.metrics import Scores
 from segcourse.palette import IGNORE, Palette
-from segcourse.plotting.arrays import ERROR_COLOURS, as_images, as_masks, background_class, error_map, overlay
-from segcourse.plotting.display import show
+from segcourse.plotting.arrays import ERROR_COLOURS, background_class, error_map, outline, overlay
+from segcourse.plotting.display import FigureWithAlt, show
+from segcourse.plotting.formats import as_images, as_masks
+
+MIN_ZOOM = 24  # pixels: closer, a picture shows squares only
 
 
 class Case(NamedTuple):
-    """One image made ready: uint8 H×W×3, class ids H×W or None, and {"dice", "iou"} or None."""
+    """One image ready to plot: uint8 H×W×3, class ids H×W or None, and {"dice", "iou"} or None."""
 
     title: str
     image: np.ndarray
@@ -24,40 +27,78 @@ class Case(NamedTuple):
     prediction: np.ndarray | None
     scores: dict | None
 
-    def panels(self, palette: Palette, alpha: float = 0.5) -> list[tuple[str, np.ndarray]]:
-        """Return the titled pictures of this case: image, truth, prediction, and where they differ."""
+    def panels(self, palette: Palette, alpha: float | None = None) -> list[tuple[str, np.ndarray]]:
+        """Return the panels with titles: image, ground truth, prediction and error map."""
         background = background_class(palette)
+
+        def marked(mask: np.ndarray) -> np.ndarray:
+            if alpha is None and len(palette.names) == 2:
+                return outline(self.image, mask, palette, background)
+            return overlay(self.image, mask, palette, 0.5 if alpha is None else alpha, background)
+
         panels = [(self.title, self.image)]
         if self.truth is not None:
-            panels.append(("truth", overlay(self.image, self.truth, palette, alpha, background)))
+            panels.append(("truth", marked(self.truth)))
         if self.prediction is not None:
-            panels.append(("prediction", overlay(self.image, self.prediction, palette, alpha, background)))
+            panels.append(("prediction", marked(self.prediction)))
         if self.scores is not None:
             panels.append((self.score_line(palette), error_map(self.truth, self.prediction, background)))
         return panels
 
+    def zoomed(self) -> "Case":
+        """Return the part of the case around its masks' foreground; the scores stay those of the image."""
+        height, width = self.image.shape[:2]
+        found = np.zeros((height, width), dtype=bool)
+        for mask in (self.truth, self.prediction):
+            found |= False if mask is None else (mask != 0) & (mask != IGNORE)
+        if not found.any():
+            return self
+        rows, columns = np.nonzero(found)
+        side = int(max(np.ptp(rows), np.ptp(columns))) + 1
+        side = min(height, width, max(MIN_ZOOM, side + 2 * (side // 4)))
+        top, left = (
+            int(np.clip((axis.min() + axis.max() + 1 - side) // 2, 0, length - side))
+            for axis, length in ((rows, height), (columns, width))
+        )
+
+        def part(array: np.ndarray) -> np.ndarray:
+            return array[top : top + side, left : left + side]
+
+        return self._replace(
+            image=part(self.image),
+            truth=None if self.truth is None else part(self.truth),
+            prediction=None if self.prediction is None else part(self.prediction),
+        )
+
     def score_line(self, palette: Palette) -> str:
-        """Return the scores in words: of the foreground for two classes, else the mean over classes."""
+        """Return the scores as text: of the foreground for two classes, else the mean over classes."""
+        assert self.scores is not None  # only cases with both masks have scores
         mean = "" if len(palette.names) == 2 else "mean "
         return f"{mean}Dice {number(self.scores['dice'])} · {mean}IoU {number(self.scores['iou'])}"
 
 
 def number(value: float) -> str:
-    """Return a score with three decimals, and a dash for NaN (0/0: nothing there and nothing found)."""
-    return "–" if math.isnan(value) else f"{value:.3f}"
+    """Format a score with two decimals, and NaN (two empty masks) as a dash."""
+    return "–" if math.isnan(value) else f"{value:.2f}"
 
 
 def score(prediction: np.ndarray, truth: np.ndarray, num_classes: int) -> dict:
-    """Return {"name", "dice", "iou"} of one image: the foreground's for two classes, else class means."""
-    meter = Scores(num_classes)
-    meter.update(prediction[None], truth[None])
-    return meter.per_image[0]
+    """Return {"name", "dice", "iou"} of one image: of the foreground for two classes, else class means."""
+    scores = Scores(num_classes)
+    scores.update(prediction[None], truth[None])
+    return scores.per_image[0]
 
 
 def prepare(
-    image, true_mask=None, pred_mask=None, names=None, palette=None, titles=None, mask_values=None
+    image: Any,
+    true_mask: Any = None,
+    pred_mask: Any = None,
+    names: Sequence[str] | None = None,
+    palette: Palette | None = None,
+    titles: Sequence[str] | None = None,
+    mask_values: Sequence[int] | None = None,
 ) -> tuple[list[Case], Palette]:
-    """Bring images, masks and predictions to one format, and score them; arguments as in `show_results`."""
+    """Convert images, masks and predictions to scored cases; arguments as in `show_results`."""
     images = as_images(image)
     sizes = [one.shape[:2] for one in images]
     known = palette or (Palette.default(names) if names is not None else None)
@@ -76,7 +117,7 @@ def prepare(
     titles = list(titles) if titles is not None else [f"image {i}" for i in range(1, len(images) + 1)]
     if len(titles) != len(images):
         raise DataError(
-            f"{len(images)} image(s) and {len(titles)} title(s) were given; give one title an image."
+            f"{len(images)} image(s) and {len(titles)} title(s) were given; give one title per image."
         )
     cases = []
     for title, picture, truth, guess in zip(titles, images, truths, guesses, strict=True):
@@ -88,46 +129,48 @@ def prepare(
 
 
 def show_results(
-    image,
-    true_mask=None,
-    pred_mask=None,
+    image: Any,
+    true_mask: Any = None,
+    pred_mask: Any = None,
     *,
-    names=None,
-    palette=None,
-    titles=None,
-    mask_values=None,
-    alpha=0.5,
-    max_images=8,
-    figsize=None,
-    alt=None,
-) -> Figure:
-    """Show images, their true masks, their predicted masks, and where the two differ, with Dice and IoU.
+    names: Sequence[str] | None = None,
+    palette: Palette | None = None,
+    titles: Sequence[str] | None = None,
+    mask_values: Sequence[int] | None = None,
+    alpha: float | None = None,
+    zoom: bool = False,
+    max_images: int = 8,
+    figsize: tuple[float, float] | None = None,
+    alt: str | None = None,
+) -> FigureWithAlt:
+    """Show images, ground truth, predictions and error maps, with Dice and IoU per image.
+
+    The scores are those of the foreground for two classes, else means over the classes that occur. A dash
+    stands for the score of two empty masks, 0/0.
 
     Args:
-        image, true_mask, pred_mask: one, a batch or a list; `segcourse.plotting.arrays` lists the formats.
-        names: the classes' names, for the legend; the colours are then the default palette's.
-        palette: class names and colours; by default two classes, or as many as the masks hold.
-        titles: one line an image, such as its file's name.
-        mask_values: the values of class 0, class 1, … in the masks, where they are not class ids: (0, 255).
-        alpha: how much colour covers the image, 0 to 1.
-        max_images: how many rows at most; the rest is left out, and `.alt` says so.
-        figsize: width and height in inches; by default what the images need.
-        alt: the description; by default the scores in words.
-
-    Scores are of the foreground for two classes, else means over the classes that occur; "–" is 0/0, see
-    `metrics`.
+        image, true_mask, pred_mask: one, a batch or a list; `segcourse.plotting.formats` lists the formats.
+        names: class names for the legend, with the colours of the default palette.
+        palette: class names and colours. Default: two classes, or the number of classes in the masks.
+        titles: one title per image. Default: "image 1", "image 2", …
+        mask_values: the value of each class in the masks, such as (0, 255). Default: the class ids.
+        alpha: opacity of the class colours, 0 to 1. Default: outlines for two classes, else 0.5.
+        zoom: show the part around the foreground only, which makes small objects visible.
+        max_images: maximum number of rows; the alt text states how many images are not shown.
+        figsize: width and height in inches. Default: the size that the images need.
+        alt: the alt text. Default: the scores in words.
 
     Raises:
-        DataError: a format with two readings, sizes that differ, or a class id beyond the palette.
+        DataError: a format is ambiguous, sizes differ, or a class id is outside the palette.
     """
     cases, palette = prepare(image, true_mask, pred_mask, names, palette, titles, mask_values)
-    shown = cases[:max_images]
+    shown = [case.zoomed() if zoom else case for case in cases[:max_images]]
     left_out = f" {len(cases) - len(shown)} more not shown." if len(cases) > len(shown) else ""
     return show(results_figure(shown, palette, alpha, figsize), alt or describe(shown, palette) + left_out)
 
 
 def describe(cases: Sequence[Case], palette: Palette) -> str:
-    """Return what a row of panels shows, in words, for those who cannot see it."""
+    """Return the alt text of a results figure: what its panels show, and the scores."""
     parts = ["the image"]
     parts += ["its true mask"] if cases[0].truth is not None else []
     parts += ["its predicted mask"] if cases[0].prediction is not None else []
@@ -136,8 +179,13 @@ def describe(cases: Sequence[Case], palette: Palette) -> str:
     return f"{', '.join(parts).capitalize()}, for {len(cases)} image(s). {'; '.join(rows)}."
 
 
-def results_figure(cases: Sequence[Case], palette: Palette, alpha: float = 0.5, figsize=None) -> Figure:
-    """Lay out the panels of each case in a row (images alone: four a row) above one legend; shows nothing."""
+def results_figure(
+    cases: Sequence[Case],
+    palette: Palette,
+    alpha: float | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> Figure:
+    """Lay out one row of panels per case (only images: four per row) above a legend, without showing it."""
     rows = [case.panels(palette, alpha) for case in cases]
     if len(rows[0]) == 1:
         flat = [panel for row in rows for panel in row]
@@ -150,7 +198,7 @@ def results_figure(cases: Sequence[Case], palette: Palette, alpha: float = 0.5, 
     bottom = 0.08 + 0.22 * legend_rows
     height = sum(heights) + title_height * len(rows) + gap * (len(rows) - 1) + bottom
     figure = Figure(figsize=figsize or (width, height))
-    # One set of axes in inches for all panels: axes of their own take twice as long (8 × 4 panels).
+    # All panels share one set of axes, in inches: separate axes take twice as long (8 × 4 panels).
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     top = height
@@ -167,11 +215,11 @@ def results_figure(cases: Sequence[Case], palette: Palette, alpha: float = 0.5, 
             axes.add_patch(
                 Rectangle((left, bottom_edge), wide, tall, fill=False, edgecolor="0.6", linewidth=0.6)
             )
-            fits = int(side * 14)  # characters of 9 point text
+            fits = int(side * 14)  # characters at 9 points
             title = title if len(title) <= fits else title[: fits - 1] + "…"
             axes.text(left + wide / 2, bottom_edge + tall + 0.06, title, ha="center", va="bottom", fontsize=9)
         top = bottom_edge - gap
-    axes.set(xlim=(0, width), ylim=(0, height))  # imshow moves them
+    axes.set(xlim=(0, width), ylim=(0, height))  # imshow changes the limits
     if legend:
         figure.legend(
             handles=legend,
@@ -187,7 +235,7 @@ def results_figure(cases: Sequence[Case], palette: Palette, alpha: float = 0.5, 
 
 
 def legend_entries(cases: Sequence[Case], palette: Palette) -> list[tuple[str, tuple[int, int, int]]]:
-    """Return name and colour of each class that occurs and, where there are error maps, of each outcome."""
+    """Return name and colour of each class that occurs and, with error maps, of each outcome."""
     background = background_class(palette)
     masks = [mask for case in cases for mask in (case.truth, case.prediction) if mask is not None]
     present = sorted({int(i) for mask in masks for i in np.unique(mask)} - {background, IGNORE})
@@ -195,22 +243,34 @@ def legend_entries(cases: Sequence[Case], palette: Palette) -> list[tuple[str, t
     if any(case.scores for case in cases):
         names = ["true positive", "false positive", "false negative"] if background == 0 else ["right"]
         names += ["wrong class"] if len(palette.names) > 2 else []
-        names += ["ignored"] if any((case.truth == IGNORE).any() for case in cases) else []
+        names += ["ignored"] if any(np.any(case.truth == IGNORE) for case in cases) else []
         colours = ERROR_COLOURS | {"right": ERROR_COLOURS["true negative"]}
         entries += [(name, colours[name]) for name in names]
     return entries
 
 
 def _legend(cases: Sequence[Case], palette: Palette, width: float) -> tuple[list[Patch], int]:
-    """Return a patch for each entry of the legend, and the number of lines they take."""
+    """Return one patch per legend entry, and the number of lines that the legend needs."""
     entries = legend_entries(cases, palette)
     patches = [Patch(fc=np.array(rgb) / 255, ec="0.4", linewidth=0.6, label=name) for name, rgb in entries]
     length = max((len(name) for name, _ in entries), default=0) * 0.075 + 0.42  # inches; equal columns
     return patches, -(-len(patches) // max(1, int(width / length)))
 
 
-def show_image(image, title: str = "", *, alt: str) -> Figure:
-    """Show one image, a batch or a list of them; `alt` says what is to be seen."""
+def show_image(image: Any, title: str | Sequence[str] = "", *, alt: str) -> FigureWithAlt:
+    """Show one image, a batch or a list of images.
+
+    Args:
+        image: in any format of `segcourse.plotting.formats`.
+        title: one title for all images, or one title per image.
+        alt: the alt text: what the images show, in words.
+
+    Raises:
+        DataError: the format is not supported, the numbers of images and titles differ, or `alt` is empty.
+    """
     images = as_images(image)
-    cases = [Case(title, one, None, None, None) for one in images]
+    titles = [title] * len(images) if isinstance(title, str) else list(title)
+    if len(titles) != len(images):
+        raise DataError(f"{len(images)} image(s) and {len(titles)} title(s) were given; give one per image.")
+    cases = [Case(one, picture, None, None, None) for one, picture in zip(titles, images, strict=True)]
     return show(results_figure(cases, Palette.default(2)), alt)

@@ -1,1 +1,1 @@
-"""Training: `loop` is the loop on one screen; beside it stands what it calls."""
+"""Training: `loop` holds the whole loop on one screen; the other modules hold what it calls."""

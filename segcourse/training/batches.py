@@ -1,5 +1,4 @@
-"""Batches in an order that depends on the seed and the epoch alone, so that a run can be stopped and
-continued exactly."""
+"""Batches in an order that depends only on seed and epoch, so that a run can resume exactly."""
 
 import contextlib
 import math
@@ -11,16 +10,28 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from segcourse.data import SampleDataset
 from segcourse.errors import DataError
 
 
 class Batches:
-    """The batches of one epoch, shuffled by (seed, epoch); every sample's augmentation by (seed, epoch,
-    index).
+    """The batches of a data set, epoch by epoch.
 
-    Neither depends on how many workers load, nor on what was drawn before: epoch 7 from batch 3 on is always
-    the same. With several processes (`world`), each takes every `world`-th batch; of shuffled batches all
-    take equally many, so that none waits for another, of those in order each occurs once.
+    The order depends only on (seed, epoch), and the augmentation of a sample only on (seed, epoch, index).
+    Neither depends on the number of workers or on earlier random numbers: epoch 7 from batch 3 on is always
+    the same. With several processes, each takes every `world`-th batch. With shuffling, all processes get the
+    same number of batches, so that none waits for another. Without shuffling, each batch occurs once.
+
+    Args:
+        dataset: samples (image, mask, name).
+        batch_size: samples per batch.
+        seed: random seed for order and augmentation.
+        shuffle: shuffle in every epoch.
+        workers: processes that load data; 0 loads in this process.
+        rank, world: index of this process, and number of processes.
+
+    Raises:
+        DataError: the data set is empty.
 
     >>> samples = [(torch.zeros(3, 1, 1), torch.zeros(1, 1), str(i)) for i in range(5)]
     >>> [names for _, _, names in Batches(samples, batch_size=2, shuffle=False).epoch(0)]
@@ -28,10 +39,18 @@ class Batches:
     """
 
     def __init__(
-        self, dataset: Dataset, batch_size: int, *, seed=0, shuffle=True, workers=0, rank=0, world=1
+        self,
+        dataset: SampleDataset,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        shuffle: bool = True,
+        workers: int = 0,
+        rank: int = 0,
+        world: int = 1,
     ):
         if len(dataset) == 0:
-            raise DataError("the data set is empty; there is nothing to train on or to evaluate.")
+            raise DataError("the data set is empty; give one with at least one sample.")
         self.dataset, self.batch_size, self.seed, self.shuffle = dataset, batch_size, seed, shuffle
         self.workers, self.rank, self.world = workers, rank, world
 
@@ -40,10 +59,11 @@ class Batches:
         return math.ceil(batches / self.world) if self.shuffle else len(range(self.rank, batches, self.world))
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor, list[str]]]:
-        """Batches number `start` and following: images N×3×H×W, masks N×H×W, names."""
+        """Iterate over the batches from number `start`: images N×3×H×W, masks N×H×W, names."""
         order = torch.arange(len(self.dataset))
         if self.shuffle:
-            order = torch.randperm(len(order), generator=torch.Generator().manual_seed(mix(self.seed, epoch)))
+            generator = torch.Generator().manual_seed(derive_seed(self.seed, epoch))
+            order = torch.randperm(len(order), generator=generator)
         batches = order.split(self.batch_size)
         mine = [batches[(i * self.world + self.rank) % len(batches)] for i in range(len(self))]
         return iter(
@@ -58,23 +78,25 @@ class Batches:
 
 
 class _Seeded(Dataset):
-    def __init__(self, dataset, seed, epoch):
+    """A data set whose samples are drawn with a seed from (seed, epoch, index)."""
+
+    def __init__(self, dataset: SampleDataset, seed: int, epoch: int):
         self.dataset, self.seed, self.epoch = dataset, seed, epoch
 
-    def __getitem__(self, index):
-        with fixed_randomness(mix(self.seed, self.epoch, index)), one_thread():
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor, str]:
+        with fixed_randomness(derive_seed(self.seed, self.epoch, index)), one_thread():
             return self.dataset[index]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.dataset)
 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Inside, PyTorch computes on one thread.
+    """Let PyTorch use one thread inside the `with` block.
 
-    On images as small as these, several threads wait for each other longer than they work: 10 to 25 times
-    longer on a machine whose cores are busy.
+    On small images, threads wait for each other longer than they work: 10 to 25 times longer on a loaded
+    machine.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -86,7 +108,7 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def fixed_randomness(seed: int) -> Iterator[None]:
-    """Inside, Python's, NumPy's and PyTorch's generators start from `seed`; outside they go on as before."""
+    """Seed Python, NumPy and PyTorch inside the `with` block, and restore their generators afterwards."""
     before = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 the global generator is what augmentation libraries use
@@ -100,7 +122,7 @@ def fixed_randomness(seed: int) -> Iterator[None]:
 
 
 def groups(batches: Iterable, size: int) -> Iterator[list]:
-    """Consecutive batches in lists of `size`; the last list may be shorter.
+    """Group consecutive batches into lists of `size`; the last list may be shorter.
 
     >>> list(groups("abcde", 2))
     [['a', 'b'], ['c', 'd'], ['e']]
@@ -110,17 +132,17 @@ def groups(batches: Iterable, size: int) -> Iterator[list]:
         yield group
 
 
-def mix(*numbers: int) -> int:
-    """A seed made of several numbers, unlike that of any others.
+def derive_seed(*numbers: int) -> int:
+    """Derive one seed from several numbers, such as seed, epoch and index.
 
-    >>> mix(0, 1) == mix(0, 1), mix(0, 1) == mix(1, 0)
+    >>> derive_seed(0, 1) == derive_seed(0, 1), derive_seed(0, 1) == derive_seed(1, 0)
     (True, False)
     """
     return int(np.random.SeedSequence([abs(n) for n in numbers]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def stack(samples: list) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
-    """Samples (image, mask, name) as one batch.
+    """Stack samples (image, mask, name) into one batch.
 
     Raises:
         DataError: the samples differ in size.
@@ -129,10 +151,25 @@ def stack(samples: list) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
     for image, name in zip(images, names, strict=True):
         if image.shape != images[0].shape:
             raise DataError(
-                f"images of one batch must have one size: {names[0]} is {_size(images[0])}, {name} is "
-                f"{_size(image)}. Give the data set a size (size=256), or use batches of one."
+                f"all images of a batch must have the same size: {names[0]} is {_size(images[0])}, {name} is "
+                f"{_size(image)}. Give the data set a size, such as size=256, or use batch_size=1."
             )
     return torch.stack(images), torch.stack(masks), list(names)
+
+
+def explain_divergence(value: float, images: tuple, names: tuple) -> str:
+    """Explain a loss that is NaN or infinite: name the images with such values, or all of the step."""
+    files = [(name, image) for batch, batch_names in zip(images, names, strict=True)
+             for image, name in zip(batch, batch_names, strict=True)]  # fmt: skip
+    broken = [name for name, image in files if not image.isfinite().all()]
+    if broken:
+        return (
+            f"the loss became {value}, because these images hold NaN or infinite values: {', '.join(broken)}."
+        )
+    return (
+        f"the loss became {value} in the batch of {', '.join(name for name, _ in files)}. Check these images "
+        "and masks; if they are fine, lower the learning rate or use precision='fp32'."
+    )
 
 
 def _size(image: torch.Tensor) -> str:

@@ -3,28 +3,31 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import nn
-from torch.utils.data import Dataset
 
+from segcourse.data import SampleDataset
 from segcourse.devices import choose_speed
 from segcourse.errors import TrainingError
 from segcourse.losses import combined_loss
 from segcourse.metrics import Scores
 from segcourse.models.forward import IMAGENET, Forward
+from segcourse.training.accelerator import from_main_process, make_accelerator
 from segcourse.training.accumulation import backward_accumulated
-from segcourse.training.batches import Batches, groups, mix
+from segcourse.training.batches import Batches, derive_seed, explain_divergence, groups
+from segcourse.training.history import History
 from segcourse.training.optimizer import cosine_schedule, make_optimizer, set_learning_rate
-from segcourse.training.runs import History, Run, agreed, explain_divergence, make_accelerator, run_folder
+from segcourse.training.runs import Run, run_folder
 
 
 def fit(
     model: nn.Module,
-    train: Dataset,
-    val: Dataset | None = None,
+    train: SampleDataset,
+    val: SampleDataset | None = None,
     *,
     epochs: int = 10,
     batch_size: int = 16,
@@ -36,7 +39,7 @@ def fit(
     device: str | torch.device | None = None,
     seed: int = 0,
     workers: int = 0,
-    folder: str | Path | bool | None = None,
+    folder: str | Path | Literal[False] | None = None,
     resume: bool = False,
     minutes: float | None = None,
     normalise: tuple = IMAGENET,
@@ -46,7 +49,8 @@ def fit(
     """Train `model` with AdamW and a cosine schedule; the model ends with the weights of its best epoch.
 
     The best epoch has the highest per-image Dice on `val` (mean IoU for more than two classes). Without `val`
-    it is the last epoch. Ctrl-C saves the position within the epoch and returns with `interrupted` set.
+    the last epoch counts as the best. Ctrl-C saves the position within the epoch; the returned history then
+    has `interrupted` set.
 
     Args:
         model: maps normalised images N×3×H×W to logits N×C×H×W.
@@ -55,21 +59,25 @@ def fit(
         batch_size: images per batch and device.
         loss: (logits, target) to a scalar tensor, the mean over its batch.
         accumulate: batches per step. The step equals that of one large batch, for any loss and with ignored
-            pixels, except that batch normalisation still sees one small batch at a time.
-        precision: "fp32", "bf16", or "auto", which takes whichever is measured to be faster here.
+            pixels. Only batch normalisation still sees one small batch at a time.
+        precision: "fp32", "bf16", or "auto", which takes the faster one on this machine.
         device: "cpu", "cuda", "cuda:1" or "mps". Default: a GPU if there is one.
         seed: random seed for shuffling, augmentation and dropout; the same for any number of `workers`.
-        workers: processes that load data. 0 keeps a data set's cache, which is fast enough up to 2 ms per
-            image.
+        workers: processes that load data. 0 loads in this process, which keeps a data set's cache and is
+            fast enough if loading takes up to 2 ms per image.
         folder: where best.safetensors, last.pt (to resume from) and TensorBoard's curves go. Default:
             `runs/<model>-<time>`. False writes nothing.
         resume: continue the run in `folder`, with the same numbers as an uninterrupted run.
         minutes: time budget. The schedule ends with the budget or after `epochs`, whichever comes first.
         normalise: mean and standard deviation of each colour channel.
-        on_epoch: called with each epoch's row.
+        progress: show a progress bar.
+        on_epoch: called with each epoch's row of `History.rows`.
+
+    Returns:
+        What happened, epoch by epoch.
 
     Raises:
-        TrainingError: the loss became NaN or infinite; the sentence names the files of the batch.
+        TrainingError: the loss became NaN or infinite; the message names the files of the batch.
         DeviceError: this machine has no such device.
         SaveError: a checkpoint could not be written; the previous checkpoint is intact.
         ModelFileError: there is nothing to resume, or `folder` holds another run.
@@ -83,15 +91,22 @@ def fit(
 
     model.to(accelerator.device)
     optimizer = make_optimizer(model, weight_decay)
-    settings = {"seed": seed, "batch_size": batch_size, "accumulate": accumulate, "images": len(train)}
+    settings: dict[str, Any] = {
+        "seed": seed,
+        "batch_size": batch_size,
+        "accumulate": accumulate,
+        "images": len(train),
+    }
     settings |= {"learning_rate": learning_rate, "weight_decay": weight_decay, "precision": precision}
-    folder = run_folder(folder, model, resume)
+    files = run_folder(folder, model, resume)
     steps = math.ceil(len(train_batches) / accumulate)
     main = accelerator.is_main_process
-    run = Run(model, optimizer, settings, folder, epochs, steps, minutes, progress, main)
+    run = Run(model, optimizer, settings, files, epochs, steps, minutes, progress, main)
     if resume:
         run.load()
-    speed = run.history.speed = agreed(run.history.speed or choose_speed(accelerator.device, precision))
+    speed = run.history.speed = from_main_process(
+        run.history.speed or choose_speed(accelerator.device, precision)
+    )
     network, optimizer = accelerator.prepare(model.to(memory_format=speed.memory_format), optimizer)
     forward = Forward(network, accelerator.device, speed, *normalise)
 
@@ -101,7 +116,7 @@ def fit(
             model.train()
             for batches in groups(train_batches.epoch(run.epoch, run.step * accumulate), accumulate):
                 images, targets, names = zip(*batches, strict=True)
-                torch.manual_seed(mix(seed, run.epoch, run.step))  # dropout, too, can be resumed anywhere
+                torch.manual_seed(derive_seed(seed, run.epoch, run.step))  # makes dropout resumable too
                 lr = set_learning_rate(optimizer, learning_rate * cosine_schedule(run.fraction()))
                 value = backward(accelerator, forward, loss, images, targets)
                 if not math.isfinite(value):
@@ -115,7 +130,7 @@ def fit(
             if val_batches:
                 started = run.elapsed()
                 row |= validate(Forward(model, accelerator.device, speed, *normalise), val_batches, loss)
-                run.reserved = run.elapsed() - started  # of the budget, for the next time
+                run.reserved = run.elapsed() - started  # time to reserve for the next validation
             run.epoch_done(row)
             if on_epoch:
                 on_epoch(row)
@@ -127,7 +142,7 @@ def fit(
 def backward(
     accelerator: Accelerator, forward: Forward, loss: Callable, images: tuple, targets: tuple
 ) -> float:
-    """Forward, loss, backward: leave the gradient in the parameters and return the loss."""
+    """Run forward and backward pass, accumulate the gradient in the parameters, and return the loss."""
     if len(images) > 1:
         return backward_accumulated(accelerator, forward, loss, images, targets)
     value = loss(forward(images[0]), targets[0].to(forward.device))
@@ -137,7 +152,7 @@ def backward(
 
 @torch.inference_mode()
 def validate(forward: Forward, batches: Batches, loss: Callable) -> dict:
-    """Loss and scores on the validation set, at its size; a batch's loss weighs as much as it has images."""
+    """Return loss and scores on the validation set, at its size; the loss is a mean over images."""
     forward.network.eval()
     scores, loss_sum, images = None, 0.0, 0
     for image, target, names in batches.epoch(0):
@@ -151,12 +166,12 @@ def validate(forward: Forward, batches: Batches, loss: Callable) -> dict:
     for other, _, _ in parts[1:]:
         if other is not None:
             scores.merge(other)
-    figures = scores.compute()
+    results = scores.compute()
     return {
         "val_loss": sum(part[1] for part in parts) / sum(part[2] for part in parts),
         **{
-            name: figures[name]
+            name: results[name]
             for name in ("dice_per_image", "jaccard_per_image", "threshold_jaccard", "mean_iou")
         },
-        "score": figures["dice_per_image" if scores.num_classes == 2 else "mean_iou"],
+        "score": results["dice_per_image" if scores.num_classes == 2 else "mean_iou"],
     }

@@ -7,7 +7,7 @@ from torch import nn
 
 
 def make_optimizer(model: nn.Module, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW (Loshchilov & Hutter 2019) that decays weights, but neither biases nor normalisation's scales."""
+    """Return AdamW (Loshchilov & Hutter 2019) without weight decay for biases and normalisation layers."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
@@ -17,8 +17,10 @@ def make_optimizer(model: nn.Module, weight_decay: float) -> torch.optim.AdamW:
 
 
 def cosine_schedule(fraction: float, warm_up: float = 0.03) -> float:
-    """The part of the full learning rate at this fraction (0 to 1) of a run: a short straight rise, then half
-    a cosine down to 0 (Loshchilov & Hutter 2017, equation 5, one period).
+    """Return the learning rate as a fraction (0 to 1) of its maximum, at `fraction` (0 to 1) of the run.
+
+    A linear warm-up is followed by half a cosine down to 0 (Loshchilov & Hutter 2017, equation 5, one
+    period).
 
     >>> [round(cosine_schedule(f, warm_up=0.2), 2) for f in (0, 0.1, 0.2, 0.6, 1)]
     [0.0, 0.5, 1.0, 0.5, 0.0]
@@ -29,7 +31,7 @@ def cosine_schedule(fraction: float, warm_up: float = 0.03) -> float:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> float:
-    """Make `lr` the learning rate of all parameters, and return it."""
+    """Set the learning rate of all parameters to `lr`, and return it."""
     for group in optimizer.param_groups:
         group["lr"] = lr
     return lr

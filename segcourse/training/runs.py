@@ -1,86 +1,89 @@
-"""A training run around its loop: the place it has reached, its files, its progress bar, and Ctrl-C."""
+"""A training run around the loop: position, checkpoints, progress bar, time budget and Ctrl-C."""
 
 import contextlib
 import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast_object_list
 from torch import nn
 from tqdm.auto import tqdm
 
-from segcourse.devices import Speed, find_device
+from segcourse.devices import Speed
 from segcourse.errors import ModelFileError
 from segcourse.models.weights import load_weights, read_weights, save_weights, weights_of
+from segcourse.training.accelerator import from_main_process
+from segcourse.training.history import History, describe
 from segcourse.training.state import read_state, save_state
 
-
-@dataclass
-class History:
-    """What a training run did.
-
-    Attributes:
-        rows: a dict an epoch: epoch (from 1), train_loss, lr, seconds and, with validation data, val_loss and
-            scores.
-        best: the best of them.
-        folder: where best.safetensors, last.pt and TensorBoard's curves are; None when nothing was written.
-        speed: the number format and memory order that it ran in.
-        interrupted: Ctrl-C ended it early.
-    """
-
-    rows: list[dict] = field(default_factory=list)
-    best: dict | None = None
-    folder: Path | None = None
-    speed: Speed | None = None
-    interrupted: bool = False
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 
 class Run:
-    """Where a training run is, and how it is shown, stopped, saved and resumed.
+    """The position of a training run, with everything to show, stop, save and resume the run.
 
-    Everything random is drawn from (seed, epoch, step), so that the place, the weights and the optimizer's
-    state are all that a continuation needs. Only the main one of several processes writes and shows.
+    All random numbers depend on (seed, epoch, step). The position, the weights and the optimizer's state are
+    therefore enough to resume. With several processes, only the main process writes files and shows progress.
+
+    Args:
+        model, optimizer: what is trained, and saved in checkpoints.
+        settings: values that must not change when the run resumes.
+        folder: folder of the run's files; None writes nothing.
+        epochs: number of epochs.
+        steps: number of steps per epoch.
+        minutes: time budget; None for no limit.
+        progress: show a progress bar.
+        main: True in the main process.
     """
 
-    def __init__(self, model, optimizer, settings: dict, folder, epochs, steps, minutes, progress, main):
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        settings: dict[str, Any],
+        folder: Path | None,
+        epochs: int,
+        steps: int,
+        minutes: float | None,
+        progress: bool,
+        main: bool,
+    ):
         self.model, self.optimizer, self.settings = model, optimizer, settings
         self.epochs, self.steps, self.budget = epochs, steps, 60 * (minutes or math.inf)
         self.epoch, self.step, self.loss_sum, self.images = 0, 0, 0.0, 0
         self.seconds, self.reserved, self.started = 0.0, 0.0, time.monotonic()
-        self.history, self.best_weights = History(folder=folder), None
-        self.main, self.stop = main, False
-        self.show, self.bar = progress and main, None
-        self.curves = None
+        self.history = History(folder=folder)
+        self.best_weights: dict[str, torch.Tensor] | None = None
+        self.main, self.stop, self.show = main, False, progress and main
+        self.bar = tqdm(disable=True)  # `interruptible` replaces it
+        self.curves: SummaryWriter | None = None
 
     def elapsed(self) -> float:
-        """Seconds of training so far, those before a resume included."""
+        """Return the seconds of training so far, including the time before a resume."""
         return self.seconds + time.monotonic() - self.started
 
     def fraction(self) -> float:
-        """The part of the run that is done, 0 to 1: by steps or by the clock, whichever is further."""
-        return min(
-            1.0, max((self.epoch * self.steps + self.step) / (self.epochs * self.steps), self._time_used())
-        )
+        """Return the finished fraction (0 to 1) of the steps or of the time, whichever is larger."""
+        steps = (self.epoch * self.steps + self.step) / (self.epochs * self.steps)
+        return min(1.0, max(steps, self._time_used()))
 
     def out_of_time(self) -> bool:
-        """Is the budget spent, with what the next validation will need?"""
+        """Return True if the time budget is spent, apart from the time reserved for the next validation."""
         return self._time_used() >= 1
 
     def _time_used(self) -> float:
         if math.isinf(self.budget):
             return 0.0
-        return agreed((self.elapsed() + self.reserved) / self.budget)
+        return from_main_process((self.elapsed() + self.reserved) / self.budget)
 
     def step_done(self, loss: float, images: int) -> None:
-        """Count a step: its mean loss weighs as much as it has images. A waiting Ctrl-C takes effect here."""
+        """Record a finished step with the mean loss of its images, and stop here after Ctrl-C."""
         self.step += 1
         self.loss_sum += loss * images
         self.images += images
@@ -91,17 +94,16 @@ class Run:
             raise KeyboardInterrupt
 
     def train_loss(self) -> float:
+        """Return the mean training loss per image of this epoch so far."""
         return self.loss_sum / self.images
 
     def epoch_done(self, row: dict) -> None:
-        """Record the epoch's row, keep the weights if they are the best so far, and save."""
+        """Record the epoch's row, keep the weights if they are the best so far, and save a checkpoint."""
         row["seconds"] = round(self.elapsed(), 2)
-        self.history.rows.append(row)
         self.epoch, self.step, self.loss_sum, self.images = self.epoch + 1, 0, 0.0, 0
-        if self.history.best is None or _score(row) > _score(self.history.best):
-            self.history.best = row
-            self.best_weights = weights_of(self.model)
-            self._write(lambda folder: save_weights(folder / "best.safetensors", self.best_weights))
+        if self.history.add(row):
+            weights = self.best_weights = weights_of(self.model)
+            self._write(lambda folder: save_weights(folder / "best.safetensors", weights))
         self.save()
         self._write(lambda folder: self._plot(folder, row))
         if not self.bar.disable:
@@ -110,7 +112,7 @@ class Run:
             raise KeyboardInterrupt
 
     def save(self) -> None:
-        """Write last.pt."""
+        """Write the checkpoint last.pt."""
         state = {
             "model": weights_of(self.model),
             "optimizer": self.optimizer.state_dict(),
@@ -118,23 +120,25 @@ class Run:
             "place": (self.epoch, self.step, self.loss_sum, self.images, self.elapsed()),
             "rows": self.history.rows,
             "best": self.history.best,
-            "speed": tuple(self.history.speed),
+            "speed": tuple(self.history.speed or ()),
         }
         self._write(lambda folder: save_state(folder / "last.pt", state))
 
     def load(self) -> None:
-        """Continue from last.pt.
+        """Continue from the checkpoint last.pt.
 
         Raises:
-            ModelFileError: there is none, or it is another run's.
+            ModelFileError: the file is missing, or it belongs to a run with other settings.
         """
-        path = self.history.folder / "last.pt"
+        folder = self.history.folder
+        assert folder is not None  # run_folder has made sure
+        path = folder / "last.pt"
         state = read_state(path)
         for name, now in self.settings.items():
             if state["settings"].get(name) != now:
                 raise ModelFileError(
-                    f"{path} was made with {name}={state['settings'].get(name)}, now it is {now}: continued, "
-                    "the run would be neither. Give the same value, or start in another folder."
+                    f"{path} was saved with {name}={state['settings'].get(name)}, but now {name}={now}. Give "
+                    "the same value to resume, or start a new run in another folder."
                 )
         load_weights(self.model, state["model"], path)
         self.optimizer.load_state_dict(state["optimizer"])
@@ -142,12 +146,11 @@ class Run:
         self.history.rows, self.history.best = state["rows"], state["best"]
         self.history.speed = Speed(*state["speed"])
         if self.history.best is not None:
-            self.best_weights = read_weights(self.history.folder / "best.safetensors")[0]
+            self.best_weights = read_weights(folder / "best.safetensors")[0]
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Ctrl-C inside waits for the end of a step, saves the place and ends the run; a second one does not
-        wait."""
+        """Let Ctrl-C finish the step, save and end the run; a second Ctrl-C stops immediately."""
         in_main_thread = threading.current_thread() is threading.main_thread()
         before = signal.signal(signal.SIGINT, self._ctrl_c) if in_main_thread else None
         self.bar = tqdm(
@@ -161,7 +164,7 @@ class Run:
         except KeyboardInterrupt:
             self.history.interrupted = True
             self.save()
-            self.bar.write(self._farewell())
+            self.bar.write(self._interrupt_message())
         finally:
             if in_main_thread:
                 signal.signal(signal.SIGINT, before)
@@ -169,26 +172,24 @@ class Run:
             if self.curves:
                 self.curves.close()
 
-    def _ctrl_c(self, *_):
+    def _ctrl_c(self, *_: Any) -> None:
         if self.stop:
             raise KeyboardInterrupt
         self.stop = True
 
-    def _farewell(self) -> str:
+    def _interrupt_message(self) -> str:
         place = f"Stopped in epoch {self.epoch + 1} of {self.epochs}, after {self.step} of {self.steps} steps"
         if self.history.folder is None:
             return f"{place}; nothing was saved, because folder=False."
-        return (
-            f"{place}; saved in {self.history.folder}. To go on, call again with that folder and resume=True."
-        )
+        return f"{place}; saved in {self.history.folder}. To continue, pass this folder and resume=True."
 
-    def _write(self, action) -> None:
+    def _write(self, action: Callable[[Path], None]) -> None:
         if self.main and self.history.folder is not None:
             action(self.history.folder)
 
     def _plot(self, folder: Path, row: dict) -> None:
         if self.curves is None:
-            from torch.utils.tensorboard import SummaryWriter  # costs a second to import
+            from torch.utils.tensorboard import SummaryWriter  # takes a second to import
 
             self.curves = SummaryWriter(folder, purge_step=row["epoch"])
         for name, value in row.items():
@@ -197,60 +198,10 @@ class Run:
         self.curves.flush()
 
 
-def make_accelerator(device: str | torch.device | None) -> Accelerator:
-    """Accelerate's view of `device`, or of all devices when started by `accelerate launch`."""
-    device = find_device(device)
-    state = AcceleratorState._shared_state
-    if state and state["num_processes"] == 1:  # an earlier run in this process may have used another device
-        AcceleratorState._reset_state(reset_partial_state=True)
-    if device.type == "cuda" and device.index is not None:
-        torch.cuda.set_device(device)
-    return Accelerator(cpu=device.type == "cpu", mixed_precision="no")
-
-
-def run_folder(folder: str | Path | bool | None, model: nn.Module, resume: bool) -> Path | None:
-    """Where a run keeps its files; None for nowhere."""
+def run_folder(folder: str | Path | Literal[False] | None, model: nn.Module, resume: bool) -> Path | None:
+    """Return the folder for a run's files, or None to write nothing."""
     if resume and not folder:
-        raise ModelFileError("resume needs the folder of the run to continue: pass folder=….")
+        raise ModelFileError("resume=True needs the folder of the run: pass folder=.")
     if folder is None:
         folder = f"runs/{type(model).__name__.lower()}-{datetime.now():%Y%m%d-%H%M%S}"
     return Path(folder) if folder else None
-
-
-def agreed(value):
-    """The main process's value: several processes that measure must not decide differently."""
-    return broadcast_object_list([value])[0]
-
-
-def describe(row: dict) -> str:
-    """An epoch's row in one line.
-
-    >>> describe({"epoch": 3, "train_loss": 0.25, "lr": 0.001, "seconds": 61.0, "val_loss": 0.5})
-    'epoch 3: 61 s, train_loss 0.250, val_loss 0.500'
-    """
-    names = ("train_loss", "val_loss", "dice_per_image", "mean_iou")
-    return f"epoch {row['epoch']}: {row['seconds']:.0f} s, " + ", ".join(
-        f"{name} {row[name]:.3f}" for name in names if name in row
-    )
-
-
-def _score(row: dict) -> float:
-    """What makes an epoch better: its score; without validation, being later."""
-    score = row.get("score", row["epoch"])
-    return -math.inf if math.isnan(score) else score
-
-
-def explain_divergence(value: float, images: tuple, names: tuple) -> str:
-    """A sentence on a loss that is NaN or infinite, with the files of its batch, or those of them that are to
-    blame."""
-    files = [(name, image) for batch, batch_names in zip(images, names, strict=True)
-             for image, name in zip(batch, batch_names, strict=True)]  # fmt: skip
-    broken = [name for name, image in files if not image.isfinite().all()]
-    if broken:
-        return (
-            f"the loss became {value}, because these images hold NaN or infinite values: {', '.join(broken)}."
-        )
-    return (
-        f"the loss became {value} in the batch of {', '.join(name for name, _ in files)}. Look at these "
-        "images and masks; if they are fine, lower the learning rate or use precision='fp32'."
-    )

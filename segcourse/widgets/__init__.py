@@ -1,7 +1,13 @@
-"""Things to touch in a lesson, one a file; each has a static twin for where no kernel runs."""
+"""Things to touch in a lesson, one a file: questions, sliders, played sequences.
 
+Each is one piece of HTML that carries everything it shows. It answers without a kernel: while a cell runs,
+and when a saved notebook is opened the next day. Where a page allows no scripts, a slider's picture stands
+still and a question still opens.
+"""
+
+from segcourse.widgets.frames import play
 from segcourse.widgets.masks import mask_explorer
-from segcourse.widgets.prediction import predict, reveal
+from segcourse.widgets.question import predict
 from segcourse.widgets.threshold import threshold_explorer
 
-__all__ = ["mask_explorer", "predict", "reveal", "threshold_explorer"]
+__all__ = ["mask_explorer", "play", "predict", "threshold_explorer"]

@@ -1,55 +1,68 @@
 """Leafing through images with their masks, their predictions and where they differ."""
 
-import ipywidgets
-from matplotlib.figure import Figure
+import html
+from collections.abc import Sequence
+from typing import Any
 
-from segcourse.plotting.display import show
-from segcourse.plotting.results import describe, prepare, results_figure
-from segcourse.widgets.widget import WIDE, Widget, legend_html, panels_html
+from segcourse.errors import DataError
+from segcourse.palette import Palette
+from segcourse.plotting.arrays import background_class, error_map, mask_layer, small_enough
+from segcourse.plotting.results import Case, legend_entries, prepare
+from segcourse.widgets.frames import Column, Frames, Layers, row
 
-
-class MaskExplorer(Widget):
-    """The widget that `mask_explorer` returns; set `.sample.value` (1 … N) and `.alpha.value` (0 … 1)."""
-
-    def __init__(self, cases, palette):
-        self.cases, self.palette = cases, palette
-        layout = ipywidgets.Layout(width="min(420px, 98%)")
-        options = {"style": WIDE, "layout": layout}
-        self.sample = ipywidgets.IntSlider(
-            1, 1, len(cases), description=f"image (of {len(cases)})", **options
-        )
-        self.alpha = ipywidgets.FloatSlider(0.5, min=0, max=1, step=0.05, description="colour", **options)
-        self.picture = ipywidgets.HTML(self.html())
-        for slider in (self.sample, self.alpha):
-            slider.observe(self._redraw, "value")
-        self.box = ipywidgets.VBox([self.sample, self.alpha, self.picture])
-
-    def _redraw(self, _) -> None:
-        self.picture.value = self.html()
-
-    def text(self) -> str:
-        """Return what the panels of this image show, with its scores."""
-        return describe([self.cases[self.sample.value - 1]], self.palette)
-
-    def html(self) -> str:
-        """Return this image's panels."""
-        case = self.cases[self.sample.value - 1]
-        legend = legend_html([case], self.palette)
-        return panels_html(case.panels(self.palette, self.alpha.value), self.text()) + legend
-
-    def static(self) -> Figure:
-        """Return the same panels as a Figure."""
-        case = self.cases[self.sample.value - 1]
-        return show(results_figure([case], self.palette, self.alpha.value), self.text())
+MOST = 60  # images: each takes about 30 kB of the notebook
 
 
 def mask_explorer(
-    images, masks=None, predictions=None, *, names=None, palette=None, titles=None, mask_values=None
-) -> MaskExplorer:
-    """Show a slider through images, with the panels of `show_results` for one at a time, and a slider for the
-    colour.
+    images: Any,
+    masks: Any = None,
+    predictions: Any = None,
+    *,
+    names: Sequence[str] | None = None,
+    palette: Palette | None = None,
+    titles: Sequence[str] | None = None,
+    mask_values: Sequence[int] | None = None,
+) -> Frames:
+    """Show a slider through images, with the panels of `show_results` for one image at a time.
 
-    Arguments, formats and errors are those of `show_results`; everything is checked and scored once, at the
-    start.
+    Arguments, formats and errors are those of `show_results`; all images are scored at the start.
+
+    Raises:
+        DataError: as `show_results`, or there are more than 60 images.
     """
-    return MaskExplorer(*prepare(images, masks, predictions, names, palette, titles, mask_values)).show()
+    cases, palette = prepare(images, masks, predictions, names, palette, titles, mask_values)
+    if len(cases) > MOST:
+        raise DataError(f"{len(cases)} images make the notebook too large; give at most {MOST}.")
+    panels = [_panels(case, palette) for case in cases]
+    columns = [Column(title, (), [one[title] for one in panels]) for title in panels[0]]
+    captions = [
+        case.title if case.scores is None else f"{case.title}: {case.score_line(palette)}" for case in cases
+    ]
+    labels = [f"{i} of {len(cases)}" for i in range(1, len(cases) + 1)]
+    return Frames(columns, captions, labels, name="image", foot=legend_html(cases, palette)).show()
+
+
+def _panels(case: Case, palette: Palette) -> dict[str, Layers]:
+    """Return the layers of each panel, by its title."""
+    background = background_class(palette)
+    image = small_enough(case.image)
+    panels: dict[str, Layers] = {"image": [image]}
+    for title, mask in (("truth", case.truth), ("prediction", case.prediction)):
+        if mask is not None:
+            panels[title] = [image, mask_layer(small_enough(mask), palette, background)]
+    if case.scores is not None:
+        panels["right and wrong"] = [small_enough(error_map(case.truth, case.prediction, background))]
+    return panels
+
+
+def legend_html(cases: Sequence[Case], palette: Palette) -> str:
+    """Return a swatch and a name for each colour in the cases' panels."""
+    box = (
+        "display:inline-block;width:1em;height:0.8em;margin:0 0.4em 0 0;border:1px solid #777;background:rgb"
+    )
+    entries = [(html.escape(name), rgb) for name, rgb in legend_entries(cases, palette)]
+    return row(
+        "".join(
+            f'<span style="margin-right:1em"><i style="{box}{rgb}"></i>{name}</span>' for name, rgb in entries
+        )
+    )

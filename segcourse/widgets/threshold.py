@@ -1,111 +1,117 @@
-"""A slider over the threshold that turns probabilities, or a grey image, into a mask."""
+"""A slider over the threshold that turns probabilities, or grey values, into a mask."""
 
-import html
+from typing import Any
 
-import ipywidgets
+import cv2
 import numpy as np
-from matplotlib.figure import Figure
 
 from segcourse.errors import DataError
 from segcourse.palette import Palette
-from segcourse.plotting.arrays import as_images, as_masks, to_array
-from segcourse.plotting.display import show
-from segcourse.plotting.results import Case, results_figure, score
-from segcourse.widgets.widget import WIDE, Widget, legend_html, panels_html, row
+from segcourse.plotting.arrays import error_map, outline, outline_layer, small_enough
+from segcourse.plotting.formats import as_images, as_masks, to_array
+from segcourse.plotting.results import Case, number, score
+from segcourse.widgets.frames import Column, Frames
+from segcourse.widgets.masks import legend_html
 
 
-class ThresholdExplorer(Widget):
-    """The widget that `threshold_explorer` returns; set `.slider.value` to move it."""
+class ThresholdExplorer(Frames):
+    """What `threshold_explorer` returns.
 
-    def __init__(self, image, values, true_mask, threshold, below, palette, title):
-        (self.image,) = as_images(image)
-        size = self.image.shape[:2]
-        values = to_array(values)
-        if values.shape in ((1, *size), (*size, 1)):
-            values = values.reshape(size)
-        if values.shape != size:
-            raise DataError(
-                f"the image is {size[0]}×{size[1]} and the values to threshold are "
-                f"{'×'.join(map(str, values.shape))}; one value a pixel was expected."
-            )
-        if not np.isfinite(values).all() or values.min() < 0 or values.max() > 255:
-            raise DataError(
-                "thresholds are for probabilities in [0, 1] or grey values in 0 … 255, without NaN."
-            )
-        self.values, self.below, self.title = values, below, title
-        self.truth = None if true_mask is None else as_masks(true_mask, [size], "true mask")[0]
-        self.palette = palette or Palette.default(("background", "foreground"))
+    Attributes:
+        thresholds: where the slider can stand.
+        dice, iou: the scores at each threshold; empty without a true mask.
+    """
+
+    def __init__(
+        self,
+        image: Any,
+        values: Any,
+        true_mask: Any,
+        threshold: float | None,
+        below: bool,
+        palette: Palette | None,
+        title: str,
+    ):
+        (picture,) = as_images(image)
+        values = _checked(values, picture.shape[:2])
+        truth = None if true_mask is None else as_masks(true_mask, [values.shape], "true mask")[0]
+        palette = palette or Palette.default(("background", "foreground"))
         grey = values.max() > 1
-        if threshold is None:
-            threshold = 128 if grey else 0.5
-        options = {
-            "description": "threshold",
-            "style": WIDE,
-            "layout": ipywidgets.Layout(width="min(560px, 98%)"),
-        }
+        step = 5 if grey else 0.02
+        self.thresholds = [round(i * step, 2) for i in range(int((255 if grey else 1) / step) + 1)]
+        threshold = threshold if threshold is not None else 128 if grey else 0.5
+        start = int(np.argmin(np.abs(np.array(self.thresholds) - threshold)))
+
+        side = "below" if below else "above"
+        masks = [(values < t if below else values > t).astype(np.uint8) for t in self.thresholds]
+        captions = [
+            f"{palette.names[1]} where the value is {side} {t:g}: {mask.mean():.1%} of the pixels"
+            for t, mask in zip(self.thresholds, masks, strict=True)
+        ]
+        shown = small_enough(picture)
+        fixed = shown if truth is None else outline(shown, small_enough(truth), palette)
         if grey:
-            self.slider = ipywidgets.IntSlider(int(threshold), 0, 255, **options)
+            drawn = values.astype(np.uint8)[..., None].repeat(3, axis=-1)
         else:
-            self.slider = ipywidgets.FloatSlider(float(threshold), min=0, max=1, step=0.01, **options)
-        # Image and truth stay as they are; only what depends on the threshold is drawn and sent again.
-        fixed = Case(title, self.image, self.truth, None, None).panels(self.palette)
-        self._fixed, self._known = panels_html(fixed, title), len(fixed)
-        self.picture = ipywidgets.HTML(self.live())
-        panels = ipywidgets.HBox(
-            [ipywidgets.HTML(self._fixed), self.picture], layout=ipywidgets.Layout(flex_flow="row wrap")
+            drawn = cv2.applyColorMap((255 * values).astype(np.uint8), cv2.COLORMAP_VIRIDIS)[..., ::-1]
+        columns = [
+            Column(title if truth is None else f"{title}, truth", [fixed]),
+            Column("grey value" if grey else "probability", [small_enough(drawn)]),
+            Column("prediction", [shown], [[outline_layer(small_enough(m), palette)] for m in masks]),
+        ]
+        scores = [] if truth is None else [score(mask, truth, num_classes=2) for mask in masks]
+        self.dice, self.iou = ([one[name] for one in scores] for name in ("dice", "iou"))
+        if truth is not None:
+            captions = [
+                f"{caption}. Dice {number(one['dice'])} · IoU {number(one['iou'])}"
+                for caption, one in zip(captions, scores, strict=True)
+            ]
+            errors = [[small_enough(error_map(truth, mask))] for mask in masks]
+            columns.append(Column("right and wrong", (), errors))
+        case = Case(title, picture, truth, masks[start], scores[start] if scores else None)
+        labels = [f"{t:g}" for t in self.thresholds]
+        legend = legend_html([case], palette)
+        super().__init__(columns, captions, labels, name="threshold", start=start, foot=legend)
+
+
+def _checked(values: Any, size: tuple[int, ...]) -> np.ndarray:
+    values = to_array(values)
+    if values.shape in ((1, *size), (*size, 1)):
+        values = values.reshape(size)
+    if values.shape != tuple(size):
+        raise DataError(
+            f"the image is {size[0]}×{size[1]} and the values to threshold are "
+            f"{'×'.join(map(str, values.shape))}; one value per pixel was expected."
         )
-        self.slider.observe(self._redraw, "value")
-        self.box = ipywidgets.VBox([self.slider, panels])
-
-    def _redraw(self, _) -> None:
-        self.picture.value = self.live()
-
-    def case(self) -> Case:
-        """Return the image, the truth and the mask at the slider's threshold, with their scores."""
-        threshold = self.slider.value
-        mask = (self.values < threshold if self.below else self.values > threshold).astype(np.uint8)
-        scores = None if self.truth is None else score(mask, self.truth, num_classes=2)
-        return Case(self.title, self.image, self.truth, mask, scores)
-
-    def text(self, case: Case | None = None) -> str:
-        """Return threshold, share of foreground and scores in a sentence."""
-        case, sign = case or self.case(), "below" if self.below else "above"
-        scores = "" if case.scores is None else f" {case.score_line(self.palette)}."
-        rule = f"{self.palette.names[1]} where the value is {sign} {self.slider.value:g}"
-        return f"{rule}: {case.prediction.mean():.1%} of the pixels.{scores}"
-
-    def live(self) -> str:
-        """Return prediction and errors at this threshold, the sentence, and the legend."""
-        case = self.case()
-        sentence, panels = self.text(case), case.panels(self.palette)[self._known :]
-        status = f'<div role="status">{html.escape(sentence)}</div>'
-        return f"<div>{panels_html(panels, sentence)}{status}{legend_html([case], self.palette)}</div>"
-
-    def html(self) -> str:
-        """Return all panels."""
-        return row(self._fixed + self.live())
-
-    def static(self) -> Figure:
-        """Return the same panels as a Figure."""
-        case = self.case()
-        return show(results_figure([case], self.palette), self.text(case))
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 255:
+        raise DataError("thresholds are for probabilities in [0, 1] or grey values in 0 … 255, without NaN.")
+    return values
 
 
 def threshold_explorer(
-    image, values, true_mask=None, *, threshold=None, below=False, palette=None, title="image"
+    image: Any,
+    values: Any,
+    true_mask: Any = None,
+    *,
+    threshold: float | None = None,
+    below: bool = False,
+    palette: Palette | None = None,
+    title: str = "image",
 ) -> ThresholdExplorer:
-    """Show a slider over the threshold, and live the mask, its errors, Dice and IoU.
+    """Show a slider over the threshold with the mask, its errors, Dice and IoU at each position.
 
     Args:
-        image: the image under the overlay, in any format that `segcourse.plotting.arrays` accepts.
+        image: the image under the outline, in any format of `segcourse.plotting.formats`.
         values: what is compared with the threshold, H×W: probabilities in [0, 1] or grey values in 0 … 255.
         true_mask: 0/1 or 0/255, H×W; without it there are no scores.
-        threshold: where the slider starts; by default 0.5, or 128 for grey values.
+        threshold: where the slider starts. Default: 0.5, or 128 for grey values.
         below: foreground is what lies below the threshold (a dark lesion on bright skin).
         palette: names and colours of background and foreground.
         title: the line above the image.
 
     Raises:
-        DataError: sizes differ, or values outside both ranges.
+        DataError: sizes differ, or values are outside both ranges.
     """
-    return ThresholdExplorer(image, values, true_mask, threshold, below, palette, title).show()
+    explorer = ThresholdExplorer(image, values, true_mask, threshold, below, palette, title)
+    explorer.show()
+    return explorer

@@ -102,7 +102,7 @@ def test_a_lesson_goes_out_and_marks_come_back(root, jupyter, page):
         page.screenshot(path=root / "ben.png", full_page=True)
         shown = page.locator("#check_dice_score").get_attribute("placeholder")
         assert shown == "0"
-        assert "you computed intersection over union" in page.locator("#dice_score-comment").get_attribute(
+        assert "You return intersection over union" in page.locator("#dice_score-comment").get_attribute(
             "placeholder"
         )
         teacher.write("#check_dice_score", "0.5")
@@ -141,7 +141,7 @@ def test_the_validate_button_says_what_a_check_says(root, jupyter, page):
     with jupyter(root) as address:
         for name, sentences in {
             "right": ["Success! Your notebook passes all the tests."],
-            "wrong": ['check("dice_score", dice_score)', "you computed intersection over union"],
+            "wrong": ['check("dice_score", dice_score)', "You return intersection over union"],
         }.items():
             page.goto(address(f"lab/tree/work/{name}.ipynb"))
             page.get_by_role("button", name="Validate").click()

@@ -82,7 +82,7 @@ def test_a_wrong_answer_is_explained_and_a_widget_answers(lab, page, tmp_path, m
     page.keyboard.press("Control+A")
     page.keyboard.type("from segcourse import iou_score as dice_score")
     page.evaluate(RUN_ALL)
-    page.get_by_text("you computed intersection over union").first.wait_for()
+    page.get_by_text("You return intersection over union").first.wait_for()
 
 
 @pytest.mark.parametrize("exercise", WRONG)

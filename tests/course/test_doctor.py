@@ -1,4 +1,4 @@
-"""The doctor: finds what is broken on a machine (simulated here), says what to do, and repairs OpenCV."""
+"""The doctor finds what is broken on a machine (simulated here), gives advice, and repairs OpenCV."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segcourse.course import doctor
+from segcourse.course import doctor, findings, opencv
 from segcourse.errors import SegcourseError
 
 NO_LIBGL = 'raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")\n'
@@ -25,30 +25,30 @@ def broken(tmp_path, monkeypatch):
     return shadow
 
 
-def test_opencv_that_works_is_reported_with_its_version():
-    finding = doctor._opencv()
+def test_a_working_opencv_is_reported_with_its_version():
+    finding = opencv.check()
     assert finding.state == "ok"
     assert finding.says.startswith(subprocess_output("import cv2; print(cv2.__version__)"))
 
 
-def test_opencv_without_libgl_is_a_problem_with_a_way_out(broken):
+def test_opencv_without_libgl_is_a_problem_with_advice(broken):
     broken(cv2=NO_LIBGL)
-    finding = doctor._opencv()
+    finding = opencv.check()
     assert finding.state == "problem"
     assert "libGL.so.1" in finding.says
     assert "segcourse doctor --fix" in finding.says
 
 
-def test_opencv_that_is_broken_otherwise_is_not_called_headless(broken):
+def test_an_opencv_broken_in_another_way_gets_other_advice(broken):
     broken(cv2='raise AttributeError("module cv2 has no attribute resize")\n')
-    finding = doctor._opencv()
+    finding = opencv.check()
     assert finding.state == "problem"
     assert "--fix" not in finding.says
     assert "--force-reinstall" in finding.says
 
 
-def test_a_pair_of_torch_and_torchvision_that_does_not_fit_is_a_problem(broken):
-    broken(torchvision='raise RuntimeError("operator torchvision::nms does not exist")\n')
+def test_mismatched_torch_and_torchvision_are_a_problem(broken):
+    broken(torch="", torchvision='raise RuntimeError("operator torchvision::nms does not exist")\n')
     [finding] = doctor._pytorch()
     assert finding.state == "problem"
     assert "torchvision::nms" in finding.says
@@ -57,15 +57,15 @@ def test_a_pair_of_torch_and_torchvision_that_does_not_fit_is_a_problem(broken):
 
 def test_an_import_that_kills_the_interpreter_is_a_problem_too(broken):
     broken(cv2="import os; os.abort()\n")
-    assert doctor._opencv().state == "problem"
+    assert opencv.check().state == "problem"
 
 
-def test_an_import_that_never_ends_is_a_problem_and_not_a_wait(broken, monkeypatch):
+def test_an_import_that_hangs_is_a_problem_after_the_timeout(broken, monkeypatch):
     broken(cv2="import time; time.sleep(60)\n")
-    monkeypatch.setattr(doctor, "PATIENCE", 1)
-    finding = doctor._opencv()
+    monkeypatch.setattr(findings, "TIMEOUT", 0.3)
+    finding = opencv.check()
     assert finding.state == "problem"
-    assert "no answer within 1 seconds" in finding.says
+    assert "no answer within 0.3 seconds" in finding.says
 
 
 def test_pytorch_here_fits_together():
@@ -83,7 +83,7 @@ def test_the_kernel_that_notebooks_start_imports_the_library():
 @pytest.mark.parametrize(
     ("states", "ready"), [([], True), (["ok", "note"], True), (["ok", "problem"], False)]
 )
-def test_only_problems_keep_a_machine_from_being_ready(states, ready):
+def test_only_problems_make_a_machine_not_ready(states, ready):
     assert doctor.ready([doctor.Finding("x", state, "") for state in states]) is ready
 
 
@@ -96,16 +96,16 @@ def test_a_long_sentence_is_wrapped_under_its_column(monkeypatch):
 
 
 def test_fix_leaves_a_working_opencv_alone(monkeypatch):
-    monkeypatch.setattr(doctor, "_pip", lambda *arguments: pytest.fail(f"pip was called with {arguments}"))
-    assert doctor.fix() == []
+    monkeypatch.setattr(opencv, "_pip", lambda *arguments: pytest.fail(f"pip was called with {arguments}"))
+    assert opencv.fix() == []
 
 
-def test_fix_fetches_the_same_version_before_it_removes_anything(broken, monkeypatch):
+def test_fix_downloads_the_same_version_before_it_removes_anything(broken, monkeypatch):
     broken(cv2=NO_LIBGL)
     calls = []
-    monkeypatch.setattr(doctor, "_pip", lambda *arguments: calls.append(arguments))
-    monkeypatch.setattr(doctor, "_installed", {"opencv-python": "4.10.0.84"}.get)
-    [sentence] = doctor.fix()
+    monkeypatch.setattr(opencv, "_pip", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(opencv, "installed_version", {"opencv-python": "4.10.0.84"}.get)
+    [sentence] = opencv.fix()
     assert [call[0] for call in calls] == ["download", "uninstall", "install"]
     assert calls[0][-1] == calls[2][-1] == "opencv-python-headless==4.10.0.84"
     assert "opencv-python" in calls[1]
@@ -120,18 +120,18 @@ def test_a_fix_that_cannot_download_removes_nothing(broken, monkeypatch):
         calls.append(arguments[0])
         raise SegcourseError("`pip download` failed: no network")
 
-    monkeypatch.setattr(doctor, "_pip", offline)
+    monkeypatch.setattr(opencv, "_pip", offline)
     with pytest.raises(SegcourseError, match="no network"):
-        doctor.fix()
+        opencv.fix()
     assert calls == ["download"]
 
 
 def test_pips_last_line_is_the_reason():
     with pytest.raises(SegcourseError, match=r"`pip nonsense` failed: .*nonsense"):
-        doctor._pip("nonsense")
+        opencv._pip("nonsense")
 
 
-def test_bubblewrap_that_may_not_run_is_only_noted(tmp_path, monkeypatch):
+def test_a_bubblewrap_without_permission_is_only_a_note(tmp_path, monkeypatch):
     fake = tmp_path / "bwrap"
     fake.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     fake.chmod(0o755)

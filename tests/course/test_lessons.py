@@ -1,7 +1,8 @@
-"""Finding lessons, copying them for a student, solving them; on a tiny course of two lessons."""
+"""Find, copy and solve lessons, on a small course of two lessons."""
 
 import nbformat
 import pytest
+import torch
 
 from segcourse.course import lessons
 from segcourse.errors import LessonError
@@ -50,13 +51,13 @@ def test_a_lesson_has_several_names(course, name):
     assert lessons.find(name) == course / "05_losses_metrics"
 
 
-def test_lesson_zero_is_found_and_nothing_is_not(course):
+def test_lesson_zero_is_found_and_an_empty_name_is_not(course):
     assert lessons.find("0").name == "00_start_here"
     with pytest.raises(LessonError):
         lessons.find("")
 
 
-def test_a_misspelt_lesson_names_its_neighbour(course):
+def test_a_misspelt_lesson_suggests_similar_names(course):
     with pytest.raises(LessonError, match=r"'05_loses_metrics'; did you mean 05_losses_metrics"):
         lessons.find("05_loses_metrics")
     with pytest.raises(LessonError, match="there are 00_start_here, 05_losses_metrics"):
@@ -74,7 +75,7 @@ def test_start_copies_notebooks_and_pictures_and_nothing_else(course, tmp_path):
     assert copy.read_bytes() == b"picture"
 
 
-def test_start_never_touches_work_but_brings_what_is_new(course, tmp_path):
+def test_start_adds_new_files_and_never_changes_existing_work(course, tmp_path):
     lessons.start(tmp_path / "work")
     mine = tmp_path / "work" / "05_losses_metrics" / "05_losses_metrics.ipynb"
     mine.write_text("my evening's work")
@@ -84,13 +85,13 @@ def test_start_never_touches_work_but_brings_what_is_new(course, tmp_path):
     assert mine.read_text() == "my evening's work"
 
 
-def test_start_in_a_place_that_is_a_file_is_a_sentence(course, tmp_path):
+def test_start_in_a_path_that_is_a_file_is_explained(course, tmp_path):
     (tmp_path / "work").write_text("a file")
     with pytest.raises(OSError, match="could not be written"):
         lessons.start(tmp_path / "work")
 
 
-def test_a_course_without_lessons_says_so(tmp_path, monkeypatch):
+def test_a_course_without_lessons_is_explained(tmp_path, monkeypatch):
     monkeypatch.setattr(lessons, "root", lambda: tmp_path / "nowhere")
     with pytest.raises(LessonError, match="no lessons in"):
         lessons.start(tmp_path / "work")
@@ -103,10 +104,10 @@ def test_solve_fills_the_exercise_and_leaves_every_other_cell(course):
     assert [solved.cells[0], solved.cells[2]] == [original.cells[0], original.cells[2]]
     names = {}
     exec(solved.cells[1].source, names)
-    assert names["dice_score"]([[1, 1]], [[1, 0]]) == pytest.approx(2 / 3)
+    assert names["dice_score"](torch.tensor([[1, 1]]), torch.tensor([[1, 0]])) == pytest.approx(2 / 3)
 
 
-def test_a_solved_notebook_never_replaces_a_file_unasked(course, tmp_path):
+def test_a_solved_notebook_replaces_a_file_only_with_force(course, tmp_path):
     out = tmp_path / "solved.ipynb"
     assert lessons.write_solved("05", out) == out
     out.write_text("mine")
@@ -117,7 +118,7 @@ def test_a_solved_notebook_never_replaces_a_file_unasked(course, tmp_path):
     nbformat.validate(nbformat.read(out, as_version=4))
 
 
-def test_jupyterlab_opens_on_the_folder_and_keeps_quiet(tmp_path):
+def test_jupyterlab_opens_the_folder_without_log_messages(tmp_path):
     command = lessons.lab_command(tmp_path, browser=False)
     assert f"--ServerApp.root_dir={tmp_path.resolve()}" in command
     assert "--no-browser" in command

@@ -1,4 +1,4 @@
-"""The catalogue: every entry is whole, and every set is read from its own folders as its owner packs them."""
+"""The catalogue: every entry is complete, and every data set is read as its owner packs it."""
 
 import re
 
@@ -35,7 +35,7 @@ PACKED = [
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
-    """No set that this machine may have answers for the ones that the tests make."""
+    """Hide the data sets of this machine from the tests."""
     catalogue.entries()  # read from its real place, before the package seems to be elsewhere
     monkeypatch.setenv("SEGCOURSE_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(catalogue.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "cache"))
@@ -48,7 +48,7 @@ def write(path, pixels):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_entry_is_whole(name):
+def test_every_entry_is_complete(name):
     entry = catalogue.entry(name)
     assert len(entry.palette) == len(entry.classes) == len(set(entry.classes))
     assert set(entry.pairs) == set(entry.splits)
@@ -76,7 +76,7 @@ def test_the_catalogue_holds_these_sets():
 @pytest.mark.parametrize(
     "where", ["root is the set", "root holds sets", "SEGCOURSE_DATA", "one folder too deep"]
 )
-def test_sets_are_read_as_their_owners_pack_them(
+def test_data_sets_are_read_as_their_owners_pack_them(
     tmp_path, where, name, split, image, mask, ids, values, expected
 ):
     base = tmp_path / ("data" if where == "SEGCOURSE_DATA" else "mine")
@@ -110,7 +110,7 @@ def test_prepared_folders(tmp_path):
     assert [s.name for s in load_dataset("isic2018", "val", root=tmp_path / "b")] == ["0"]
 
 
-def test_where_a_set_is_looked_for(tmp_path, monkeypatch):
+def test_the_folders_that_are_searched(tmp_path, monkeypatch):
     data, cache = tmp_path / "data" / "camvid", tmp_path / "cache" / "camvid"
     beside = tmp_path / "shared" / "data" / "camvid"
     assert catalogue.candidates("camvid") == [data, cache]  # installed: nothing beside the package
@@ -122,7 +122,7 @@ def test_where_a_set_is_looked_for(tmp_path, monkeypatch):
     assert [path.as_posix() for path in catalogue.candidates("camvid", root="r")] == ["r/camvid", "r"]
 
 
-def test_the_first_place_that_has_the_split_is_taken(tmp_path):
+def test_the_first_folder_with_the_split_is_used(tmp_path):
     for base, splits in (("data", ["train"]), ("cache", ["train", "val"])):
         for split in splits:
             write(
@@ -133,7 +133,7 @@ def test_the_first_place_that_has_the_split_is_taken(tmp_path):
     assert load_dataset("camvid", "val")[0].name == "cache"
 
 
-def test_another_set_in_the_same_root_is_never_taken(tmp_path):
+def test_another_data_set_in_the_same_root_is_never_used(tmp_path):
     for part in ("train/images", "train/masks"):
         write(tmp_path / "camvid" / part / "street.png", np.zeros((4, 6), np.uint8))
     for part in ("images/pet.jpg", "masks/pet.png"):
@@ -149,11 +149,11 @@ def test_another_set_in_the_same_root_is_never_taken(tmp_path):
             load_dataset(name, root=tmp_path)
 
 
-def test_missing_set_says_how_to_get_it(tmp_path):
+def test_a_missing_data_set_lists_the_steps_to_get_it(tmp_path):
     with pytest.raises(DataError) as error:
         load_dataset("isic2018")
     sentence = str(error.value)
-    assert f"isic2018 (train) is not on this machine; looked in {tmp_path / 'data' / 'isic2018'}" in sentence
+    assert f"isic2018 (train) is not on this machine; searched {tmp_path / 'data' / 'isic2018'}" in sentence
     assert "run `segcourse data get isic2018`" in sentence
     assert "1. download https://isic-challenge-data" in sentence
     assert "Licence: " in sentence
@@ -164,7 +164,7 @@ def test_missing_set_says_how_to_get_it(tmp_path):
     assert str(tmp_path / "data" / "cityscapes") in str(error.value)
 
 
-def test_no_such_set_or_split():
+def test_unknown_data_set_or_split():
     with pytest.raises(DataError, match="there is no data set 'isic2019'; the names are lesions, isic2016"):
         load_dataset("isic2019")
     with pytest.raises(DataError, match="ph2 has no split 'train'; it has test"):

@@ -1,4 +1,4 @@
-"""What `check_folder` finds: one planted fault at a time, and the faults found are those and no others."""
+"""`check_folder`: one planted fault at a time, which must be the only finding."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def disc(high=1):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Four sound pairs; masks hold ids 0 and 1."""
+    """Write four valid pairs; the masks hold ids 0 and 1."""
     for name in ("images", "masks"):
         (tmp_path / name).mkdir()
     for k in range(4):
@@ -32,11 +32,11 @@ def mask(folder, name, array):
     Image.fromarray(array).save(folder / "masks" / name)
 
 
-def test_nothing_to_find(folder):
+def test_a_folder_without_problems(folder):
     report = check_folder(folder)
     assert report.ok
     assert report.found == {}
-    assert report.table() == "4 pairs of image and mask: nothing to put right"
+    assert report.table() == "4 pairs of image and mask: no problems"
 
 
 def no_mask(folder):
@@ -87,7 +87,7 @@ def phone_picture(folder):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.open(folder / "images" / "3.png").save(folder / "images" / "3.png", exif=exif)
-    return {"mask not turned": ["3.png"]}
+    return {"mask not rotated": ["3.png"]}
 
 
 def colours(folder):
@@ -139,7 +139,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("plant", FAULTS, ids=lambda plant: plant.__name__)
-def test_one_fault_is_found_and_only_it(folder, plant):
+def test_each_fault_is_found_and_nothing_else(folder, plant):
     expected = plant(folder)
     report = check_folder(folder)
     assert report.problems == expected
@@ -159,7 +159,7 @@ def test_several_faults_are_all_in_the_table(folder):
     assert report.table().startswith("4 pairs of image and mask: 3 kinds of problem\n")
 
 
-def test_notes_are_no_problems(folder):
+def test_notes_are_not_problems(folder):
     for k in range(4):
         mask(folder, f"{k}.png", disc(255))
     mask(folder, "2.png", disc(0))
@@ -175,8 +175,8 @@ def test_notes_are_no_problems(folder):
     }
 
 
-def test_an_image_upside_down_beside_a_mask_as_stored_cannot_be_seen_by_size(folder):
-    # hence a note on every rotated image, even where the sizes agree
+def test_an_upside_down_image_gets_a_note_because_sizes_agree(folder):
+    # so every rotated image gets a note, even if the sizes agree
     exif = Image.Exif()
     exif[0x0112] = 3
     Image.open(folder / "images" / "0.png").save(folder / "images" / "0.png", exif=exif)
@@ -191,7 +191,7 @@ def test_void_is_not_black_and_white(folder):
     assert check_folder(folder).found == {}
 
 
-def test_what_is_said_about_values_is_held_against_them(folder):
+def test_given_mask_values_are_compared_with_the_masks(folder):
     for k in range(4):
         mask(folder, f"{k}.png", disc(7))
     assert check_folder(folder).problems["unexpected mask values"][0] == "0.png {0, 7}"
@@ -227,7 +227,7 @@ def test_names_are_counted_where_there_are_many(folder):
     assert len(report.problems["image without mask"]) == 20
 
 
-def test_no_pair_at_all(tmp_path):
+def test_no_pairs(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     report = check_folder(tmp_path)
     assert set(report.problems) == {"no pairs", "image without mask"}

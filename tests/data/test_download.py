@@ -1,4 +1,4 @@
-"""Downloads from a server on this machine: whole and checked, or not there at all."""
+"""Downloads from a local server: the data set is complete and verified, or absent."""
 
 import contextlib
 import hashlib
@@ -52,7 +52,7 @@ MASKS = tarred({f"Labels/{k}_mask.png": png(k % 2) for k in range(3)})
 
 
 class Server:
-    """Serves `content` by path; a path in `cut` breaks off half-way; `asked` notes every request."""
+    """A server of `content` by path; paths in `cut` break off half-way; `asked` records the requests."""
 
     def __init__(self):
         self.content = {"/images.zip": IMAGES, "/masks.tar.gz": MASKS}
@@ -119,7 +119,7 @@ def toy(server, monkeypatch, tmp_path):
 
 
 def left_behind(tmp_path):
-    """Every file and folder below the data folder, but for whole archives that wait for a second try."""
+    """Return all files and folders below the data folder, except archives kept for a second try."""
     paths = (tmp_path / "data").rglob("*")
     return [path for path in paths if ".downloads" not in path.relative_to(tmp_path).parts]
 
@@ -133,30 +133,30 @@ def test_download_verify_unpack_and_read(toy, server, tmp_path):
     assert dataset[1].mask.unique().tolist() == [1]
     assert not (tmp_path / "data" / ".downloads" / "toy").exists()
     assert download.fetch("toy", progress=False) == folder
-    assert server.asked == ["/images.zip", "/masks.tar.gz"]  # the second call fetched nothing
+    assert server.asked == ["/images.zip", "/masks.tar.gz"]  # the second call downloaded nothing
 
 
 def test_wrong_checksum_keeps_nothing(toy, tmp_path):
     toy(image_checksum="md5:" + "0" * 32)
-    with pytest.raises(DataError, match=r"images\.zip arrived with another checksum .* md5:0000"):
+    with pytest.raises(DataError, match=r"images\.zip does not have the catalogue's checksum md5:0000"):
         download.fetch("toy", progress=False)
     assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []
 
 
-def test_connection_that_breaks_off_keeps_nothing_and_a_second_try_goes_on(toy, server, tmp_path):
+def test_a_broken_connection_keeps_nothing_and_a_second_try_continues(toy, server, tmp_path):
     server.cut.add("/masks.tar.gz")
-    with pytest.raises(DataError, match=r"masks\.tar\.gz could not be fetched .* or by hand: 1\. download"):
+    with pytest.raises(DataError, match=r"masks\.tar\.gz could not be downloaded .* by hand: 1\. download"):
         download.fetch("toy", progress=False)
     assert left_behind(tmp_path) == []
     server.cut.clear()
     download.fetch("toy", progress=False)
-    assert server.asked.count("/images.zip") == 1  # what had arrived whole was not fetched again
+    assert server.asked.count("/images.zip") == 1  # a complete archive is not downloaded again
     assert len(load_dataset("toy")) == 3
 
 
 def test_not_found_on_the_server(toy, server, tmp_path):
     del server.content["/images.zip"]
-    with pytest.raises(DataError, match=r"could not be fetched \(404"):
+    with pytest.raises(DataError, match=r"could not be downloaded \(404"):
         download.fetch("toy", progress=False)
     assert left_behind(tmp_path) == []
 
@@ -165,7 +165,7 @@ def test_not_found_on_the_server(toy, server, tmp_path):
 @pytest.mark.parametrize(("path", "whole"), [("/images.zip", IMAGES), ("/masks.tar.gz", MASKS)])
 def test_archive_cut_short_on_the_server_itself(toy, server, tmp_path, path, whole, share):
     server.content[path] = whole[: int(len(whole) * share)]
-    with pytest.raises(DataError, match=r"(cut short|is damaged)"):
+    with pytest.raises(DataError, match=r"(incomplete|is damaged)"):
         download.fetch("toy", progress=False)
     assert left_behind(tmp_path) == []
     server.content[path] = whole
@@ -205,7 +205,7 @@ def test_links_are_refused(tmp_path):
             download.unpack(tmp_path / kind, tmp_path / "inside")
 
 
-def test_what_does_not_fit_is_said_before_it_is_unpacked(toy, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_before_unpacking(toy, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=10)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(DataError, match="free some space"):
@@ -213,17 +213,17 @@ def test_what_does_not_fit_is_said_before_it_is_unpacked(toy, tmp_path, monkeypa
     assert left_behind(tmp_path) == []
 
 
-def test_another_content_than_the_catalogue_says(toy, server, tmp_path):
+def test_contents_that_differ_from_the_catalogue(toy, server, tmp_path):
     toy(pairs={"train": 4})
-    with pytest.raises(DataError, match="3 pairs of image and mask came out for train, 4 were expected"):
+    with pytest.raises(DataError, match="contain 3 pairs of image and mask for train, but 4 were expected"):
         download.fetch("toy", progress=False)
     toy(splits={"train": Layout("Elsewhere", "Labels")})
-    with pytest.raises(DataError, match="the archives do not hold Elsewhere"):
+    with pytest.raises(DataError, match="the archives do not contain Elsewhere"):
         download.fetch("toy", progress=False)
     assert left_behind(tmp_path) == []
 
 
-def test_ctrl_c_while_fetching(toy, tmp_path, monkeypatch):
+def test_ctrl_c_while_downloading(toy, tmp_path, monkeypatch):
     def interrupted(self, url, output_file, *args, **kwargs):
         with open(output_file, "wb") as file:
             file.write(IMAGES[:100])
@@ -247,7 +247,7 @@ def test_ctrl_c_while_unpacking(toy, tmp_path, monkeypatch):
     assert len(load_dataset("toy")) == 3
 
 
-def test_what_a_person_had_put_there_stays(toy, tmp_path):
+def test_files_that_were_there_before_stay(toy, tmp_path):
     notes = tmp_path / "data" / "toy" / "notes.txt"
     notes.parent.mkdir(parents=True)
     notes.write_text("mine")
@@ -256,7 +256,7 @@ def test_what_a_person_had_put_there_stays(toy, tmp_path):
     assert len(load_dataset("toy")) == 3
 
 
-def test_archives_without_a_folder_of_their_own(toy, server):
+def test_archives_without_a_top_folder(toy, server):
     server.content["/images.zip"] = zipped({f"2017/{k}.png": png(k) for k in range(3)})
     server.content["/masks.tar.gz"] = tarred({f"2017/{k}.png": png(k % 2) for k in range(3)})
     toy(
@@ -275,6 +275,6 @@ def test_by_hand_only(toy, tmp_path):
     with pytest.raises(DataError) as error:
         download.fetch("toy")
     assert str(error.value) == (
-        "toy may not be fetched by a program. By hand: 1. register at https://example.org; "
+        "toy must be downloaded by hand: 1. register at https://example.org; "
         f"2. unpack in {tmp_path / 'data' / 'toy'}. Licence: CC0"
     )

@@ -1,4 +1,4 @@
-"""A folder of files as a data set."""
+"""Data sets from folders of files."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from segcourse.palette import Palette
 
 
 def write_pairs(folder, count=3, shape=(20, 30), white=255, suffix="_mask.png", classes=2):
-    """Images of one colour each; masks in which the left half is background."""
+    """Write images of one colour each, and masks whose left half is background."""
     folder.mkdir(parents=True, exist_ok=True)
     for k in range(count):
         image = np.full((*shape, 3), 40 * k, np.uint8)
@@ -26,7 +26,7 @@ def write_pairs(folder, count=3, shape=(20, 30), white=255, suffix="_mask.png", 
 
 @pytest.mark.parametrize("suffix", ["_mask.gif", "_segmentation.png", "_lesion.bmp", "_mask.tif", "_gt.png"])
 @pytest.mark.parametrize("white", [1, 255])
-def test_a_sample_is_what_it_promises(tmp_path, suffix, white):
+def test_a_sample_has_the_documented_types(tmp_path, suffix, white):
     dataset = FolderDataset(write_pairs(tmp_path, white=white, suffix=suffix))
     sample = dataset[2]
     assert isinstance(sample, Sample)
@@ -51,7 +51,7 @@ def test_black_and_white_is_not_background_and_ignored(tmp_path):
     assert dataset[1].mask.unique().tolist() == [0, 1]
 
 
-def test_void_in_a_two_class_set_stays_ignored(tmp_path):
+def test_void_in_a_data_set_of_two_classes_stays_ignored(tmp_path):
     write_pairs(tmp_path, white=1)
     for k, values in ((0, [0, 1, 255]), (1, [0, 255, 0])):
         mask = np.repeat(np.repeat(np.uint8([values]), 20, 0), 10, 1)
@@ -66,11 +66,13 @@ def test_masks_saved_in_two_ways_are_refused_when_read(tmp_path):
     Image.fromarray(np.uint8([[0, 255]] * 20).repeat(15, 1)).save(tmp_path / "2_mask.png")
     dataset = FolderDataset(tmp_path)
     assert dataset[0].mask.max() == 1
-    with pytest.raises(DataError, match=r"2_mask\.png: mask values are \{0, 255\}; class ids 0\.\.1"):
+    with pytest.raises(
+        DataError, match=r"2_mask\.png: mask values are \{0, 255\}; expected class ids 0\.\.1"
+    ):
         dataset[2]
 
 
-def test_many_classes_are_found_or_named(tmp_path):
+def test_many_classes_are_inferred_or_named(tmp_path):
     write_pairs(tmp_path, white=1, classes=4)
     assert FolderDataset(tmp_path).class_names == ("class 0", "class 1", "class 2", "class 3")
     named = FolderDataset(tmp_path, class_names=("sky", "road", "car", "tree", "sign"))
@@ -78,13 +80,11 @@ def test_many_classes_are_found_or_named(tmp_path):
     assert named.mask_values == (0, 1, 2, 3, 4)
 
 
-def test_class_id_beyond_the_palette(tmp_path):
+def test_class_id_outside_the_palette(tmp_path):
     write_pairs(tmp_path, white=1, classes=4)
     dataset = FolderDataset(tmp_path, palette=Palette.default(["sky", "road", "car"]))
     assert dataset[0].mask.max() == 1
-    with pytest.raises(
-        DataError, match=r"2_mask\.png: mask values are \{0, 3\}; class ids 0\.\.2 were expected"
-    ):
+    with pytest.raises(DataError, match=r"2_mask\.png: mask values are \{0, 3\}; expected class ids 0\.\.2"):
         dataset[2]
 
 
@@ -118,7 +118,7 @@ def test_masks_of_another_size_are_refused_even_when_resized(tmp_path):
     for size in (None, 16):
         dataset = FolderDataset(tmp_path, size=size)
         assert dataset[0].mask.max() == 1
-        with pytest.raises(DataError, match=r"1\.png is 20 x 30 pixels and its mask 1_mask\.png 30 x 20"):
+        with pytest.raises(DataError, match=r"1\.png is 20 x 30 pixels, but its mask 1_mask\.png is 30 x 20"):
             dataset[1]
 
 

@@ -1,4 +1,4 @@
-"""Data sets by name: the procedural one, and real images where this machine has them."""
+"""Data sets by name: procedural lesions, and real images if this machine has them."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from segcourse.errors import DataError
 
 
 def real(name, split, **options):
-    """The set, or a skip that says what is missing."""
+    """Return the data set, or skip the test and say what is missing."""
     if catalogue.find_folder(name, split=split) is None:
         pytest.skip(f"{name} ({split}) is not on this machine; `segcourse data get {name}` fetches it")
     return load_dataset(name, split, **options)

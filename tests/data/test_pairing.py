@@ -1,4 +1,4 @@
-"""Which mask belongs to which image, in every usual naming."""
+"""Match masks with images in every usual naming."""
 
 import unicodedata
 
@@ -9,7 +9,7 @@ from segcourse.errors import DataError
 
 
 def touch(folder, *names):
-    """Empty files: pairing looks at names alone."""
+    """Create empty files: pairing uses only the names."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
@@ -56,7 +56,7 @@ def test_usual_namings(tmp_path, image, mask, folders):
 @pytest.mark.parametrize(
     "names", [("images", "masks"), ("imgs", "labels"), ("JPEGImages", "SegmentationClass")]
 )
-def test_one_folder_with_two_inside(tmp_path, names):
+def test_one_folder_with_two_subfolders(tmp_path, names):
     images, masks = names
     touch(tmp_path, f"{images}/a.png", f"{masks}/a.png", f"{images}/b.png", f"{masks}/b_mask.png")
     expected = [(f"{images}/a.png", f"{masks}/a.png"), (f"{images}/b.png", f"{masks}/b_mask.png")]
@@ -90,13 +90,13 @@ def test_accents_written_in_one_or_two_characters(tmp_path):
     assert [pair.name for pair in pair_files(tmp_path)] == ["é"]
 
 
-def test_what_is_no_image_is_left_alone(tmp_path):
+def test_other_files_are_left_out(tmp_path):
     touch(tmp_path, "a.jpg", "a_mask.png", "README.txt", "._a.jpg", ".cache/b.jpg", "a_superpixels.png")
     assert [path.name for path in image_files(tmp_path)] == ["a.jpg", "a_mask.png"]
     assert len(pair_files(tmp_path)) == 1
 
 
-def test_what_stays_alone_is_told(tmp_path):
+def test_unmatched_files_are_reported(tmp_path):
     touch(tmp_path, "images/a.jpg", "images/b.jpg", "masks/a.png", "masks/c.png")
     matches = match_files(tmp_path)
     assert [path.name for path in matches.images_alone] == ["b.jpg"]
@@ -107,10 +107,10 @@ def test_what_stays_alone_is_told(tmp_path):
 
 def test_two_files_for_one_name(tmp_path):
     touch(tmp_path, "images/a.jpg", "images/a.png", "masks/a.png")
-    with pytest.raises(DataError, match="several files fit the same name"):
+    with pytest.raises(DataError, match="several files match the same name"):
         pair_files(tmp_path)
     touch(tmp_path / "other", "images/a.jpg", "masks/a_mask.png", "masks/a_mask.gif")
-    with pytest.raises(DataError, match="several files fit the same name"):
+    with pytest.raises(DataError, match="several files match the same name"):
         pair_files(tmp_path / "other")
 
 
@@ -122,7 +122,7 @@ def test_only_these_names_in_this_order(tmp_path):
 
 
 def test_missing_and_empty_folders(tmp_path):
-    with pytest.raises(DataError, match="does not exist; a folder with images was expected"):
+    with pytest.raises(DataError, match="does not exist; expected a folder with images"):
         pair_files(tmp_path / "nowhere")
     with pytest.raises(DataError, match="holds no images"):
         pair_files(tmp_path)
@@ -146,8 +146,8 @@ def test_csv(tmp_path):
 @pytest.mark.parametrize(
     ("content", "split", "sentence"),
     [
-        ("picture,mask\na,b\n", None, "has the columns picture, mask; image, mask were expected"),
-        ("image,mask\na.jpg,b.png\n", "val", "image, mask, split were expected"),
+        ("picture,mask\na,b\n", None, "has the columns picture, mask; expected image, mask"),
+        ("image,mask\na.jpg,b.png\n", "val", "expected image, mask, split"),
         ("image,mask\na.jpg,\n", None, "line 2: image or mask is empty"),
         ("image,mask,split\na,b,train\n", "val", "lists no pairs of the split 'val'"),
         ("", None, "has the columns none"),

@@ -1,4 +1,4 @@
-"""Joint transforms: image and mask move together, and the ways in which they would not."""
+"""Joint transforms: image and mask move together; the tests also show wrong ways."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from segcourse.errors import DataError
 
 
 def a_blob(side: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """White where the mask is 1, black elsewhere, without any symmetry."""
+    """Return an asymmetric mask and an image that is white where the mask is 1."""
     mask = np.zeros((side, side), np.uint8)
     mask[side // 8 : side // 2, side // 4 : side - 2] = 1
     mask[side // 2 : side - 4, side // 4 : side // 2] = 1
@@ -21,13 +21,13 @@ def a_blob(side: int = 32) -> tuple[np.ndarray, np.ndarray]:
 
 
 def disagreement(image: torch.Tensor, mask: torch.Tensor) -> float:
-    """Share of the counted pixels in which the image's brightness and the mask tell different stories."""
+    """Return the fraction of counted pixels where the image's brightness and the mask disagree."""
     counted = mask != 255
     return ((image.mean(0) > 0.5) != (mask == 1))[counted].float().mean().item()
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_flips_and_turns_move_image_and_mask_alike(seed):
+def test_flips_and_turns_move_image_and_mask_together(seed):
     torch.manual_seed(seed)
     image, mask = apply(train_transform(strength=0), *a_blob())
     assert disagreement(image, mask) == 0
@@ -35,7 +35,7 @@ def test_flips_and_turns_move_image_and_mask_alike(seed):
 
 @settings(max_examples=30)
 @given(seed=st.integers(0, 2**31), strength=st.floats(0.1, 2))
-def test_affine_maps_move_them_alike_and_invent_no_class(seed, strength):
+def test_affine_maps_move_both_together_and_create_no_class(seed, strength):
     torch.manual_seed(seed)
     image, mask = apply(train_transform(strength=strength), *a_blob(64))
     assert set(mask.unique().tolist()) <= {0, 1, 255}
@@ -67,7 +67,7 @@ def test_a_plain_mask_beside_an_image_is_silently_not_flipped():
     assert disagreement(flipped_image, flipped_mask) == 0
 
 
-def test_what_comes_in_from_outside_is_ignored():
+def test_pixels_from_outside_the_image_are_ignored():
     class Shift(v2.RandomAffine):
         def make_params(self, flat_inputs):
             return {"angle": 0.0, "translate": (8, 0), "scale": 1.0, "shear": (0.0, 0.0)}
@@ -78,10 +78,10 @@ def test_what_comes_in_from_outside_is_ignored():
     assert (mask[:, :8] == 255).all()
     assert (mask[:, 8:] != 255).all()
     _, wrong = apply(Shift(0), *a_blob())
-    assert (wrong[:, :8] == 0).all()  # the default calls what nobody saw background
+    assert (wrong[:, :8] == 0).all()  # the default fills with background
 
 
-def test_masks_shrink_by_nearest_where_bilinear_invents_class_one():
+def test_masks_shrink_by_nearest_because_bilinear_creates_class_one():
     stripes = np.zeros((8, 8), np.uint8)
     stripes[:, 3:] = 2
     image = np.zeros((8, 8, 3), np.uint8)
@@ -108,7 +108,7 @@ def test_sizes_and_types():
             assert type(picture) is type(labels) is torch.Tensor
 
 
-def test_pictures_that_are_not_square_keep_their_shape():
+def test_images_that_are_not_square_keep_their_shape():
     image, mask = np.zeros((10, 14, 3), np.uint8), np.zeros((10, 14), np.uint8)
     for seed in range(10):
         torch.manual_seed(seed)
@@ -129,7 +129,7 @@ def test_a_seed_fixes_every_draw():
 
 
 class FlipLikeAlbumentations:
-    """The signature of an albumentations Compose: keywords in, arrays, a dict out."""
+    """A callable with the signature of an albumentations Compose: keywords and arrays in, a dict out."""
 
     def __call__(self, *args, force_apply=False, **data):
         if args:
@@ -137,7 +137,7 @@ class FlipLikeAlbumentations:
         return {name: np.ascontiguousarray(array[:, ::-1]) for name, array in data.items()}
 
 
-def test_an_albumentations_callable_is_taken_as_it_is():
+def test_an_albumentations_callable_works_unchanged():
     image, mask = a_blob()
     picture, labels = apply(FlipLikeAlbumentations(), image, mask)
     assert disagreement(picture, labels) == 0
@@ -177,8 +177,8 @@ def test_a_transform_cannot_change_what_the_data_set_keeps():
     np.testing.assert_array_equal(mask, before[1])
 
 
-def test_sizes_that_part_ways_are_refused():
-    with pytest.raises(DataError, match="both must stay the same size"):
+def test_transforms_to_different_sizes_are_refused():
+    with pytest.raises(DataError, match="both must have the same size"):
         apply(lambda picture, labels: (picture[..., :4], labels), *a_blob())
 
 

@@ -1,4 +1,4 @@
-"""What the numbers in masks mean, decided for a whole set."""
+"""The meaning of mask values, inferred for a whole data set."""
 
 import pytest
 
@@ -24,23 +24,23 @@ BINARY = ("background", "foreground")
         ([{0, 1}, {2, 3, 255}], {}, (0, 1, 2, 3), ()),
     ],
 )
-def test_what_values_mean(stored, options, mask_values, void_values):
+def test_the_meaning_of_mask_values(stored, options, mask_values, void_values):
     scheme = mask_value_scheme(iter(stored), **options)
     assert (scheme.mask_values, scheme.void_values) == (mask_values, void_values)
 
 
-def test_made_up_names():
+def test_default_class_names():
     assert mask_value_scheme([{0, 1}]).class_names == BINARY
     assert mask_value_scheme([{0, 1, 2}]).class_names == ("class 0", "class 1", "class 2")
 
 
 @pytest.mark.parametrize("values", [{0, 128}, {0, 128, 255}, {0, 50, 100, 150}, set(range(256))])
-def test_values_that_are_no_ids_are_refused(values):
-    with pytest.raises(DataError, match=r"class ids 0, 1, 2 … were expected"):
+def test_values_that_are_not_ids_are_refused(values):
+    with pytest.raises(DataError, match=r"expected class ids 0, 1, 2 and so on"):
         mask_value_scheme([values])
 
 
-def test_files_are_not_read_on_when_it_is_clear():
+def test_no_more_files_are_read_once_the_meaning_is_clear():
     def masks():
         yield from [{0, 1}] * 16
         raise AssertionError("the seventeenth mask was read")

@@ -8,8 +8,9 @@ import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 
+import segcourse
 from segcourse import dice_score, exercises, iou_score
-from segcourse.exercises.display import html, text
+from segcourse.exercises.engine.display import html, text
 
 
 @pytest.fixture
@@ -42,9 +43,46 @@ def test_a_wrong_answer_is_explained_beside_its_smallest_case(shown):
         exercises.check("dice_score", iou_score)
     lines = repr(shown[0]).splitlines()
     assert lines[1] == "✗ single masks  ✗ empty masks  ✗ batches"
-    assert lines[2].startswith("What happened: you computed intersection over union")
+    assert lines[2].startswith("What happened: You return intersection over union")
     assert lines[3].endswith("prediction = [[1, 1], [0, 0]], target = [[1, 0], [0, 0]]")
-    assert lines[4:] == ["Expected: 0.667", "Yours:    0.500"]
+    assert lines[6:] == ["Expected: 0.667", "Yours:    0.500"]
+
+
+def test_the_case_shown_can_be_pasted(shown):
+    with pytest.raises(exercises.CheckFailed):
+        exercises.check("dice_score", iou_score)
+    build, call = repr(shown[0]).splitlines()[4:6]
+    names = {"torch": torch, "dice_score": iou_score}
+    exec(build, names)
+    assert eval(call, names) == 0.5
+
+
+def test_a_case_too_large_to_write_down_can_be_fetched(shown):
+    class Half(torch.nn.Module):
+        def __init__(self, in_channels, out_channels):
+            super().__init__()
+            self.conv = torch.nn.Conv2d(in_channels, out_channels, 5, padding=2)
+
+        def forward(self, x):
+            return self.conv(x).relu()
+
+    with pytest.raises(exercises.CheckFailed):
+        exercises.check("DoubleConv", Half)
+    code = re.search(r"x = segcourse.exercises.inputs\(.*\)", repr(shown[0])).group()
+    names = {"segcourse": segcourse}
+    exec(code, names)
+    assert names["x"].ndim == 4
+
+
+def test_what_the_answer_prints_is_shown(shown):
+    def chatty(prediction, target):
+        print("shape", tuple(prediction.shape), "<b>")
+        return right(prediction, target) * 2
+
+    with pytest.raises(exercises.CheckFailed):
+        exercises.check("dice_score", chatty)
+    assert repr(shown[0]).splitlines()[-2:] == ["Your answer printed:", "shape (2, 2) <b>"]
+    assert "shape (2, 2) &lt;b&gt;" in shown[0]._repr_html_()
 
 
 def test_an_answer_that_only_calls_the_library_is_told_to_be_ones_own(shown):
@@ -68,15 +106,23 @@ def test_nbgrader_does_not_take_an_untouched_stub_for_a_success(shown, monkeypat
 
 def test_nbgrader_which_shows_the_error_alone_is_told_what_happened(shown, monkeypatch):
     monkeypatch.setenv("NBGRADER_EXECUTION", "validate")
-    with pytest.raises(exercises.CheckFailed, match="What happened: you computed intersection over union"):
+    with pytest.raises(exercises.CheckFailed, match="What happened: You return intersection over union"):
         exercises.check("dice_score", iou_score)
 
 
 @pytest.mark.parametrize(
     ("name", "given", "sentence"),
     [
-        ("dice_score", 3, r'the function itself: check\("dice_score", dice_score\); it was given a int'),
-        ("UNet", torch.nn.Identity(), r'the class itself: check\("UNet", UNet\); it was given a Identity'),
+        (
+            "dice_score",
+            3,
+            r'the function itself: check\("dice_score", dice_score\)\. It was given an object of type int',
+        ),
+        (
+            "UNet",
+            torch.nn.Identity(),
+            r'the class itself: check\("UNet", UNet\)\. It was given an object of type Identity',
+        ),
     ],
 )
 def test_what_is_no_answer_gets_a_sentence(shown, name, given, sentence):
@@ -146,18 +192,8 @@ def test_words_of_a_student_are_escaped():
     verdict = exercises.assess("dice_score", attack)
     assert "<script>" in text(verdict)
     elements = Elements(html(verdict)).seen
-    assert {tag for tag, _ in elements} <= {
-        "div",
-        "p",
-        "b",
-        "br",
-        "span",
-        "code",
-        "table",
-        "tbody",
-        "tr",
-        "td",
-    }
+    ours = {"div", "p", "b", "br", "span", "code", "pre", "table", "tbody", "tr", "td"}
+    assert {tag for tag, _ in elements} <= ours
 
 
 def test_right_and_wrong_are_told_without_colour():
@@ -168,7 +204,7 @@ def test_right_and_wrong_are_told_without_colour():
 
 def test_a_wrong_matrix_is_drawn_beside_the_right_one_with_the_wrong_cells_framed():
     transposed = exercises.get("confusion_matrix").misconceptions[0].wrong
-    verdict = exercises.assess("confusion_matrix", transposed)
+    verdict = exercises.assess("confusion_matrix", transposed, own=False)
     given, expected, yours = (
         [p for p in verdict.smallest.pictures if p.part == part] for part in ("given", "expected", "yours")
     )
@@ -194,7 +230,7 @@ def test_a_table_of_counts_is_not_drawn_as_a_label_map():
 
 def test_the_pictures_survive_json():
     transposed = exercises.get("confusion_matrix").misconceptions[0].wrong
-    verdict = exercises.assess("confusion_matrix", transposed)
+    verdict = exercises.assess("confusion_matrix", transposed, own=False)
     assert exercises.Verdict.from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
 
 
@@ -202,4 +238,4 @@ def test_a_number_beside_a_drawn_array_is_still_told():
     infinite = exercises.get("focal_loss").misconceptions[9].wrong
     drawn = html(exercises.assess("focal_loss", infinite))
     assert re.search(r"Expected <b>[\d.]+, gradient .*</b>, yours <b>inf, gradient", drawn)
-    assert "expected gradient, image 1" in drawn
+    assert "expected gradient, channel 1" in drawn

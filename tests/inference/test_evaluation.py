@@ -1,4 +1,4 @@
-"""What an evaluation says, as JSON and as a table, and `segcourse evaluate`."""
+"""Evaluation results as JSON and as a table, and `segcourse evaluate`."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ from segcourse.palette import Palette
 
 @pytest.fixture
 def scores():
-    """Four images of 1×2: all right, all wrong, half, and nothing there and nothing found."""
+    """Return scores of four images of 1×2: correct, wrong, half correct, and two empty masks."""
     scores = Scores(2)
     prediction = torch.tensor([[[1, 1]], [[0, 1]], [[1, 1]], [[0, 0]]])
     target = torch.tensor([[[1, 1]], [[1, 0]], [[1, 0]], [[0, 0]]])
@@ -27,7 +27,7 @@ def scores():
     return scores
 
 
-def test_worst_come_first_and_nothing_to_find_last(scores):
+def test_worst_images_come_first_and_empty_ones_last(scores):
     assert [row["name"] for row in ranked(scores)] == ["wrong", "half", "right", "nothing"]
     figures = summary(scores, ("skin", "lesion"), worst=2)
     assert [row["name"] for row in figures["worst"]] == ["wrong", "half"]
@@ -42,7 +42,7 @@ def test_json_has_null_for_nan(scores):
     assert "dice per image       0.5556\n" in as_table(summary(scores, ("skin", "lesion")))
 
 
-def test_what_to_evaluate_on_has_to_be_said():
+def test_evaluation_needs_exactly_one_source():
     for images, data in ((None, None), ("folder", "isic2018")):
         with pytest.raises(DataError, match="either --images"):
             dataset(images, None, data)
@@ -90,7 +90,7 @@ def test_the_command_prints_a_table(files, capsys):
     assert "IoU of lesion" in out
 
 
-def test_masks_of_another_size_are_a_sentence(files, capsys):
+def test_masks_of_another_size_are_explained(files, capsys):
     Image.new("L", (7, 7)).save(files / "masks" / "x1_segmentation.png")
     code, out, errors = evaluate(files, capsys, "--json")
     assert (code, out) == (2, "")
@@ -98,7 +98,7 @@ def test_masks_of_another_size_are_a_sentence(files, capsys):
     assert "size" in errors
 
 
-def test_a_class_that_the_model_does_not_have_is_a_sentence(files, capsys):
+def test_a_class_that_the_model_does_not_have_is_explained(files, capsys):
     for path in (files / "masks").iterdir():
         Image.fromarray((np.array(Image.open(path)) > 0).astype(np.uint8) * 2).save(path)
     code, _, errors = evaluate(files, capsys)

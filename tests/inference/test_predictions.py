@@ -1,4 +1,4 @@
-"""Masks, overlays, cut-outs and the table of shares; inputs are never written over."""
+"""Masks, overlays, cut-outs and the table of shares; inputs are never overwritten."""
 
 import csv
 
@@ -47,7 +47,7 @@ def pixels(path):
         return picture.mode, np.array(picture).tolist()
 
 
-def test_files_hold_what_the_model_sees(segmenter, pictures, tmp_path):
+def test_files_hold_what_the_model_predicts(segmenter, pictures, tmp_path):
     out = tmp_path / "out"
     done, unreadable = write_predictions(
         segmenter, [pictures], out, kinds=("mask", "overlay", "cutout"), progress=False
@@ -66,7 +66,7 @@ def test_files_hold_what_the_model_sees(segmenter, pictures, tmp_path):
     ]
 
 
-def test_keep_makes_one_class_count(segmenter, pictures, tmp_path):
+def test_keep_shows_only_one_class(segmenter, pictures, tmp_path):
     for keep in ("cat", "1"):
         out = tmp_path / keep
         write_predictions(segmenter, [pictures], out, ("mask", "overlay", "cutout"), keep, progress=False)
@@ -76,13 +76,13 @@ def test_keep_makes_one_class_count(segmenter, pictures, tmp_path):
             [[177, 84, 4]],
             [[255, 0, 0]],
         ]  # the mean with cat's colour
-    with pytest.raises(DataError, match="no class 'cow'; this model knows background, cat, dog"):
+    with pytest.raises(DataError, match="no class 'cow'; the classes of this model are background, cat, dog"):
         write_predictions(segmenter, [pictures], tmp_path / "cow", keep="cow", progress=False)
 
 
-def test_a_cutout_wants_to_know_what_to_keep(pictures, tmp_path):
+def test_a_cutout_of_many_classes_needs_keep(pictures, tmp_path):
     segmenter = Segmenter(Thirds(), palette=Palette.default(["sky", "cat", "dog"]), device="cpu")
-    with pytest.raises(DataError, match="one of sky, cat, dog: say --keep"):
+    with pytest.raises(DataError, match="pass --keep with one of sky, cat, dog"):
         write_predictions(segmenter, [pictures], tmp_path / "out", ("cutout",), progress=False)
 
 
@@ -95,17 +95,17 @@ def test_two_classes_are_black_and_white(pictures, tmp_path):
     assert values == (255 * segmenter.predict(pictures / "a.png")).tolist()
 
 
-def test_nothing_is_written_over(segmenter, pictures, tmp_path):
-    """A ground truth beside the pictures has the very name of a result: it must survive."""
+def test_nothing_is_overwritten(segmenter, pictures, tmp_path):
+    """A ground truth next to the images has the name of a result and must not be overwritten."""
     truth = pictures / "a_mask.png"
     truth.write_bytes(b"hours of somebody's work")
-    with pytest.raises(DataError, match=r"a_mask\.png is there already"):
+    with pytest.raises(DataError, match=r"a_mask\.png exists already"):
         write_predictions(segmenter, [pictures / "a.png"], pictures, progress=False)
     assert truth.read_bytes() == b"hours of somebody's work"
     assert {path.name for path in pictures.iterdir()} == {"a.png", "a_mask.png", "b.png"}
 
     Image.new("RGB", (2, 2)).save(pictures / "b_mask.png")
-    with pytest.raises(DataError, match=r"b_mask\.png is one of the pictures to predict"):
+    with pytest.raises(DataError, match=r"b_mask\.png is one of the images to predict"):
         write_predictions(
             segmenter, [pictures / "b.png", pictures / "b_mask.png"], pictures, force=True, progress=False
         )
@@ -142,13 +142,13 @@ def command(arguments, capsys):
     return ended.value.code, said.out, said.err
 
 
-def test_the_command_skips_what_it_cannot_read_and_says_so(pictures, tmp_path, capsys):
+def test_the_command_skips_and_reports_unreadable_files(pictures, tmp_path, capsys):
     (pictures / "text.png").write_text("no picture")
     out = tmp_path / "out"
     code, said, errors = command(["predict", pictures, "--model", saved(tmp_path), "--out", out], capsys)
     assert code == 2
     assert "text.png" in errors
-    assert said == f"2 picture(s) done, 1 could not be read; the results are in {out}.\n"
+    assert said == f"2 image(s) predicted, 1 unreadable; the results are in {out}.\n"
     assert {path.name for path in out.iterdir()} == {
         *("a_mask.png", "a_overlay.png", "b_mask.png", "b_overlay.png", "shares.csv")
     }
@@ -161,7 +161,7 @@ def test_the_command_skips_what_it_cannot_read_and_says_so(pictures, tmp_path, c
 @pytest.mark.parametrize(
     "wrong", ["missing model", "missing picture", "empty folder", "other model", "no GPU"]
 )
-def test_the_command_ends_in_a_sentence(wrong, pictures, tmp_path, capsys):
+def test_the_command_explains_mistakes(wrong, pictures, tmp_path, capsys):
     model, picture, more = saved(tmp_path), pictures / "a.png", []
     if wrong == "missing model":
         model, sentence = tmp_path / "none.safetensors", "there is no model file"
@@ -171,7 +171,7 @@ def test_the_command_ends_in_a_sentence(wrong, pictures, tmp_path, capsys):
         picture, sentence = tmp_path / "empty", "holds no images"
         picture.mkdir()
     elif wrong == "other model":
-        model, sentence = tmp_path / "other.safetensors", "not a whole safetensors file"
+        model, sentence = tmp_path / "other.safetensors", "damaged or not a safetensors file"
         torch.save({"weight": torch.zeros(1)}, model)
     else:
         if torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""`Segmenter`: any picture in, class ids of its own size out; a file that opens or says why not; tiles."""
+"""`Segmenter`: images of any format and size, saved files, and tiles."""
 
 import errno
 import json
@@ -14,7 +14,8 @@ from torch import nn
 
 from segcourse.data.images import read_image
 from segcourse.errors import DataError, DeviceError, ModelFileError, SaveError
-from segcourse.inference.segmenter import Segmenter, evaluate
+from segcourse.inference.evaluation import evaluate
+from segcourse.inference.segmenter import Segmenter
 from segcourse.inference.tiling import starts, tiled
 from segcourse.models import create_model
 from segcourse.models.forward import IMAGENET, image_tensor
@@ -52,7 +53,7 @@ def test_normalisation_is_inside():
     assert Segmenter(Bright(), device="cpu").predict(image).tolist() == [[1, 0]]
 
 
-def test_every_form_of_a_picture_is_the_same_picture(segmenter, picture, tmp_path):
+def test_every_format_of_an_image_is_the_same_image(segmenter, picture, tmp_path):
     Image.fromarray(picture).save(tmp_path / "picture.png")
     chw = torch.from_numpy(picture).permute(2, 0, 1)
     wanted = segmenter.predict(picture)
@@ -84,21 +85,21 @@ def test_any_size_comes_back_at_its_own_size(shape, size):
 @pytest.mark.parametrize(
     ("image", "sentence"),
     [
-        (np.zeros((4, 4, 3)) + 200.0, "from 200 to 200; floats in"),
+        (np.zeros((4, 4, 3)) + 200.0, "from 200 to 200; expected floats in"),
         (np.full((4, 4, 3), np.nan), "floats in"),
-        (np.zeros((4, 4, 3), np.int64), "int64; bytes"),
+        (np.zeros((4, 4, 3), np.int64), "int64; expected uint8"),
         (np.zeros((4, 4, 5), np.uint8), r"shape \(4, 4, 5\)"),
         (np.zeros((2, 4, 4, 3), np.uint8), "shape"),
         (np.zeros((0, 4, 3), np.uint8), "shape"),
     ],
 )
-def test_what_is_no_picture_is_a_sentence(segmenter, image, sentence):
+def test_what_is_not_an_image_is_explained(segmenter, image, sentence):
     with pytest.raises(DataError, match=sentence):
         segmenter.predict(image)
 
 
 def test_logits_are_resized_and_not_labels():
-    """A diagonal edge, seen at 8×8, shown at 64×64: resized labels make steps of 8, resized logits do not."""
+    """A diagonal edge at 8×8, resized to 64×64: resized labels make steps of 8 pixels, logits do not."""
     ramp = np.add.outer(np.arange(64), np.arange(64)) * 2
     image = np.repeat(ramp[..., None], 3, axis=2).astype(np.uint8)
     segmenter = Segmenter(Bright(), size=8, device="cpu")
@@ -122,12 +123,12 @@ def test_flips_average_probabilities(segmenter, picture):
     turned = segmenter.probabilities(image, flips="all")
     torch.testing.assert_close(turned, segmenter.probabilities(image.flip(-2), flips="all").flip(-2))
     assert not torch.allclose(got, segmenter.probabilities(image.flip(-2), flips=True).flip(-2))
-    with pytest.raises(DataError, match="flips='both'"):
+    with pytest.raises(DataError, match="flips is 'both'"):
         segmenter.predict(picture, flips="both")
 
 
 def test_tiled_equals_whole_where_tiles_overlap_enough(picture):
-    """Three 3×3 convolutions see 3 pixels far; of an overlap of 12, 3 are thrown away at either end."""
+    """Three 3×3 convolutions see 3 pixels far; of an overlap of 12, 3 are discarded at both ends."""
     torch.manual_seed(0)
     layers = [nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU()]
     segmenter = Segmenter(nn.Sequential(*layers, nn.Conv2d(8, 2, 3, padding=1)), device="cpu")
@@ -148,7 +149,7 @@ def test_tiles_cover_everything_and_weigh_one(length, tile, overlap):
     torch.testing.assert_close(ones, torch.ones(1, length, 3))
 
 
-def test_a_saved_file_holds_everything(tmp_path, picture):
+def test_a_saved_file_is_complete(tmp_path, picture):
     palette = Palette(("sky", "tree", "car"), ((0, 0, 0), (10, 200, 10), (200, 0, 0)))
     segmenter = Segmenter(
         tiny_unet(3), palette=palette, mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.1), size=(24, 32), device="cpu"
@@ -172,25 +173,25 @@ def describe(metadata, **changes):
 
 
 WRONG_FILES = {
-    "another program's": (lambda t, m: m.clear(), "without the description"),
-    "newer": (lambda t, m: describe(m, format=99), r"newer segcourse \(file format 99"),
+    "another program's": (lambda t, m: m.clear(), "without the settings"),
+    "newer": (lambda t, m: describe(m, format=99), r"newer version of segcourse \(file format 99"),
     "unknown architecture": (lambda t, m: describe(m, model={"name": "vit", "num_classes": 2}), "vit"),
     "unknown option": (lambda t, m: describe(m, model={"name": "unet", "num_classes": 2, "wide": 1}), "wide"),
-    "not JSON": (lambda t, m: m.update(segcourse="{"), "cannot be built"),
-    "missing tensor": (lambda t, m: t.pop(sorted(t)[0]), "another model.*1 missing"),
+    "not JSON": (lambda t, m: m.update(segcourse="{"), "can't build"),
+    "missing tensor": (lambda t, m: t.pop(sorted(t)[0]), "different model.*1 tensor.* missing"),
     "unexpected tensor": (
         lambda t, m: t.update(extra=torch.zeros(1)),
-        r"another model.*1 unexpected \(extra\)",
+        r"different model.*1 tensor.* unexpected, first extra",
     ),
     "another shape": (
         lambda t, m: describe(m, model=json.loads(m["segcourse"])["model"] | {"width": 8}),
-        "another model.*of another shape",
+        "different model.*with another shape",
     ),
 }
 
 
 @pytest.mark.parametrize("name", WRONG_FILES)
-def test_files_that_do_not_fit_say_why(name, segmenter, tmp_path):
+def test_files_that_do_not_fit_are_explained(name, segmenter, tmp_path):
     change, sentence = WRONG_FILES[name]
     segmenter.save(tmp_path / "model.safetensors")
     rewritten(tmp_path / "model.safetensors", change)
@@ -198,7 +199,7 @@ def test_files_that_do_not_fit_say_why(name, segmenter, tmp_path):
         Segmenter.load(tmp_path / "model.safetensors")
 
 
-def test_files_that_are_no_safetensors_say_so_and_run_nothing(segmenter, tmp_path):
+def test_files_that_are_not_safetensors_are_explained_and_run_no_code(segmenter, tmp_path):
     class Evil:
         def __reduce__(self):
             return (Path.touch, (tmp_path / "ran",))
@@ -210,10 +211,10 @@ def test_files_that_are_no_safetensors_say_so_and_run_nothing(segmenter, tmp_pat
     whole = path.read_bytes()
     for content in (pickle.dumps(Evil()), b"", b"text", whole[:-5]):
         path.write_bytes(content)
-        with pytest.raises(ModelFileError, match="not a whole safetensors file"):
+        with pytest.raises(ModelFileError, match="damaged or not a safetensors file"):
             Segmenter.load(path)
     torch.save(Evil(), path)
-    with pytest.raises(ModelFileError, match="not a whole safetensors file"):
+    with pytest.raises(ModelFileError, match="damaged or not a safetensors file"):
         Segmenter.load(path)
     assert not (tmp_path / "ran").exists()
 
@@ -234,8 +235,8 @@ def test_a_full_disk_leaves_the_old_file(segmenter, tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
 
 
-def test_other_mistakes_are_sentences(segmenter, tmp_path):
-    with pytest.raises(ModelFileError, match="Bright does not say how it is built"):
+def test_other_mistakes_are_explained(segmenter, tmp_path):
+    with pytest.raises(ModelFileError, match="Bright has no `config`"):
         Segmenter(Bright(), device="cpu").save(tmp_path / "model.safetensors")
     with pytest.raises(DataError, match="3 class names but a palette of 2"):
         Segmenter(tiny_unet(), ["a", "b", "c"], Palette.lesion(), device="cpu")
@@ -257,7 +258,7 @@ def files(tmp_path):
     return [*paths[:2], tmp_path / "text.png", paths[2]]
 
 
-def test_batches_of_files_equal_single_pictures(segmenter, files, capsys):
+def test_batches_of_files_equal_single_images(segmenter, files, capsys):
     for options in ({}, {"flips": True}, {"tile": 16}):
         for path, mask in segmenter.predict_files(files, 3, on_error="skip", progress=False, **options):
             np.testing.assert_array_equal(mask, segmenter.predict(path, **options))
@@ -278,7 +279,7 @@ def test_evaluate_scores_each_image_at_its_own_size():
     assert [row["name"] for row in scores.per_image] == ["image 0", "image 1"]
     assert [float(row["dice"]) for row in scores.per_image] == pytest.approx([4 / 5, 2 / 3])
     assert scores.compute()["dice_per_image"] == pytest.approx((4 / 5 + 2 / 3) / 2)
-    with pytest.raises(DataError, match="the image image 0 is 2×2, its mask is 1×2"):
+    with pytest.raises(DataError, match="the image image 0 is 2×2, but its mask is 1×2"):
         evaluate(Segmenter(Bright(), device="cpu"), [(data[0][0], masks[1], "image 0")], progress=False)
     with pytest.raises(DataError, match="empty"):
         evaluate(Segmenter(Bright(), device="cpu"), [], progress=False)

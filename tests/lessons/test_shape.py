@@ -1,6 +1,5 @@
 """What every lesson promises: checked objectives, exercises that can be graded, pictures with words."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import nbformat
 import pytest
 
 from segcourse import exercises
+from segcourse.course import solutions
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((REPOSITORY / "lessons").glob("*/*.ipynb"))
@@ -23,44 +23,18 @@ def cells(path):
     return nbformat.read(path, as_version=4).cells
 
 
-def graded(cells, **wanted):
-    """grade_id -> cell, for the cells whose nbgrader metadata has the `wanted` values."""
-    about = {cell.metadata["nbgrader"]["grade_id"]: cell for cell in cells if "nbgrader" in cell.metadata}
-    return {
-        name: cell
-        for name, cell in about.items()
-        if wanted.items() <= dict(cell.metadata["nbgrader"]).items()
-    }
-
-
 def test_every_exercise_has_one_stub_then_its_check(path, cells):
-    stubs, checks = graded(cells, solution=True), graded(cells, grade=True)
-    labels = [cell.metadata["nbgrader"]["grade_id"] for cell in cells if "nbgrader" in cell.metadata]
+    """As its declaration makes them: solving and scaffolding know no other form."""
     wanted = exercises.names(path.stem)
-    assert list(stubs) == wanted
-    assert labels == [label for name in wanted for label in (name, f"check_{name}")]
-    for name in wanted:
-        check = checks[f"check_{name}"]
-        assert check.source == f'check("{name}", {name})'
-        assert check.metadata["nbgrader"] == {
-            "grade": True, "solution": False, "locked": True, "task": False, "schema_version": 3,
-            "grade_id": f"check_{name}", "points": exercises.get(name).points,
-        }  # fmt: skip
-        assert stubs[name].metadata["nbgrader"] == {
-            "grade": False, "solution": True, "locked": False, "task": False, "schema_version": 3,
-            "grade_id": name,
-        }  # fmt: skip
-
-
-def test_a_stub_parses_defines_its_name_and_raises_only_when_called(path, cells):
-    for name, cell in graded(cells, solution=True).items():
-        [definition] = ast.parse(
-            cell.source
-        ).body  # solving replaces the cell, so that nothing else may stand there
-        assert isinstance(definition, ast.FunctionDef | ast.ClassDef)
-        assert definition.name == name
-        assert ast.get_docstring(definition), f"{name} does not say what is wanted"
-        assert "raise NotImplementedError(" in cell.source
+    found = [cell for cell in cells if "nbgrader" in cell.metadata]
+    assert [cell.metadata["nbgrader"]["grade_id"] for cell in found] == [
+        label for name in wanted for label in (name, f"check_{name}")
+    ]
+    for name, stub, check in zip(wanted, found[::2], found[1::2], strict=True):
+        exercise = exercises.get(name)
+        assert (stub.source, check.source) == (solutions.stub(exercise), solutions.check(exercise))
+        assert stub.metadata["nbgrader"] == solutions.metadata(exercise)
+        assert check.metadata["nbgrader"] == solutions.metadata(exercise, of_check=True)
 
 
 def test_every_objective_names_the_exercise_that_shows_it(path, cells):
@@ -78,12 +52,7 @@ def test_every_objective_names_the_exercise_that_shows_it(path, cells):
 def test_every_exercise_announces_difficulty_minutes_and_points(path, cells):
     text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     for name in exercises.names(path.stem):
-        heading = next(
-            (line for line in text.splitlines() if line.startswith("#") and f"`{name}`" in line), ""
-        )
-        points = exercises.get(name).points
-        pattern = rf"difficulty [123] of 3 · \d+ minutes · {points} points?"
-        assert re.search(pattern, heading), f"{name}: {heading or 'no heading'}"
+        assert re.search(rf"(?m)^#+ {re.escape(solutions.heading(exercises.get(name)))}$", text), name
 
 
 def test_pictures_are_there_and_are_described(path, cells):

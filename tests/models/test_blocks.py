@@ -1,4 +1,4 @@
-"""The U-Net's pieces: sizes, gradients, and what they compute."""
+"""The blocks of the U-Net: sizes, gradients, and values."""
 
 import pytest
 import torch

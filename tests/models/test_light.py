@@ -29,6 +29,6 @@ def test_logits_lie_over_the_pixels_they_judge():
     assert centre[1].item() == pytest.approx(2.5, abs=1e-5)
 
 
-def test_a_checkpoint_can_rebuild_it():
+def test_a_config_rebuilds_the_network():
     model = create_model("half_unet", num_classes=3, width=4, depth=2)
     assert create_model(**model.config).load_state_dict(model.state_dict())

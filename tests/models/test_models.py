@@ -1,4 +1,4 @@
-"""Networks by name, rebuilt from their own description."""
+"""Networks by name, rebuilt from their config."""
 
 import pytest
 import torch
@@ -25,17 +25,17 @@ def test_the_two_names_are_two_networks():
 
 
 @pytest.mark.parametrize(("arguments", "options", "says"), [
-    (("unett", 2), {}, "no model 'unett'; choose one of attention_unet, .*unet"),
+    (("unett", 2), {}, "no model 'unett'; use one of attention_unet, .*unet"),
     (("unet", 0), {}, "num_classes"),
     (("unet", 2), {"width": 0}, "width"),
     (("unet", 2), {"dpeth": 4}, "dpeth"),
 ])  # fmt: skip
-def test_unknown_names_and_options_are_a_sentence(arguments, options, says):
+def test_unknown_names_and_options_are_explained(arguments, options, says):
     with pytest.raises(DataError, match=says):
         create_model(*arguments, **options)
 
 
-def test_count_parameters_counts_what_training_may_change_once():
+def test_count_parameters_counts_trainable_parameters_once():
     layer = nn.Linear(3, 2)
     assert count_parameters(nn.Sequential(layer, layer)) == 8  # shared
     layer.bias.requires_grad_(False)

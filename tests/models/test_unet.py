@@ -1,4 +1,4 @@
-"""U-Net: its size in parameters, any size in pixels, logits and nothing else."""
+"""U-Net: number of parameters, any input size, logits as output."""
 
 import itertools
 
@@ -16,7 +16,7 @@ both = pytest.mark.parametrize("attention", [False, True], ids=["unet", "attenti
 def test_the_original_width_has_31_million_parameters():
     model = UNet(3, 2)
     assert count_parameters(model) == 31_037_698
-    # where they sit: half of them in the one block at the bottom and the step that leads out of it
+    # half of the parameters are in the bottom block and in the step up from it
     bottom = count_parameters(model.downs[3]) + count_parameters(model.ups[0])
     assert bottom / count_parameters(model) == pytest.approx(0.75, abs=0.01)
     assert count_parameters(model.stem) / count_parameters(model) < 0.002

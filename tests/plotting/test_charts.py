@@ -1,11 +1,11 @@
-"""Charts show the numbers that they were given, label their axes and describe themselves."""
+"""Charts show their numbers, axis labels and alt text."""
 
 import numpy as np
 import pytest
 import torch
 
 from segcourse.errors import DataError
-from segcourse.plotting.charts import ladder_chart, plot_history, show_bars
+from segcourse.plotting.charts import ladder_chart, plot_history, show_bars, show_curves, show_matrix
 
 NAN = float("nan")
 ROWS = [
@@ -83,7 +83,7 @@ def test_ladder_points_are_the_scores():
     ("rows", "says"),
     [({}, "at least one"), ({"a": [NAN]}, "not NaN"), ({"a": [87.0]}, "Divide percentages by 100")],
 )
-def test_ladder_refuses_what_is_no_dice(rows, says):
+def test_ladder_refuses_scores_that_are_not_dice(rows, says):
     with pytest.raises(DataError, match=says):
         ladder_chart(rows)
 
@@ -96,7 +96,7 @@ def test_ladder_refuses_what_is_no_dice(rows, says):
         (torch.tensor([0.01, NAN], requires_grad=True), ["a", "b"]),
     ],
 )
-def test_bars_carry_labels_values_and_words(values, labels):
+def test_bars_have_labels_values_and_alt_text(values, labels):
     figure = show_bars(values, labels, xlabel="loss", alt="two bars")
     (axes,) = figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
@@ -112,3 +112,43 @@ def test_bars_with_equal_labels_stay_apart():
 def test_bars_refuse_a_wrong_number_of_labels(values, labels):
     with pytest.raises(DataError, match="label"):
         show_bars(values, labels, alt="none")
+
+
+def test_bars_tell_their_values_by_themselves():
+    assert show_bars({"A": 0.5, "B": NAN}, xlabel="Dice").alt == "Bars, Dice. A: 0.5, B: –."
+
+
+def test_curves_of_one_label_share_its_style_and_its_place_in_the_legend():
+    figure = show_curves(
+        {"Dice": [[0.1, 0.5], [0.2, 0.4]], "focal": [0.3, 0.6]}, xlabel="epoch", ylabel="validation Dice"
+    )
+    (axes,) = figure.axes
+    one, two, other = axes.lines
+    assert (one.get_color(), one.get_linestyle()) == (two.get_color(), two.get_linestyle())
+    assert one.get_color() != other.get_color()
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["Dice", "focal"]
+    assert figure.alt == (
+        "validation Dice against epoch. Dice from 0.10 … 0.20 to 0.40 … 0.50; focal from 0.30 to 0.60."
+    )
+
+
+def test_curves_refuse_what_does_not_fit():
+    with pytest.raises(DataError, match="2 numbers and x has 3"):
+        show_curves({"a": [1.0, 2.0]}, [1, 2, 3], xlabel="x", ylabel="y")
+    with pytest.raises(DataError, match="no curve"):
+        show_curves({}, xlabel="x", ylabel="y")
+
+
+def test_a_matrix_shows_counts_and_the_share_of_each_row():
+    figure = show_matrix([[3, 1], [0, 0]], ["skin", "lesion"], title="B")
+    assert texts(figure.axes[0]) == ["3\n75% of row", "1\n25% of row", "0\n0% of row", "0\n0% of row"]
+    assert figure.alt == (
+        "B: confusion matrix. true skin: 3 called skin, 1 called lesion; "
+        "true lesion: 0 called skin, 0 called lesion."
+    )
+
+
+@pytest.mark.parametrize(("matrix", "names"), [([[1, 2]], None), ([[1, 0], [0, 1]], ["one"])])
+def test_a_matrix_of_another_shape_is_refused(matrix, names):
+    with pytest.raises(DataError, match=r"confusion matrix is C×C|one name per class"):
+        show_matrix(matrix, names)

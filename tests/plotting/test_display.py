@@ -1,4 +1,4 @@
-"""A picture is shown once, with its words, and leaves no figure open."""
+"""A figure is shown once, with alt text, and no figure stays open."""
 
 import re
 
@@ -43,7 +43,7 @@ from segcourse.plotting.display import show
         ("figure, _ = plt.subplots(figsize=(1, 1))\nshow(figure, 'a square')", 1),
     ],
 )
-def test_a_cell_shows_each_picture_once(notebook, cell, times):
+def test_a_cell_shows_each_figure_once(notebook, cell, times):
     notebook(SETUP)
     shown = [bundle for bundle in notebook(cell) if "text/html" in bundle]
     assert len(shown) == times
@@ -51,31 +51,31 @@ def test_a_cell_shows_each_picture_once(notebook, cell, times):
     assert all(bundle["text/plain"] == "a square" for bundle in shown)
 
 
-def test_a_later_cell_may_show_it_again(notebook):
+def test_a_later_cell_can_show_it_again(notebook):
     notebook(SETUP + "figure = show(Figure((1, 1)), 'a square')")
     assert len(notebook("figure")) == 1
     assert len(notebook("figure")) == 1
 
 
-def test_pyplot_lets_go_of_a_shown_figure():
+def test_a_shown_figure_is_closed_in_pyplot():
     figure, _ = plt.subplots()
     assert show(figure, "empty axes") is figure
     assert not plt.fignum_exists(figure.number)
     assert figure.alt == "empty axes"
 
 
-def test_a_picture_without_words_is_refused():
-    with pytest.raises(DataError, match="description"):
+def test_a_figure_without_alt_text_is_refused():
+    with pytest.raises(DataError, match="alt is empty"):
         show(Figure(), "  ")
 
 
-def test_the_words_are_escaped_and_the_width_is_the_figures():
+def test_the_alt_text_is_escaped_and_the_width_is_the_figures():
     tag = figure_html(show(Figure((2, 1)), 'Dice < 0.5 & "poor"'))
     assert 'alt="Dice &lt; 0.5 &amp; &quot;poor&quot;"' in tag
     assert re.search(r"width:200px;max-width:100%", tag)
 
 
-def test_outside_a_notebook_nothing_is_made():
+def test_outside_a_notebook_nothing_is_rendered():
     class Thing:
         pass
 

@@ -9,23 +9,30 @@ import numpy as np
 import pytest
 
 
-class Seen:
-    """The pictures and their alternative texts in a piece of HTML."""
+class Frame:
+    """What is to be seen at one position of a slider: alt texts and pictures, and the caption."""
 
-    def __init__(self, source: str):
-        tags = re.findall(r"<img [^>]*>", source)
+    def __init__(self, source: str, index: int):
+        found = re.findall(rf'<(\w+) data-frame="{index}"[^>]*>(.*?)</\1>', source, re.DOTALL)
+        tags = [tag for _, content in found for tag in re.findall(r"<img [^>]*>", content)]
         self.alts = [html.unescape(re.search(r'alt="([^"]*)"', tag)[1]) for tag in tags]
         data = [base64.b64decode(re.search(r'base64,([^"]+)"', tag)[1]) for tag in tags]
-        self.pictures = [cv2.imdecode(np.frombuffer(one, np.uint8), 1)[..., ::-1] for one in data]
+        self.pictures = [cv2.imdecode(np.frombuffer(one, np.uint8), cv2.IMREAD_UNCHANGED) for one in data]
+        texts = [html.unescape(re.sub("<[^>]*>", "", content)) for _, content in found]
+        self.label, *_, self.caption = texts
 
 
 @pytest.fixture
-def seen():
-    """Return the reader of HTML."""
-    return Seen
+def frame():
+    """Return the reader of one frame."""
+    return Frame
 
 
-@pytest.fixture
-def drawn():
-    """Return the reader of a Figure: its pictures."""
-    return lambda figure: [np.asarray(image.get_array()) for image in figure.axes[0].images]
+def rgb(picture):
+    """Return a picture as it was before OpenCV wrote it."""
+    return picture[..., [2, 1, 0, 3][: picture.shape[-1]]]
+
+
+@pytest.fixture(name="rgb")
+def _rgb():
+    return rgb

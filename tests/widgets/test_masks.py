@@ -1,11 +1,11 @@
-"""The mask explorer, driven without a browser."""
+"""The mask explorer: one image at a time, with the panels of `show_results`."""
 
 import numpy as np
 import pytest
 
 from segcourse.errors import DataError
 from segcourse.palette import Palette
-from segcourse.plotting.arrays import overlay
+from segcourse.plotting.arrays import error_map, outline_layer
 from segcourse.widgets import mask_explorer
 
 IMAGES = [np.full((2, 3, 3), value, dtype=np.uint8) for value in (60, 200)]
@@ -13,43 +13,32 @@ TRUE = [np.array([[0, 1, 1], [0, 0, 0]]), np.array([[0, 0, 0], [1, 1, 1]])]
 PRED = [np.array([[0, 1, 0], [0, 0, 0]]), np.array([[0, 0, 0], [1, 1, 1]])]
 
 
-@pytest.fixture
-def widget():
-    """Return an explorer of two images."""
-    return mask_explorer(IMAGES, TRUE, PRED, palette=Palette.lesion(), titles=["first", "second"])
+def test_each_image_has_its_panels_and_scores(frame, rgb):
+    page = mask_explorer(IMAGES, TRUE, PRED, palette=Palette.lesion(), titles=["first", "second"]).html()
+    for i, says in enumerate(["first: Dice 0.67 · IoU 0.50", "second: Dice 1.00 · IoU 1.00"]):
+        one = frame(page, i)
+        assert (one.label, one.caption) == (f"{i + 1} of 2", says)
+        image, below_truth, truth, below_prediction, prediction, errors = map(rgb, one.pictures)
+        for picture in (image, below_truth, below_prediction):
+            np.testing.assert_array_equal(picture, IMAGES[i])
+        np.testing.assert_array_equal(truth, outline_layer(TRUE[i], Palette.lesion()))
+        np.testing.assert_array_equal(prediction, outline_layer(PRED[i], Palette.lesion()))
+        np.testing.assert_array_equal(errors, error_map(TRUE[i], PRED[i]))
 
 
-def test_the_slider_turns_the_pages(widget, seen):
-    assert seen(widget.picture.value).alts[0].endswith("first: Dice 0.667 · IoU 0.500.")
-    widget.sample.value = 2
-    page = seen(widget.picture.value)
-    np.testing.assert_array_equal(page.pictures[0], IMAGES[1])
-    assert page.alts[0].endswith("second: Dice 1.000 · IoU 1.000.")
-    assert page.alts[1:3] == ["truth", "prediction"]
-
-
-@pytest.mark.parametrize("alpha", [0.0, 0.35, 1.0])
-def test_the_other_slider_sets_the_colour(widget, seen, alpha):
-    widget.alpha.value = alpha
-    expected = overlay(IMAGES[0], TRUE[0], Palette.lesion(), alpha)
-    np.testing.assert_array_equal(seen(widget.picture.value).pictures[1], expected)
-
-
-def test_the_static_twin_is_the_live_picture(widget, seen, drawn):
-    widget.sample.value, widget.alpha.value = 2, 0.8
-    figure = widget.static()
-    for live, still in zip(seen(widget.picture.value).pictures, drawn(figure), strict=True):
-        np.testing.assert_array_equal(live, still)
-    assert figure.alt == widget.text()
-    assert widget.bundle()["text/html"] == widget.picture.value
-
-
-def test_sliders_are_labelled_and_bounded(widget):
-    assert [widget.sample.description, widget.alpha.description] == ["image (of 2)", "colour"]
-    widget.sample.value = 9
-    assert widget.sample.value == 2
+def test_more_classes_are_tinted(frame, rgb):
+    page = mask_explorer(
+        IMAGES[:1], [np.array([[0, 1, 2], [0, 0, 0]])], names=["background", "a", "b"]
+    ).html()
+    layer = rgb(frame(page, 0).pictures[2])
+    assert layer[..., 3].tolist() == [[0, 128, 128], [0, 0, 0]]
 
 
 def test_all_images_are_checked_at_the_start():
     with pytest.raises(DataError, match="true mask is 1×3"):
         mask_explorer(IMAGES, [TRUE[0], TRUE[1][:1]])
+
+
+def test_too_many_images_are_refused_before_the_notebook_is_full():
+    with pytest.raises(DataError, match="at most 60"):
+        mask_explorer(np.zeros((61, 4, 4, 3), dtype=np.uint8))

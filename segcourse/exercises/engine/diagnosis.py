@@ -1,0 +1,162 @@
+"""What a reply says about a wrong answer: first what is certain, then what it looks like.
+
+A false sentence sends a student to repair what is not broken. So a misconception is named only when it
+explains every failing case and nothing that is right; as "most of this", when it explains more than half of
+the failing cases and nothing that is right. Everything else is read off the record: `facts`, `relations`
+between the numbers, and where the answer fails.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from segcourse.exercises.engine.exercise import Case, Exercise, Misconception
+from segcourse.exercises.engine.facts import Fact, Record, Records, facts, own_line, wrong_container
+from segcourse.exercises.engine.observations import Observation, alike
+from segcourse.exercises.engine.relations import Pair, outside, relation
+
+Observed = Callable[[Exercise, Any, Case], Observation]  # what a known wrong answer does on a case
+
+
+class Diagnosis(NamedTuple):
+    """What to say about a wrong answer.
+
+    Args:
+        says: the sentences; None where nothing is known.
+        cause: the same without the student's own numbers and lines, so that a class can be counted.
+        partly: whether more is wrong than the sentences explain.
+        shown: the case to show.
+    """
+
+    says: str | None
+    cause: str | None
+    partly: bool
+    shown: Record
+
+
+def diagnose(exercise: Exercise, records: Records, observed: Observed) -> Diagnosis:
+    """Explain the failing records.
+
+    Args:
+        records: of all cases, right ones too.
+        observed: returns what a known wrong answer does on a case.
+    """
+    failing = [record for record in records if record.fields]
+    container = wrong_container(failing)
+    says = [_located(container, records)] if container else []
+    if found := _known(exercise, records, observed):
+        line = own_line(failing[0])
+        says += [found, *([f"Your code stops in {line}."] if line else [])]
+        return Diagnosis(" ".join(says), found, False, failing[0])
+
+    open_ = [record for record in failing if record.fields != ("type",)]
+    certain = facts(exercise, records, open_)
+    says += [_located(fact, records) for fact in certain[:2]]
+    cause = next((fact.cause for fact in (*certain, container) if fact), None)
+    shown = certain[0].records[0] if certain else (open_ or failing)[0]
+    explained = [record for fact in certain for record in fact.records]
+    numbers = [record for record in open_ if record not in explained]
+    if not numbers:
+        return Diagnosis(" ".join(says), cause, False, shown)
+
+    if found := _relation(numbers):
+        where = _where(numbers, records)
+        says += [found, *([f"This is so {where}."] if where else [])]
+        return Diagnosis(" ".join(says), cause or found, False, shown)
+    if not certain and (most := _mostly(exercise, records, numbers, observed)):
+        found, left = most
+        says.append(f"Most of this looks as if {found[:1].lower()}{found[1:]}")
+        return Diagnosis(" ".join(says), found, True, left)
+    if not certain and (found := outside(_pairs(numbers), numbers[0].case.tolerance)):
+        cause = found
+        says.append(found)
+    if not certain and (where := _where(numbers, records)):
+        says.append(f"Your numbers are wrong {where}.")
+    return Diagnosis(" ".join(says) or None, cause, False, shown)
+
+
+def _known(exercise: Exercise, records: Records, observed: Observed) -> str | None:
+    """Return the sentence of the misconception that does in every case what the student's answer does."""
+    order = sorted(records, key=lambda record: not record.fields)  # failing cases first: they rule out most
+    for misconception in exercise.misconceptions:
+        if all(_alike(exercise, misconception, r, r.seen, observed) for r in order):
+            return misconception.says
+    return None
+
+
+def _alike(
+    exercise: Exercise, misconception: Misconception, record: Record, seen: Observation, observed: Observed
+) -> bool:
+    return alike(seen, observed(exercise, misconception.wrong, record.case), record.case.tolerance)
+
+
+def _mostly(
+    exercise: Exercise, records: Records, failing: Records, observed: Observed
+) -> tuple[str, Record] | None:
+    """Return the misconception that explains most failing cases and is right wherever the answer is right.
+
+    The second element is the first failing case that it does not explain.
+    """
+    right = [record for record in records if record not in failing]
+    best: tuple[int, str, Record] | None = None
+    for misconception in exercise.misconceptions:
+        left = [r for r in failing if not _alike(exercise, misconception, r, r.seen, observed)]
+        if not all(_alike(exercise, misconception, r, r.expected, observed) for r in right):
+            continue
+        count = len(failing) - len(left)
+        if left and count > max(2, len(left)) and (best is None or count > best[0]):
+            best = count, misconception.says, left[0]
+    return best and best[1:]
+
+
+def _relation(numbers: Records) -> str | None:
+    """Return how the numbers of these records relate to the expected ones."""
+    pairs = _pairs(numbers)
+    return relation(pairs, numbers[0].case.tolerance) if len(pairs) == len(numbers) else None
+
+
+def _pairs(numbers: Records) -> list[Pair]:
+    """Return what came and what was expected, of the records whose value is a wrong array."""
+    wrong = [r for r in numbers if r.fields[0] == "value" and isinstance(r.seen.get("value"), np.ndarray)]
+    return [(record.seen["value"], record.expected["value"]) for record in wrong]
+
+
+def _located(fact: Fact, records: Records) -> str:
+    """Return the fact's sentence, and where it holds if the same thing is right elsewhere."""
+    looked_at = set(fact.records[0].fields)  # where nobody counted weights, they are neither right nor wrong
+    always = {"error", "type", "changed"}
+    comparable = [r for r in records if r in fact.records or looked_at & {*r.expected, *always}]
+    if all(record.fields for record in comparable):
+        return fact.says
+    where = _where(fact.records, comparable)
+    return f"{fact.says} This happens {where}." if where and where.startswith("only") else fact.says
+
+
+def _where(affected: Records, records: Records) -> str | None:
+    """Return a clause that is true of exactly these records; None if they are all, or no clause is known."""
+    chosen = {record.index for record in affected}
+    others = {record.index for record in records} - chosen
+    if not others:
+        return None
+    if clause := _clause(chosen, records):
+        return f"only {clause}"
+    if clause := _clause(others, records):
+        return f"everywhere except {clause}" if ", or " not in clause else None
+    return None
+
+
+def _clause(chosen: set[int], records: Records) -> str | None:
+    """Return up to two traits or groups that together hold for exactly the chosen records, as a clause."""
+    places: dict[str, set[int]] = {}
+    for record in records:
+        for place in (*(f"where {trait}" for trait in record.case.traits), f"in “{record.case.group}”"):
+            places.setdefault(place, set()).add(record.index)
+    found, left = [], set(chosen)
+    while left and len(found) < 2:
+        inside = [place for place, indices in places.items() if indices <= chosen and indices & left]
+        if not inside:
+            return None
+        found.append(max(inside, key=lambda place: len(places[place] & left)))
+        left -= places[found[-1]]
+    return None if left else ", or ".join(found)

@@ -1,0 +1,1 @@
+"""Lesson 3: the U-Net and its blocks."""
