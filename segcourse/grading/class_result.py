@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from segcourse.exercises.observations import clip
+from segcourse.exercises.engine.observations import clip
 from segcourse.grading.scoring.result import Result
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from segcourse.course.lessons import find
-from segcourse.exercises.observations import clip
+from segcourse.exercises.engine.observations import clip
 from segcourse.grading.class_result import ClassResult
 from segcourse.grading.course import Course, software
 from segcourse.grading.gradebook import autograded

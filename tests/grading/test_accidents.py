@@ -9,7 +9,7 @@ from accidents import cells, editors, files, runs
 from grading_class import LESSON, RIGHT, as_bytes, gradebook, hand_in, make_lessons, notebook
 from repository import table
 
-from segcourse.exercises.display import text
+from segcourse.exercises.engine.display import text
 from segcourse.grading import grade_lesson
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]

@@ -30,13 +30,14 @@ finished.__code__ = (lambda matrix: matrix).__code__""",
 # who judges cannot be replaced by those who are judged
 REPLACES = {
     "dice_score": """import contextlib
-from segcourse.exercises import own_work
-own_work.OwnWork._put_away = own_work.OwnWork._watch = lambda *_: contextlib.nullcontext()
+from segcourse.exercises.engine import own_work
+assert own_work.OwnWork._block and own_work.OwnWork._watch
+own_work.OwnWork._block = own_work.OwnWork._watch = lambda *_: contextlib.nullcontext()
 from segcourse import dice_score""",
-    "iou_per_class": """from segcourse.exercises import engine
-observed = engine.observe
-engine.observe = lambda exercise, obj, case: observed(exercise, exercise.answer, case)
-own_work.OwnWork.observe = lambda self, obj, case: engine.observe(self.exercise, obj, case)
+    "iou_per_class": """from segcourse.exercises.engine import observing
+observed = observing.observe
+observing.observe = lambda exercise, obj, case: observed(exercise, exercise.answer, case)
+own_work.OwnWork.observe = lambda self, obj, case: observing.observe(self.exercise, obj, case)
 from segcourse import iou_per_class""",
     "mean_iou": """from segcourse.grading.sandbox import worker
 worker.Worker.observe = lambda self, order: self.send("observation", observation={})
@@ -55,5 +56,5 @@ def test_only_ones_own_work_counts(tmp_path, lessons):
     points = {student: [verdict.points for verdict in verdicts] for student, verdicts in results.items()}
     assert points == POINTS
     for verdict in (verdict for verdicts in results.values() for verdict in verdicts if not verdict.points):
-        assert verdict.diagnosis.startswith("this answer hands the work to ")
+        assert verdict.diagnosis.startswith("This answer hands the work to ")
         assert f"segcourse.metrics.{verdict.name}; the exercise asks for your own" in verdict.diagnosis

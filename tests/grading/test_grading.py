@@ -16,14 +16,14 @@ from segcourse.grading.course import Course
 LIMITS = {"cell_seconds": 1, "case_seconds": 1}
 # a student who patches whatever could judge, and answers nothing right
 PATCHED = """import builtins, segcourse, segcourse.exercises as e, numpy as np
-from segcourse.exercises import engine, observations
+from segcourse.exercises.engine import diagnosis, judging, observations, observing
 class Anything:
     def __eq__(self, other): return True
     def __array__(self, *args, **kwargs): return np.asarray(1.0)
     def __float__(self): return 1.0
 check = segcourse.check = e.check = e.assess = lambda *a, **k: "all points"
-engine.judge = engine.agree = engine.diagnose = observations.same = lambda *a, **k: True
-engine.observe_all = lambda *a, **k: [{}]
+judging.judge = judging.differences = diagnosis.diagnose = observations.same = lambda *a, **k: True
+observing.observe = observing.observe_all = lambda *a, **k: [{}]
 builtins.AssertionError = type("AssertionError", (Exception,), {})
 np.allclose = np.array_equal = lambda *a, **k: True
 import IPython; IPython.get_ipython().run_cell = lambda *a, **k: None

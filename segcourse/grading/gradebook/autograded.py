@@ -11,7 +11,7 @@ from typing import Any
 
 import nbformat
 
-from segcourse.exercises.display import text
+from segcourse.exercises.engine.display import text
 from segcourse.files import replacing
 from segcourse.grading.course import Course
 from segcourse.grading.notebooks import Cell, Lesson

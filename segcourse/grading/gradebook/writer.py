@@ -17,7 +17,7 @@ from nbgrader.preprocessors import AssignLatePenalties, ComputeChecksums, SaveCe
 from traitlets.config.loader import PyFileConfigLoader
 
 from segcourse.errors import SegcourseError
-from segcourse.exercises.display import text
+from segcourse.exercises.engine.display import text
 from segcourse.grading.course import Course
 from segcourse.grading.gradebook.marks import Marks, marks_of
 from segcourse.grading.notebooks import Lesson

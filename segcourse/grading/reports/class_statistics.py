@@ -3,21 +3,22 @@
 Shares refer to the submissions that could be graded. An exercise passes if all its groups pass.
 """
 
+import functools
 import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from segcourse.exercises.own_work import ASKED
-from segcourse.exercises.verdicts import Verdict
+from segcourse import exercises
+from segcourse.exercises.engine.own_work import ASKED
+from segcourse.exercises.engine.verdicts import Verdict
 from segcourse.grading.reports.item_analysis import interpretation, item_rest
 from segcourse.grading.reports.records import ClassRecords, Entry
 from segcourse.grading.scoring.result import InstructorCell
 
 UNKNOWN = "no known misconception matches"
 BORROWED = f"the answer calls a finished implementation, and {ASKED}."
-PART, HERE = "part of it: ", "here, "  # how a diagnosis begins that explains only some of what is wrong
 
 
 @dataclass(frozen=True)
@@ -89,27 +90,23 @@ class Cause:
 
     Attributes:
         exercise: The exercise.
-        says: The sentence about the cause.
-        known: Whether the course knows this misconception.
-        whole: How many students it explains completely.
-        part: How many it explains in part ("part of it: …").
-        here: How many it explains, though it would also fail other cases ("here, …").
+        says: The cause, in words.
+        known: Whether it is one of the exercise's misconceptions.
+        part: For how many students more is wrong than the cause explains.
         students: The students.
-        example: A verdict that shows the smallest case.
+        example: A verdict with a failing case to show.
     """
 
     exercise: str
     says: str
     known: bool
-    whole: int = 0
     part: int = 0
-    here: int = 0
     students: list[str] = field(default_factory=list)
     example: Verdict | None = None
 
     @property
     def count(self) -> int:
-        return self.whole + self.part + self.here
+        return len(self.students)
 
 
 def causes(records: ClassRecords) -> list[Cause]:
@@ -121,33 +118,34 @@ def causes(records: ClassRecords) -> list[Cause]:
             order.setdefault(name, len(order))
             if verdict.passed or not verdict.started:
                 continue
-            says, extent, known = cause_of(verdict)
+            says, known = cause_of(verdict)
             cause = found.setdefault((name, says), Cause(name, says, known))
-            setattr(cause, extent, getattr(cause, extent) + 1)
+            cause.part += verdict.partly
             cause.students.append(entry.student)
             if verdict.smallest and (cause.example is None or _size(verdict) < _size(cause.example)):
                 cause.example = verdict
     return sorted(found.values(), key=lambda cause: (order[cause.exercise], -cause.count, cause.says))
 
 
-def cause_of(verdict: Verdict) -> tuple[str, str, bool]:
-    """Return a verdict's cause, its extent ("whole", "part" or "here"), and whether it is a known one.
+def cause_of(verdict: Verdict) -> tuple[str, bool]:
+    """Return a verdict's cause, and whether it is one of the exercise's misconceptions.
 
-    Of an error, only the class counts, because messages differ from student to student.
-
-    >>> cause_of(Verdict("dice_score", (), "part of it: you summed over the whole batch."))
-    ('you summed over the whole batch.', 'part', True)
-    >>> cause_of(Verdict("dice_score", (), "your code stops with ValueError: 3 is not 4"))
-    ('your code stops with ValueError', 'whole', False)
+    >>> says = "Your code stops in line 2, `return 1 / 0`: ZeroDivisionError: division by zero."
+    >>> cause_of(Verdict("dice_score", (), says, cause="stops with ZeroDivisionError"))
+    ('stops with ZeroDivisionError', False)
     """
-    says = verdict.diagnosis or UNKNOWN
-    extent = "part" if says.startswith(PART) else "here" if says.startswith(HERE) else "whole"
-    says = says.removeprefix(PART).removeprefix(HERE)
-    if ASKED in says:
-        return BORROWED, extent, True
-    if stopped := re.match(r"(your code stops with|its cell stopped with) (\w+)", says):
-        return stopped.group(), extent, False
-    return says, extent, verdict.diagnosis is not None
+    if ASKED in (verdict.diagnosis or ""):
+        return BORROWED, True
+    says = verdict.cause or verdict.diagnosis or UNKNOWN
+    return says, says in _misconceptions(verdict.name)
+
+
+@functools.cache
+def _misconceptions(exercise: str) -> frozenset[str]:
+    """Return the sentences about the exercise's misconceptions; none if the exercise no longer exists."""
+    if exercise not in exercises.names():
+        return frozenset()
+    return frozenset(misconception.says for misconception in exercises.get(exercise).misconceptions)
 
 
 def _size(verdict: Verdict) -> int:
@@ -182,13 +180,13 @@ _KINDS = (
 )
 
 
-def repair_kind(sentence: str, exercises: Iterable[str]) -> str:
+def repair_kind(sentence: str, names: Iterable[str]) -> str:
     """Return a repair without the details that differ between submissions.
 
     >>> repair_kind("the check of dice_score appeared 3 times and was kept once", ["dice_score"])
     'the check of an exercise appeared … times and was kept once'
     """
-    for name in exercises:
+    for name in names:
         sentence = re.sub(rf"\b{re.escape(name)}\b", "an exercise", sentence)
     for pattern, kind in _KINDS:
         sentence = re.sub(pattern, kind, sentence)

@@ -17,7 +17,7 @@ QUESTIONS = (
     "exercise", "group", "max_points", "students", "share_right", "mean_share", "share_not_started",
     "item_rest_correlation", "reading",
 )  # fmt: skip
-CAUSES = ("exercise", "misconception", "known", "students", "whole", "part_of_it", "here", "share")
+CAUSES = ("exercise", "misconception", "known", "students", "in_part", "share")
 
 
 def write(folder: Path, records: ClassRecords, questions: list[Question], causes: list[Cause]) -> None:
@@ -86,6 +86,6 @@ def _question(question: Question) -> dict[str, Any]:
 
 
 def _cause(cause: Cause, graded: int) -> dict[str, Any]:
-    counts = (cause.count, cause.whole, cause.part, cause.here, cause.count / graded)
+    counts = (cause.count, cause.part, cause.count / graded)
     known = "yes" if cause.known else "no"
     return dict(zip(CAUSES, (cause.exercise, cause.says, known, *counts), strict=True))

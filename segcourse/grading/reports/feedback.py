@@ -1,15 +1,15 @@
 """The feedback page of one student: one HTML file, self-contained and safe to open.
 
 Jinja escapes every value. In addition, the page's own policy forbids scripts, frames and everything from
-elsewhere. The explanations come from `exercises.display`, which escapes too.
+elsewhere. The explanations come from `exercises.engine.display`, which escapes too.
 """
 
 import functools
 from dataclasses import dataclass
 
 from segcourse import exercises
-from segcourse.exercises import engine
-from segcourse.exercises.verdicts import Verdict
+from segcourse.exercises.engine.exercise import ONCE_MORE, draw
+from segcourse.exercises.engine.verdicts import Verdict
 from segcourse.files import replacing
 from segcourse.grading.course import Course
 from segcourse.grading.gradebook.marks import Mark, Marks
@@ -85,9 +85,8 @@ def examples(exercise: str) -> dict[str, tuple[str, ...]]:
     >>> examples("dice_score")["empty masks"][0]
     'both masks are empty'
     """
-    notes: dict[str, list[str]] = {}
-    for case in engine.draw(exercises.get(exercise)):
-        known = notes.setdefault(case.group, [])
-        if case.note and case.note not in known:
-            known.append(case.note)
-    return {group: tuple(found[:MAX_EXAMPLES]) for group, found in notes.items()}
+    found: dict[str, dict[str, None]] = {}  # dicts keep the order of the cases
+    for case in draw(exercises.get(exercise)):
+        traits = [trait for trait in case.traits if trait != ONCE_MORE]
+        found.setdefault(case.group, {}).update(dict.fromkeys(traits))
+    return {group: tuple(traits)[:MAX_EXAMPLES] for group, traits in found.items()}

@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from segcourse.exercises.verdicts import Verdict
+from segcourse.exercises.engine.verdicts import Verdict
 from segcourse.grading.course import Course
 from segcourse.grading.gradebook.autograded import RECORD, record_path
 from segcourse.grading.gradebook.marks import Marks, read_marks
 from segcourse.grading.scoring.result import Result
 
 REGRADE = "grade the lesson again"
-EXPLAINED = "Explained: "  # the error whose message the course wrote
 
 
 @dataclass(frozen=True)
@@ -192,8 +191,6 @@ def _anonymize_entry(entry: Entry, name: str, hide: Callable[[str], str]) -> Ent
 
 
 def _anonymize_verdict(verdict: Verdict, hide: Callable[[str], str]) -> Verdict:
-    """Return a verdict without the message of the student's own error; the error's class stays."""
-    case = verdict.smallest
-    if case and not case.got.startswith(EXPLAINED):
-        case = replace(case, got=re.sub(r"^(\w+): .*", r"\1", case.got))
-    return replace(verdict, diagnosis=verdict.diagnosis and hide(verdict.diagnosis), smallest=case)
+    """Return a verdict without the student's own lines, error messages and output."""
+    cause = verdict.cause or verdict.diagnosis
+    return replace(verdict, diagnosis=cause and hide(cause), cause=cause and hide(cause), printed="")

@@ -6,8 +6,8 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup
 
-from segcourse.exercises.display import explanation, smallest_case
-from segcourse.exercises.observations import clip
+from segcourse.exercises.engine.display import explanation, shown_case
+from segcourse.exercises.engine.observations import clip
 
 MAX_NAME = 80
 
@@ -29,7 +29,7 @@ def template(name: str) -> jinja2.Template:
         "moment": lambda text: clip(text, 40).replace("T", " ").replace("+00:00", " UTC"),
         "short": lambda name: clip(name, MAX_NAME),
         "explained": lambda verdict: Markup(explanation(verdict)),
-        "case": lambda verdict: Markup(smallest_case(verdict)),
+        "case": lambda verdict: Markup(shown_case(verdict)),
     }
     folder = files("segcourse.grading.reports")
     environment.loader = jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8"))

@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 
 from segcourse import exercises
-from segcourse.exercises import engine
+from segcourse.exercises.engine.exercise import draw
 from segcourse.grading.sandbox.nsenter import set_dumpable
 from segcourse.grading.sandbox.supervisor import Supervisor
 from segcourse.grading.sandbox.worker import Worker
@@ -80,8 +80,8 @@ def run_zygote(job: int, record: int, shell) -> None:
     with os.fdopen(requests) as lines:
         for request in map(json.loads, lines):
             if "draw" in request:
-                counts = {n: len(engine.draw(exercises.get(n), request["seed"])) for n in request["draw"]}
-                engine.draw.cache_clear()  # otherwise every worker would inherit the cases
+                counts = {n: len(draw(exercises.get(n), request["seed"])) for n in request["draw"]}
+                draw.cache_clear()  # otherwise every worker would inherit the cases
                 os.write(replies, json.dumps(counts).encode() + b"\n")
                 continue
             number, limits = request["worker"], request["limits"]

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import IO
 
-from segcourse.exercises.observations import clip
+from segcourse.exercises.engine.observations import clip
 from segcourse.grading.sandbox import backend, bubblewrap, docker, seccomp, watchdog
 from segcourse.grading.sandbox.cgroup import ControlGroup
 from segcourse.grading.sandbox.environment import environment

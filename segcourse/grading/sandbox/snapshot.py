@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from segcourse.exercises.own_work import functions_of
+from segcourse.exercises.engine.own_work import functions_of
 
 # the modules that run in the same process as the student's code
 TRUSTED = ("segcourse.exercises", "segcourse.grading.sandbox.worker")

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 
 from segcourse import exercises
-from segcourse.exercises import engine
-from segcourse.exercises.observations import clip
-from segcourse.exercises.own_work import OwnWork
+from segcourse.exercises.engine.exercise import draw
+from segcourse.exercises.engine.observations import clip
+from segcourse.exercises.engine.own_work import OwnWork
 from segcourse.grading.sandbox import snapshot
 
 
@@ -127,7 +127,7 @@ class Worker:
         if isinstance(error, MemoryError) or "allocate memory" in str(error):
             gc.collect()
 
-    def observe(self, order: dict, draw=engine.draw) -> None:
+    def observe(self, order: dict, draw=draw) -> None:
         """In an observer: run the answer on each case from the ordered one on, and send each observation."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         os.setpgid(0, 0)

@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from segcourse.exercises.observations import clip
+from segcourse.exercises.engine.observations import clip
 from segcourse.grading.sandbox.limits import Limits
 from segcourse.grading.submissions.recognise import Submission
 
+# a stub's error; an error that PyTorch raises under this name has another message
+STUB_ERROR = re.compile(r"NotImplementedError(: Exercise [\d.]+)?( \(line \d+\))?")
 LOST = {"died": "stopped the whole kernel", "hung": "could not be interrupted", "too slow": "took too long"}
 
 
@@ -75,11 +77,11 @@ class Events:
         return repairs
 
     def stopped_cells(self, submission: Submission) -> list[str]:
-        """Return a sentence about each cell that stopped with an error, apart from untouched exercises."""
+        """Return a sentence about each cell that stopped with an error other than an untouched stub's."""
         stopped = [
             f"{submission.cells[place]}: {error}{_lost_lines(submission.cells[place].source, error)}"
             for place, error in self.error.items()
-            if not error.startswith("NotImplementedError")
+            if not STUB_ERROR.fullmatch(error)
             and self.status[place] == "error"
             and submission.cells[place].role != "test"  # the result of a test appears beside its points
         ]

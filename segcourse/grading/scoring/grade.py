@@ -9,6 +9,7 @@ import base64
 import functools
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Container
 from dataclasses import asdict, dataclass, replace
@@ -16,8 +17,9 @@ from pathlib import Path
 
 from segcourse import exercises
 from segcourse.errors import SegcourseError
-from segcourse.exercises import engine
-from segcourse.exercises.verdicts import GroupResult, Verdict
+from segcourse.exercises.engine.exercise import draw
+from segcourse.exercises.engine.judging import judge
+from segcourse.exercises.engine.verdicts import GroupResult, Verdict
 from segcourse.grading import course
 from segcourse.grading.lesson import parse_lesson
 from segcourse.grading.notebooks import Cell, Lesson, Refused
@@ -167,29 +169,37 @@ def _judge(name: str, submission: Submission, events: Events, seed: int) -> Verd
     cells = enumerate(submission.cells)
     check = next((i for i, cell in cells if cell.role == "check" and cell.exercise == name), None)
     if name not in submission.untouched and (seen := events.observed.get(check)):
-        cases = engine.draw(exercise, seed)
-        verdict = engine.judge(exercise, [seen.get(case) for case in range(max(seen) + 1)], cases)
+        cases = draw(exercise, seed)
+        verdict = judge(exercise, [seen.get(case) for case in range(max(seen) + 1)], cases)
     else:
         groups = tuple(GroupResult(group, False, points) for group, points in exercise.groups.items())
-        reason = _why_unobserved(name, submission, events, check)
-        verdict = Verdict(name, groups, reason, started=reason is not None)
+        says, cause = _why_unobserved(name, submission, events, check)
+        verdict = Verdict(name, groups, says, started=says is not None, cause=cause)
     hint = submission.hints.get(name)
     if hint and not verdict.points and not verdict.diagnosis:
-        return replace(verdict, diagnosis=hint, started=True)
+        return replace(verdict, diagnosis=hint, started=True, cause=hint)
     return verdict
 
 
-def _why_unobserved(name: str, submission: Submission, events: Events, check: int | None) -> str | None:
-    """Return why an exercise was not observed; None if it was not started."""
+def _why_unobserved(
+    name: str, submission: Submission, events: Events, check: int | None
+) -> tuple[str | None, str | None]:
+    """Return why an exercise was not observed, and the cause that a class report counts.
+
+    Both are None if the exercise was not started.
+    """
     hint, answers = submission.hints.get(name), submission.answers[name]
     if name in submission.untouched:
-        return None
+        return None, None
     if name in submission.missing:
-        return hint or f"the cell of {name} was not found in your notebook."
-    if events.status.get(check) != "undefined":
-        return f"the run ended before {name} could be checked."
-    if error := next((events.error[i] for i in answers if i in events.error), None):
-        return f"its cell stopped with {error}, so {name} was never defined."
-    if lost := next((LOST[events.status[i]] for i in answers if events.status.get(i) in LOST), None):
-        return f"its cell {lost}, so {name} was never defined."
-    return hint or f"{name} does not exist when its check runs; is its name spelled correctly?"
+        says = hint or f"the cell of {name} was not found in your notebook."
+    elif events.status.get(check) != "undefined":
+        says = f"the run ended before {name} could be checked."
+    elif error := next((events.error[i] for i in answers if i in events.error), None):
+        kind = re.match(r"\w*", error)[0]
+        return f"its cell stopped with {error}, so {name} was never defined.", f"its cell stopped with {kind}"
+    elif lost := next((LOST[events.status[i]] for i in answers if events.status.get(i) in LOST), None):
+        says = f"its cell {lost}, so {name} was never defined."
+    else:
+        says = hint or f"{name} does not exist when its check runs; is its name spelled correctly?"
+    return says, says

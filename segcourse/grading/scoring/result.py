@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from segcourse.exercises.verdicts import Verdict
+from segcourse.exercises.engine.verdicts import Verdict
 from segcourse.grading.notebooks import Cell
 
 

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from segcourse import cli, dice_score, exercises
 from segcourse.course import lessons, solutions
 from segcourse.errors import SegcourseError
-from segcourse.exercises.smallest import Smallest
-from segcourse.exercises.verdicts import GroupResult, Verdict
+from segcourse.exercises.engine.shown import Shown
+from segcourse.exercises.engine.verdicts import GroupResult, Verdict
 from segcourse.grading.course import Course
 from segcourse.grading.reports import class_report, class_statistics, flags
 from segcourse.grading.reports.records import read_class
@@ -27,16 +27,17 @@ from segcourse.grading.scoring.result import InstructorCell, Result
 
 LESSON = "05_losses_metrics"
 MAX = {"dice_score": 2.0, "mean_iou": 3.0}
-SUMMED = "you summed over the whole batch."
-CASE = Smallest("empty", "both masks are empty: target = [[0, 0]]", "nan", "1.000")
+SUMMED = exercises.get("dice_score").misconceptions[5].says  # what several students get wrong
+STOPS = "Your code stops in line 2, `x = secret[0]`: IndexError: index 0 is out of bounds."
+CASE = Shown("empty", "both masks are empty: target = [[0, 0]]", "nan", "1.000")
 
 
-def verdict(name: str, *right: bool, says: str | None = None, started: bool = True, got: str = "1.000"):
+def verdict(name: str, *right: bool, says=None, cause=None, partly=False, started=True, got="1.000"):
     """dice_score has the groups single and empty, a point each; mean_iou plain (1) and absent (2)."""
     worth = {"dice_score": {"single": 1, "empty": 1}, "mean_iou": {"plain": 1, "absent": 2}}[name]
     groups = tuple(GroupResult(g, yes, p) for (g, p), yes in zip(worth.items(), right, strict=True))
-    case = None if all(right) or not started else Smallest(CASE.group, CASE.given, CASE.expected, got)
-    return Verdict(name, groups, says, bool(says) and says.startswith("part of it"), case, started)
+    case = None if all(right) or not started else Shown(CASE.group, CASE.given, CASE.expected, got)
+    return Verdict(name, groups, says, partly, case, started, cause or says)
 
 
 def result(student: str, *verdicts: Verdict, **more) -> Result:
@@ -58,14 +59,19 @@ RIGHT = {
     "s05": (1, 0, 1, 0), "s06": (1, 0, 0, 0), "s07": (0, 0, 1, 0), "s08": (1, 1, 0, 0), "s09": (0, 0, 0, 0),
 }  # fmt: skip
 SCORES = [5, 5, 3, 4, 2, 2, 1, 1, 2, 0]
-SAYS = {"s03": SUMMED, "s04": SUMMED, "s05": f"part of it: {SUMMED}", "s06": f"here, {SUMMED}"}
+SAYS = {
+    "s03": {"says": SUMMED},
+    "s04": {"says": f"{SUMMED} Your code stops in line 3.", "cause": SUMMED},
+    "s05": {"says": f"Most of this looks as if {SUMMED}", "cause": SUMMED, "partly": True},
+    "s06": {"says": STOPS, "cause": "stops with IndexError"},
+}
 
 
 @pytest.fixture
 def course(tmp_path):
     """Ten graded, one refused, one with a record of another version, one handed in and not graded."""
     for student, (single, empty, plain, absent) in RIGHT.items():
-        dice = verdict("dice_score", single, empty, says=SAYS.get(student))
+        dice = verdict("dice_score", single, empty, **SAYS.get(student, {}))
         mean = verdict("mean_iou", plain, absent, started=student != "s09")
         more = (
             {"repairs": ("dice_score is defined 2 times; the last definition was graded",)}
@@ -111,13 +117,15 @@ def test_shares_and_item_rest_agree_with_numpy(course):
     assert found["dice_score", "empty"].item_rest == pytest.approx(np.corrcoef(empty, mean)[0, 1])
 
 
-def test_variants_of_a_misconception_are_one_cause_counted_apart(course):
+def test_a_misconception_is_one_cause_whatever_else_is_said(course):
     found = class_statistics.causes(read_class(course, LESSON))
     first = found[0]
     assert (first.exercise, first.says, first.known) == ("dice_score", SUMMED, True)
-    assert (first.count, first.whole, first.part, first.here) == (4, 2, 1, 1)
-    assert first.students == ["s03", "s04", "s05", "s06"]
+    assert (first.count, first.part) == (3, 1)
+    assert first.students == ["s03", "s04", "s05"]
     assert first.example.smallest == CASE
+    [stops] = [cause for cause in found if cause.says == "stops with IndexError"]
+    assert (stops.students, stops.known) == (["s06"], False)
     # s07 and s09 in dice_score; everybody but three, and s09 who did not start, in mean_iou
     unknown = [cause for cause in found if cause.says == class_statistics.UNKNOWN]
     assert [(cause.exercise, cause.count, cause.known) for cause in unknown] == [
@@ -158,7 +166,7 @@ def test_tables_are_tidy(course):
         ("dice_score", "single", "0.8"),
     ]
     causes = rows(folder / "misconceptions.csv")
-    assert (causes[0]["students"], causes[0]["part_of_it"], causes[0]["share"]) == ("4", "1", "0.4")
+    assert (causes[0]["students"], causes[0]["in_part"], causes[0]["share"]) == ("3", "1", "0.3")
     assert sorted(path.name for path in folder.iterdir()) == [
         "index.html", "misconceptions.csv", "questions.csv", "students.csv",
     ]  # fmt: skip
@@ -182,7 +190,7 @@ HOSTILE = "=cmd|'/c calc'!A1<script>alert(1)</script>\u202e"
 
 def test_nothing_from_a_submission_runs(tmp_path):
     long = "<img src=x onerror=alert(2)>" + "a" * 200
-    bad = verdict("dice_score", 0, 0, says=f"your code stops with ValueError: {HOSTILE}", got=HOSTILE)
+    bad = verdict("dice_score", 0, 0, says=f"ValueError: {HOSTILE}", cause=HOSTILE, got=HOSTILE)
     more = {
         "repairs": (HOSTILE,),
         "stopped_cells": (HOSTILE * 200,),
@@ -268,7 +276,8 @@ def test_pseudonyms_stay_and_hide_who_is_meant(course):
     path.write_text(json.dumps(refused.to_json()))
     page, made = class_report.write(LESSON, course.root, hide_names=True)
     text = page.read_text(encoding="utf-8") + (page.parent / "students.csv").read_text(encoding="utf-8")
-    for student in (*RIGHT, "t_empty", "u_late", "v_old", "Theo"):
+    assert "Stops with IndexError" in text
+    for student in (*RIGHT, "t_empty", "u_late", "v_old", "Theo", "secret"):
         assert not re.search(rf"\b{student}\b", text)
     assert "… is not …" in text
     assert page.parent.name == f"{LESSON}-anonymous"

@@ -12,7 +12,8 @@ import pytest
 from grading_class import RIGHT
 
 from segcourse import exercises
-from segcourse.exercises import engine
+from segcourse.exercises.engine.exercise import draw
+from segcourse.exercises.engine.judging import judge
 from segcourse.grading.sandbox import backend, bubblewrap, runner, seccomp
 from segcourse.grading.sandbox.environment import environment
 from segcourse.grading.sandbox.fork_server import ForkServer
@@ -205,12 +206,12 @@ def test_loops_crashes_and_kills_cost_their_own_cell_only():
     )
     steps = by_step(done)
     assert [steps[i]["status"] for i in (1, 2, 3)] == ["too slow", "too slow", "died"]
-    cases = engine.draw(exercises.get("iou_per_class"), 1)
-    assert engine.judge(exercises.get("iou_per_class"), seen(done, 5), cases).passed
+    cases = draw(exercises.get("iou_per_class"), 1)
+    assert judge(exercises.get("iou_per_class"), seen(done, 5), cases).passed
     assert steps[6]["printed"] == "1\n"
     assert {record["error"] for record in seen(done, 8) if "error" in record} == {"crash"}
     slow = seen(done, 10)
-    assert len(slow) == len(engine.draw(exercises.get("dice_score"), 1))
+    assert len(slow) == len(draw(exercises.get("dice_score"), 1))
     assert {record["error"] for record in slow} == {"timeout"}
     assert steps[11]["printed"] == "the end\n"
     assert done.events[-1] == {"finished": True}
@@ -316,7 +317,7 @@ def test_trusted_submissions_run_without_a_sandbox(monkeypatch):
         "print(__import__('os').getcwd())",
         trust=True,
     )
-    cases = engine.draw(exercises.get("iou_per_class"), 1)
-    assert engine.judge(exercises.get("iou_per_class"), seen(done, 2), cases).passed
+    cases = draw(exercises.get("iou_per_class"), 1)
+    assert judge(exercises.get("iou_per_class"), seen(done, 2), cases).passed
     assert not Path(by_step(done)[3]["printed"].strip()).exists()  # its folder was its own, and is gone
     assert not [name for name in os.listdir() if name.startswith("segcourse-")]

@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from segcourse import exercises
-from segcourse.exercises import engine, observations, own_work
+from segcourse.exercises.engine import observations, observing, own_work
+from segcourse.exercises.engine.exercise import draw
 from segcourse.grading.sandbox import snapshot
 
 
@@ -21,29 +22,29 @@ def put_back():
 
 def test_names_bodies_classes_and_objects_are_restored(put_back):
     restore, exercise, answer = put_back
-    draw, observe, body, look = engine.draw, engine.observe, engine.observe.__code__, exercise.observe
+    observe, body, look = observing.observe, observing.observe.__code__, exercise.observe
     own, defaults = own_work.OwnWork.observe, observations.clip.__defaults__
-    shown = engine.observe(exercise, exercise.answer, engine.draw(exercise)[0])
+    shown = observing.observe(exercise, exercise.answer, draw(exercise)[0])
 
-    away = dict(answer.away)
-    answer.away.clear()
-    engine.observe = lambda *_: {"value": "forged"}
+    blocked = dict(answer.blocked)
+    answer.blocked.clear()
+    observing.observe = lambda *_: {"value": "forged"}
     observe.__code__ = (lambda exercise, obj, case: {"value": "forged"}).__code__
-    engine.len = lambda _: 0
+    observing.len = lambda _: 0
     observations.clip.__defaults__ = (1,)
     own_work.OwnWork.observe = lambda *_: {"value": "forged"}
     own_work.OwnWork.__getattribute__ = lambda self, name: None
     object.__setattr__(exercise, "observe", lambda *_: {"value": 1.0})
 
     restore()
-    assert (engine.draw, engine.observe, engine.observe.__code__) == (draw, observe, body)
-    assert not hasattr(engine, "len")
+    assert (observing.observe, observing.observe.__code__) == (observe, body)
+    assert not hasattr(observing, "len")
     assert observations.clip.__defaults__ == defaults
     assert own_work.OwnWork.observe is own
     assert "__getattribute__" not in vars(own_work.OwnWork)
     assert exercise.observe is look
-    assert answer.away == away != {}
-    assert engine.observe(exercise, exercise.answer, engine.draw(exercise)[0]) == shown
+    assert answer.blocked == blocked != {}
+    assert observing.observe(exercise, exercise.answer, draw(exercise)[0]) == shown
 
 
 def test_tracing_has_ended(put_back):
