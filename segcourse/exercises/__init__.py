@@ -4,6 +4,7 @@ An exercise is one file in its lesson's folder, such as `l05_losses_metrics/mean
 registers it. `engine` observes, judges and diagnoses.
 """
 
+import contextlib
 import difflib
 import functools
 import importlib
@@ -31,6 +32,7 @@ __all__ = [
     "inputs",
     "names",
     "set_weights",
+    "yours",
 ]
 
 
@@ -139,11 +141,14 @@ def assess(name: str, obj: Any, seed: int | None = None, own: bool = True) -> Ve
 def check(name: str, obj: Any) -> None:
     """Show how an answer does: points, what happened, and the smallest case that shows it.
 
+    In a notebook a wrong answer raises nothing, so that "Run All" runs the cells below it as well.
+
     Raises:
-        CheckFailed: the answer is not right yet. An untouched stub only shows "not started yet", except under
-            nbgrader, which takes silence for success; there the error holds the whole reply.
+        CheckFailed: `obj` is neither a function nor a class. Outside a notebook, and under nbgrader, also if
+            the answer is not right yet.
     """
-    from IPython.display import display  # only notebooks call check
+    from IPython.core.getipython import get_ipython
+    from IPython.display import display
     from torch import nn
 
     from segcourse.exercises.engine.display import Reply, headline, text
@@ -156,12 +161,35 @@ def check(name: str, obj: Any) -> None:
             f'check("{name}", {name}). It was given an object of type {type(obj).__name__}.'
         )
     verdict = assess(name, obj)
-    display(Reply(verdict, practice=True))
+    display(Reply(verdict, practice=True, then=_next(exercise) if verdict.passed else ""))
     if verdict.passed:
-        if exercise.celebrate:
+        with contextlib.suppress(Exception):  # the answer is right, whatever happens to its picture
             exercise.celebrate(obj)
-        return
-    if "NBGRADER_EXECUTION" in os.environ:  # its Validate shows the error, and not the reply above it
+    elif "NBGRADER_EXECUTION" in os.environ:  # its Validate shows the error, and not the reply above it
         raise CheckFailed(text(verdict))
-    if verdict.started:
+    elif verdict.started and get_ipython() is None:
         raise CheckFailed(headline(verdict))
+
+
+def yours(name: str, obj: Any) -> Any:
+    """Return an answer if it passes its check, else the course's answer; print which.
+
+    A demonstration that builds on an exercise runs in both cases.
+
+    Args:
+        name: the exercise.
+        obj: the function or class.
+
+    >>> yours("mean_iou", lambda matrix: 0) is get("mean_iou").answer
+    mean_iou: the course's own, until yours passes its check
+    True
+    """
+    passed = assess(name, obj).passed
+    print(f"{name}:", "yours" if passed else "the course's own, until yours passes its check")
+    return obj if passed else get(name).answer
+
+
+def _next(exercise: Exercise) -> str:
+    lesson = names(exercise.lesson)
+    following = lesson[lesson.index(exercise.name) + 1 :][:1]
+    return f"Next: exercise {get(following[0]).number}, {following[0]}." if following else "Next: read on."

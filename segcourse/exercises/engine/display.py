@@ -171,13 +171,18 @@ def _cell(words: str, colour: np.ndarray | None, wrong: bool) -> str:
 
 
 class Reply:
-    """A verdict that IPython shows as HTML, and everything else as text; arguments as in `text`."""
+    """A verdict that IPython shows as HTML, and everything else as text.
 
-    def __init__(self, verdict: Verdict, practice: bool = False):
-        self.verdict, self.practice = verdict, practice
+    Args:
+        verdict, practice: as in `text`.
+        then: a sentence below the verdict.
+    """
+
+    def __init__(self, verdict: Verdict, practice: bool = False, then: str = ""):
+        self.verdict, self.practice, self.then = verdict, practice, then
 
     def __repr__(self) -> str:
-        return text(self.verdict, self.practice)
+        return "\n".join(filter(None, [text(self.verdict, self.practice), self.then]))
 
     def _repr_html_(self) -> str:
-        return html(self.verdict, self.practice)
+        return html(self.verdict, self.practice) + (f"<p>{escape(self.then)}</p>" if self.then else "")

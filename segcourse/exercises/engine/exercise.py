@@ -70,7 +70,7 @@ class Exercise:
         observe: turns an object and a case into named numbers; it may raise what the object raises.
         finished: finished implementations ("package.module:Name"), which an answer must do without.
         variants: other right answers, where the text leaves a choice that shows in the numbers.
-        celebrate: draws a Figure with a right answer.
+        celebrate: shows a picture made by a right answer.
     """
 
     answer: Any
@@ -83,7 +83,7 @@ class Exercise:
     observe: Callable[[Any, Case], Mapping[str, Any]] = field(default=call)
     finished: tuple[str, ...] = ()
     variants: tuple[Any, ...] = ()
-    celebrate: Callable[[Any], Any] | None = None
+    celebrate: Callable[[Any], Any] = lambda answer: None
 
     @property
     def name(self) -> str:

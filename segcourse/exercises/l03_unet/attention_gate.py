@@ -128,6 +128,19 @@ class _SecondRelu(Changed):
         return torch.sigmoid(F.relu(x))
 
 
+def celebrate(answer):
+    """Show the attention map of an untrained gate."""
+    from segcourse.exercises.engine.example import lesion
+    from segcourse.plotting import show_image
+
+    torch.manual_seed(0)
+    skip = lesion().image[None]
+    gate = torch.nn.functional.avg_pool2d(skip, 2)
+    faded = answer(3, 3, 8)(gate, skip).detach()[0]
+    alt = "A lesion, and the same picture, faded pixel by pixel by your untrained gate."
+    show_image([skip[0], faded], ["skip", "after your gate"], alt=alt)
+
+
 EXERCISE = Exercise(
     AttentionGate,
     number="3.5",
@@ -135,6 +148,7 @@ EXERCISE = Exercise(
     minutes=15,
     groups={SIZES: 1, MAP: 1, WEIGHED: 1},
     cases=cases,
+    celebrate=celebrate,
     variants=(
         _enlarging(mode="nearest"),
         _enlarging(mode="nearest-exact"),

@@ -145,6 +145,18 @@ def _bytes(model):
     return sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
 
 
+def celebrate(answer):
+    """Show the number of parameters against the width of a U-Net."""
+    from segcourse.models.unet import UNet
+    from segcourse.plotting import show_curves
+
+    widths = [4, 8, 16, 32]
+    millions = [answer(UNet(3, 2, width)) / 1e6 for width in widths]
+    show_curves(
+        {"your count_parameters": millions}, widths, xlabel="width of a U-Net", ylabel="parameters, millions"
+    )
+
+
 EXERCISE = Exercise(
     count_parameters,
     number="3.4",
@@ -152,6 +164,7 @@ EXERCISE = Exercise(
     minutes=5,
     groups={LAYERS: 1, FROZEN: 1},
     cases=cases,
+    celebrate=celebrate,
     mistakes=[
         (
             "You count tensors, not the numbers in them. A 3 x 3 convolution from 3 to 8 channels has two "

@@ -127,6 +127,19 @@ def _batch_only(i, o):
     return layers
 
 
+def celebrate(answer):
+    """Show what an untrained block makes of a picture."""
+    from segcourse.exercises.engine.example import lesion
+    from segcourse.plotting import show_image
+
+    torch.manual_seed(0)
+    maps = answer(3, 4)(lesion().image[None]).detach()[0]
+    titles = [f"channel {i}" for i in range(4)]
+    show_image(
+        list(maps / maps.max()), titles, alt="Four feature maps that your untrained block makes of a lesion."
+    )
+
+
 EXERCISE = Exercise(
     DoubleConv,
     number="3.1",
@@ -134,6 +147,7 @@ EXERCISE = Exercise(
     minutes=10,
     groups={SIZE: 1, LAYERS: 1, TRAINING: 1},
     cases=cases,
+    celebrate=celebrate,
     mistakes=[
         (
             "Your block computes what one convolution with batch norm and ReLU computes: one output "

@@ -257,6 +257,28 @@ class _TwoHeads(Changed):
         return nn.Conv2d(width, num_classes, kernel_size=3, padding=1)
 
 
+def celebrate(answer):
+    """Show the first masks of the network, while it learns one picture by heart."""
+    from segcourse.exercises.engine.example import lesion
+    from segcourse.metrics import dice_score
+    from segcourse.plotting import outline, show_image
+
+    torch.manual_seed(0)
+    network, masks = answer(3, 2, 4), []
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
+    for _ in range(31):
+        logits = network(lesion().image[None])
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(logits, lesion().mask[None]).backward()
+        optimizer.step()
+        masks.append(logits.argmax(dim=1)[0])
+    shown = [masks[step] for step in (0, 10, 20, 30)]
+    scores = [f"Dice {dice_score(mask, lesion().mask):.2f}" for mask in shown]
+    titles = [f"step {step}: {score}" for step, score in zip((0, 10, 20, 30), scores, strict=True)]
+    alt = f"One lesion with the outline of your network's mask while it learns it: {', '.join(titles)}."
+    show_image([outline(lesion().image, mask) for mask in shown], titles, alt=alt)
+
+
 EXERCISE = Exercise(
     UNet,
     number="3.3",
@@ -264,6 +286,7 @@ EXERCISE = Exercise(
     minutes=25,
     groups={SIZE: 2, SKIPS: 2, LOGITS: 1, PARAMETERS: 1},
     cases=cases,
+    celebrate=celebrate,
     mistakes=[
         (
             "Your skips carry nothing: a bright pixel comes back only as a 16 x 16 block. Hand each "

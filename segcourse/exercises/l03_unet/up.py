@@ -208,6 +208,20 @@ class _ActivatesX(Changed):
         return skip, padded(F.relu(x), skip)
 
 
+def celebrate(answer):
+    """Show a channel of an untrained step up, from a map half as large."""
+    from segcourse.exercises.engine.example import lesion
+    from segcourse.plotting import show_image
+
+    torch.manual_seed(0)
+    picture = lesion().image[None, :, :, :51]
+    small = torch.nn.functional.avg_pool2d(picture, 2)
+    out = answer(3, 3, 4)(small, picture).detach()[0, 0]
+    titles = ["from below, 32 x 25", "skip, 64 x 51", "one channel of your Up"]
+    alt = "A small blurred lesion, the sharp skip, and a feature map of the size of the skip."
+    show_image([small[0], picture[0], out / out.max()], titles, alt=alt)
+
+
 EXERCISE = Exercise(
     Up,
     number="3.2",
@@ -215,6 +229,7 @@ EXERCISE = Exercise(
     minutes=15,
     groups={EVEN: 1, ODD: 1, FREE: 1, TRAINING: 1},
     cases=cases,
+    celebrate=celebrate,
     variants=(PadsLeft, PadsTop, PadsTopLeft),
     mistakes=[
         (

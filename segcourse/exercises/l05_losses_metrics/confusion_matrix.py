@@ -153,6 +153,16 @@ def _only_right_ones(prediction, target, num_classes, ignore_index=255):
     return confusion_matrix(prediction, target, num_classes, ignore_index).diagonal().diag()
 
 
+def celebrate(answer):
+    """Show the matrix of a threshold's mask."""
+    from segcourse.classical import otsu
+    from segcourse.exercises.engine.example import lesion
+    from segcourse.plotting import show_matrix
+
+    matrix = answer(otsu(lesion().image), lesion().mask, 2)
+    show_matrix(matrix, ["skin", "lesion"], title="Your matrix of Otsu's threshold on one lesion")
+
+
 EXERCISE = Exercise(
     confusion_matrix,
     number="5.1",
@@ -160,6 +170,7 @@ EXERCISE = Exercise(
     minutes=10,
     groups={SMALL: 1, ABSENT: 1, IGNORED: 1, BATCHES: 1},
     cases=cases,
+    celebrate=celebrate,
     mistakes=[
         (
             "Your matrix is transposed. Rows have to be the true classes, columns the predicted ones. With "

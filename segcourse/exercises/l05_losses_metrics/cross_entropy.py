@@ -1,4 +1,4 @@
-"""Exercise 5.6: a cross-entropy that survives a picture without labels."""
+"""Exercise 5.7: a cross-entropy that survives a picture without labels."""
 
 import math
 from collections.abc import Iterator
@@ -167,13 +167,25 @@ def _bits(logits, target, ignore_index=255):
     return cross_entropy(logits, target, ignore_index) / torch.log(torch.tensor(2.0))
 
 
+def celebrate(answer):
+    """Show the cost of a pixel against the probability of its true class."""
+    from segcourse.plotting import show_curves
+
+    chances = [p / 100 for p in range(1, 100)]
+    logits = [torch.tensor([1 - p, p]).log().reshape(1, 2, 1, 1) for p in chances]
+    costs = [answer(one, torch.ones(1, 1, 1, dtype=torch.int64)) for one in logits]
+    label = {"xlabel": "probability of the true class", "ylabel": "loss of the pixel"}
+    show_curves({"your cross_entropy": costs}, chances, **label)
+
+
 EXERCISE = Exercise(
     cross_entropy,
-    number="5.6",
+    number="5.7",
     difficulty=2,
     minutes=10,
     groups={SMALL: 1, IGNORED: 1, EXTREMES: 1},
     cases=cases,
+    celebrate=celebrate,
     mistakes=[
         (
             "You take the softmax twice: F.cross_entropy applies one itself. The second squeezes the "

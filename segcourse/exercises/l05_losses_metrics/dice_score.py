@@ -126,6 +126,18 @@ def _per_row(prediction, target):
     return 2 * both.double() / areas
 
 
+def celebrate(answer):
+    """Show the Dice score at every threshold."""
+    from segcourse.exercises.engine.example import lesion
+    from segcourse.plotting import show_curves
+
+    grey, thresholds = lesion().image.mean(dim=0), [i / 40 for i in range(41)]
+    masks = torch.stack([grey < t for t in thresholds]).long()
+    curve = answer(masks, lesion().mask.expand_as(masks))
+    label = {"xlabel": "threshold: darker pixels are lesion", "ylabel": "Dice"}
+    show_curves({"your dice_score, one lesion": curve}, thresholds, **label)
+
+
 EXERCISE = Exercise(
     dice_score,
     number="5.4",
@@ -133,6 +145,7 @@ EXERCISE = Exercise(
     minutes=10,
     groups={SINGLE: 1, EMPTY: 1, BATCHES: 1},
     cases=cases,
+    celebrate=celebrate,
     mistakes=[
         (
             "You return 1 for two empty masks. There was nothing to find, so 0/0 is NaN here, and the "

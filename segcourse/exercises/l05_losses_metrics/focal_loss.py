@@ -1,4 +1,4 @@
-"""Exercise 5.7: turn the loss away from pixels that are easy already."""
+"""Exercise 5.8: turn the loss away from pixels that are easy already."""
 
 from collections.abc import Iterator
 
@@ -110,13 +110,25 @@ def _product(logits, target, gamma=2.0):
     return (gamma * (1 - _probability(logits, target)) * _surprise(logits, target)).mean()
 
 
+def celebrate(answer):
+    """Show the cost of a pixel against the probability of its true class, for three gammas."""
+    from segcourse.plotting import show_curves
+
+    chances = [p / 50 for p in range(1, 50)]
+    logits = [torch.tensor([1 - p, p]).log().reshape(1, 2, 1, 1) for p in chances]
+    truth = torch.ones(1, 1, 1, dtype=torch.int64)
+    curves = {f"your focal_loss, gamma {g}": [answer(one, truth, g) for one in logits] for g in (0, 1, 2)}
+    show_curves(curves, chances, xlabel="probability of the true class", ylabel="loss of the pixel")
+
+
 EXERCISE = Exercise(
     focal_loss,
-    number="5.7",
+    number="5.8",
     difficulty=2,
     minutes=10,
     groups={DEFAULT: 1, OTHERS: 1, EXTREMES: 1},
     cases=cases,
+    celebrate=celebrate,
     mistakes=[
         (
             "Your factor is p^gamma, and it has to be (1 - p)^gamma: pixels that are easy already (p "

@@ -54,6 +54,16 @@ def _dropped(matrix):
     return iou[~iou.isnan()]
 
 
+def celebrate(answer):
+    """Show both classes' IoU of a threshold's mask."""
+    from segcourse.classical import otsu
+    from segcourse.exercises.engine.example import lesion
+    from segcourse.plotting import show_bars
+
+    iou = answer(metrics.confusion_matrix(otsu(lesion().image), lesion().mask, 2))
+    show_bars(iou, ["skin", "lesion"], xlabel="IoU of Otsu's threshold on one lesion, by your function")
+
+
 EXERCISE = Exercise(
     iou_per_class,
     number="5.2",
@@ -61,6 +71,7 @@ EXERCISE = Exercise(
     minutes=5,
     groups={EVERY: 1, ABSENT: 1},
     cases=matrix_cases,
+    celebrate=celebrate,
     mistakes=[
         (
             "You return Dice, 2·I / (A + B), and not intersection over union, I / (A + B - I). Dice is the "

@@ -45,6 +45,17 @@ def _sum(matrix):
     return iou_per_class(matrix).nansum()
 
 
+def celebrate(answer):
+    """Show the mean IoU at every threshold."""
+    from segcourse.exercises.engine.example import lesion
+    from segcourse.plotting import show_curves
+
+    grey, truth, thresholds = lesion().image.mean(dim=0), lesion().mask, [i / 20 for i in range(21)]
+    curve = [answer(metrics.confusion_matrix((grey < t).long(), truth, 2)) for t in thresholds]
+    label = {"xlabel": "threshold: darker pixels are lesion", "ylabel": "mean IoU"}
+    show_curves({"your mean_iou, one lesion": curve}, thresholds, **label)
+
+
 EXERCISE = Exercise(
     mean_iou,
     number="5.3",
@@ -52,6 +63,7 @@ EXERCISE = Exercise(
     minutes=5,
     groups={EVERY: 1, ABSENT: 1},
     cases=matrix_cases,
+    celebrate=celebrate,
     mistakes=[
         (
             "You return NaN where one class occurs nowhere: its IoU is 0/0 and spreads. Take the mean "

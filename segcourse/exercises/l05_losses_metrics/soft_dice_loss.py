@@ -1,4 +1,4 @@
-"""Exercise 5.5: a Dice loss that cannot overlook a rare class."""
+"""Exercise 5.6: a Dice loss that cannot overlook a rare class."""
 
 from collections.abc import Iterator
 
@@ -167,13 +167,25 @@ def _jaccard(logits, target):
     return 1 - (overlap / (predicted + true - overlap))[occurs].mean()
 
 
+def celebrate(answer):
+    """Show how the loss falls while a network becomes sure of the truth."""
+    from segcourse.exercises.engine.example import lesion
+    from segcourse.plotting import show_curves
+
+    target, steps = lesion().mask[None], [step / 2 for step in range(-8, 9)]
+    truth = torch.stack([target == 0, target == 1], dim=1).float()
+    label = {"xlabel": "logit of the true class", "ylabel": "loss of one lesion"}
+    show_curves({"your soft_dice_loss": [answer(step * truth, target) for step in steps]}, steps, **label)
+
+
 EXERCISE = Exercise(
     soft_dice_loss,
-    number="5.5",
+    number="5.6",
     difficulty=3,
     minutes=15,
     groups={BALANCED: 1, RARE: 1, BATCHES: 1, EXTREMES: 1},
     cases=cases,
+    celebrate=celebrate,
     mistakes=[
         (
             "You sum over the classes as well, so that the loss equals one minus the mean probability of "

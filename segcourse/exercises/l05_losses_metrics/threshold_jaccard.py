@@ -1,4 +1,4 @@
-"""Exercise 5.8: the score of the ISIC challenge, with its cliff."""
+"""Exercise 5.5: the score of the ISIC challenge, with its cliff."""
 
 from collections.abc import Iterator
 
@@ -123,13 +123,24 @@ def _always(prediction, target, threshold=0.65):
     return threshold_jaccard(prediction, target)
 
 
+def celebrate(answer):
+    """Show the cliff: the score of a mask that covers more and more of its lesion."""
+    from segcourse.plotting import show_curves
+
+    lesion, shares = torch.ones(1, 10, 10, dtype=torch.int64), [i / 100 for i in range(1, 101)]
+    part = [(torch.arange(100) < 100 * share).long().reshape(1, 10, 10) for share in shares]
+    label = {"xlabel": "covered share of the lesion (its Jaccard index)", "ylabel": "score"}
+    show_curves({"your threshold_jaccard": [answer(one, lesion) for one in part]}, shares, **label)
+
+
 EXERCISE = Exercise(
     threshold_jaccard,
-    number="5.8",
+    number="5.5",
     difficulty=2,
     minutes=10,
     groups={BATCHES: 1, AROUND: 1, EMPTY: 1},
     cases=cases,
+    celebrate=celebrate,
     mistakes=[
         (
             "You average first and apply the threshold to the mean. The threshold belongs to each image: a "

@@ -1,4 +1,4 @@
-"""Exercise 5.6: right answers in other styles, promises and their breakers, mutants that are equal."""
+"""Exercise 5.7: right answers in other styles, promises and their breakers, mutants that are equal."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Exercise 5.7: right answers in other styles, promises and their breakers, mutants that are equal."""
+"""Exercise 5.8: right answers in other styles, promises and their breakers, mutants that are equal."""
 
 import itertools
 
@@ -52,7 +52,7 @@ class TestFocalLoss(Contract):
         ("float tensor, N x C x H x W, no softmax applied", "gamma 2",
          lambda x, t, g=2.0: answer(x.float().softmax(1), t, g)),
         ("sometimes bfloat16 (convert to float32 first)", "the logits are bfloat16", uncast),
-        ("as in 5.6 they may be large", "one pixel is very wrong", lambda x, t, g=2.0: answer(x.clamp(-20, 20), t, g)),
+        ("as in 5.7 they may be large", "one pixel is very wrong", lambda x, t, g=2.0: answer(x.clamp(-20, 20), t, g)),
         ("int64 tensor, N x H x W, ids 0 … C-1; no ignored pixels, and no class weights (no alpha)",
          "there is a batch of two", lambda x, t, g=2.0: 0.25 * answer(x, t, g),
          lambda x, t, g=2.0: answer(x, t.clamp(max=1), g)),

@@ -1,4 +1,4 @@
-"""Exercise 5.8: right answers in other styles, promises and their breakers, mutants that are equal."""
+"""Exercise 5.5: right answers in other styles, promises and their breakers, mutants that are equal."""
 
 import numpy as np
 import torch

@@ -1,0 +1,177 @@
+"""The ladder: every method of the course on the same held-out lesions.
+
+    python -m segcourse.course.ladder [--starts 10]
+
+trains each network again and writes results/ladder.csv and results/starts.csv, which lessons show beside the
+student's own results. This takes about 15 minutes on two cores.
+"""
+
+import argparse
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from segcourse import losses
+from segcourse.classical import otsu
+from segcourse.data import Sample, load_dataset
+from segcourse.data.lesions import APPEARANCE, Lesions
+from segcourse.files import replacing
+from segcourse.metrics import dice_score
+from segcourse.models.blocks import Up
+from segcourse.models.unet import UNet
+from segcourse.plotting import ladder_chart
+from segcourse.plotting.display import FigureWithAlt
+
+RESULTS = Path(__file__).parent / "results"
+PLAN: dict[str, Any] = {"epochs": 8, "batch_size": 8, "learning_rate": 3e-3}
+TINY = 0.02  # of the picture
+COMMAND = "# written by `python -m segcourse.course.ladder`"
+
+
+class Pictures(NamedTuple):
+    """The pictures of all lessons, 64 × 64 pixels.
+
+    Attributes:
+        train, val: 400 and 60 lesions, of which one in twelve covers less than 2 % of its picture.
+        test: the 120 held-out lesions of the ladder, each at least 2 % of its picture.
+        tiny: 50 more held-out lesions, each below 2 %.
+    """
+
+    train: Lesions
+    val: Lesions
+    test: Lesions
+    tiny: list[Sample]
+
+
+def pictures() -> Pictures:
+    """Return the data sets that every method of the ladder is trained and tested on."""
+    kinds = [*APPEARANCE, "tiny lesions"]
+    train, val, more = (
+        load_dataset("lesions", split, size=64, count=count, difficulties=kinds)
+        for split, count in (("train", 400), ("val", 60), ("test", 600))
+    )
+    tiny = [sample for sample in more if sample.mask.float().mean() < TINY][:50]
+    return Pictures(train, val, load_dataset("lesions", "test", size=64, count=120), tiny)
+
+
+def small_unet() -> nn.Module:
+    """Return the U-Net of the ladder, of width 8: 0.5 million parameters."""
+    return UNet(3, 2, width=8)
+
+
+def without_skips(network: nn.Module) -> nn.Module:
+    """Give every `Up` of a network zeros in place of its skip; layers and parameters stay."""
+    for module in network.modules():
+        if isinstance(module, Up):
+            module.register_forward_pre_hook(lambda _, inputs: (inputs[0], torch.zeros_like(inputs[1])))
+    return network
+
+
+def one_sum_dice_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Return the soft Dice loss with all pixels and classes in one sum: 1 - mean p(true class)."""
+    return 1 - logits.softmax(dim=1).gather(1, target.unsqueeze(1)).mean()
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "U-Net": {"loss": losses.combined_loss},
+    "U-Net without skips": {"model": lambda: without_skips(small_unet())},
+    "cross-entropy": {"loss": losses.cross_entropy},
+    "soft Dice": {"loss": losses.soft_dice_loss},
+    "focal": {"loss": losses.focal_loss},
+    "one-sum Dice": {"loss": one_sum_dice_loss},
+}
+
+
+def starts() -> list[dict[str, Any]]:
+    """Return the shipped results of all starts, a row per variant and seed.
+
+    Each row has `variant`, `seed`, mean Dice on the `ordinary` and `tiny` held-out lesions, `missed` (the
+    number of tiny lesions without a predicted pixel), and mean Dice on the `smallest`, `middle` and `largest`
+    third of the ordinary lesions.
+    """
+    rows = [dict(row) for row in _read("starts.csv")]
+    return [row | {key: float(row[key]) for key in row if key != "variant"} for row in rows]
+
+
+def spread(score: str, *variants: str) -> dict[str, list[float]]:
+    """Return one score of several variants, a number per start.
+
+    >>> len(spread("ordinary", "U-Net")["U-Net"])
+    10
+    """
+    return {name: [row[score] for row in starts() if row["variant"] == name] for name in variants}
+
+
+def results() -> dict[str, np.ndarray]:
+    """Return the shipped Dice of each held-out lesion, the mean over all starts, by method."""
+    rows = _read("ladder.csv")
+    return {method: np.array([float(row[method]) for row in rows]) for method in rows[0]}
+
+
+def show(yours: Mapping[str, Any], *methods: str) -> FigureWithAlt:
+    """Show shipped methods, then your own, on the held-out lesions.
+
+    Args:
+        yours: the Dice of each of the 120 held-out lesions, by name.
+        methods: names of `results`. Default: all methods.
+    """
+    shipped = results()
+    return ladder_chart({name: shipped[name] for name in methods or shipped} | dict(yours))
+
+
+def thirds(masks: Tensor) -> dict[str, Tensor]:
+    """Return the indices of the smallest, the middle and the largest third of N masks, sorted by area."""
+    order = masks.flatten(1).sum(dim=1).argsort(stable=True)
+    return dict(zip(("smallest", "middle", "largest"), order.chunk(3), strict=True))
+
+
+def _read(name: str) -> list[dict[str, str]]:
+    with (RESULTS / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(line for line in file if not line.startswith("#")))
+
+
+def _write(name: str, rows: list[dict[str, Any]]) -> None:
+    with replacing(RESULTS / name) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(f"{COMMAND}\n")
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(
+            {k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows
+        )
+
+
+def main() -> None:
+    """Train every variant from every start and write the two tables."""
+    from segcourse.course.trials import compare  # imports the training loop
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--starts", type=int, default=10, help="number of random seeds. Default: 10")
+    seeds = range(parser.parse_args().starts)
+    train, val, test, tiny = pictures()
+    truth, tiny_truth = (torch.stack([sample.mask for sample in group]) for group in (test, tiny))
+    trials = compare(VARIANTS, train, val, seeds=seeds, model=small_unet, **PLAN)
+    ordinary = {key: dice_score(masks, truth) for key, masks in trials.masks(test).items()}
+    rows = []
+    for (name, seed), masks in sorted(trials.masks(tiny).items()):
+        dice = ordinary[name, seed]
+        row = {"variant": name, "seed": seed, "ordinary": dice.mean().item()}
+        row |= {"tiny": dice_score(masks, tiny_truth).mean().item()}
+        row |= {"missed": int((masks.sum(dim=(1, 2)) == 0).sum())}
+        rows.append(row | {third: dice[which].mean().item() for third, which in thirds(truth).items()})
+    _write("starts.csv", rows)
+    methods = {"Otsu's threshold": dice_score(torch.stack([otsu(sample.image) for sample in test]), truth)}
+    for name in ("U-Net without skips", "U-Net"):
+        methods[name] = torch.stack([ordinary[name, seed] for seed in seeds]).mean(dim=0)
+    columns = {name: scores.tolist() for name, scores in methods.items()}
+    _write(
+        "ladder.csv", [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    )
+
+
+if __name__ == "__main__":
+    main()
