@@ -6,7 +6,7 @@ import nbformat
 from grading_class import RIGHT, as_bytes, notebook
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-SECRET = "far off the diagonal"
+SECRET = "two bright corners"
 TESTS = {
     "check_plain": "assert mean_iou(torch.eye(2)) == 1",
     # [[3, 1], [0, 4]]: IoU 3/4 and 4/5, the mean of which is 0.775

@@ -152,7 +152,7 @@ def test_a_lesson_and_its_feedback_travel_through_nbgraders_exchange(repository,
     handed_out.cells = [cell for cell in handed_out.cells if cell.id != "demo"]  # it sleeps for minutes
     nbformat.write(handed_out, home / LESSON / f"{LESSON}.ipynb")
     checked = nbgrader(repository, "validate", str(home / LESSON / f"{LESSON}.ipynb"))
-    assert "you computed intersection over union" in checked
+    assert "You return intersection over union" in checked
     student("submit")
     nbgrader(repository, "collect", LESSON)
     (name,) = [path.name for path in (course / "submitted").iterdir()]

@@ -169,13 +169,13 @@ def renamed_beside_the_stub():
     return notebook(RIGHT | {"dice_score": STUBS["dice_score"]}, {"dice_score": [renamed]})
 
 
-@accident(4, diagnosed={"dice_score": "`raise NotImplementedError` (line 2) is still there above your code"})
+@accident(4, diagnosed={"dice_score": "`raise NotImplementedError` is still there, in line 2"})
 def stub_line_forgotten():
     """The stub's own line is still above the answer."""
     return notebook(RIGHT | {"dice_score": f'{HEAD}\n    raise NotImplementedError("Exercise 5.4")\n{BODY}'})
 
 
-@accident(4, diagnosed={"dice_score": "is still there below your code, which reaches it"})
+@accident(4, diagnosed={"dice_score": "`raise NotImplementedError` is still there, in line 3"})
 def stub_line_at_the_end():
     """Something was computed, nothing returned, and the stub's line comes last."""
     return notebook(RIGHT | {"dice_score": f"{HEAD}\n    p = prediction > 0\n    raise NotImplementedError"})
@@ -193,9 +193,7 @@ def method_of_a_class():
     return notebook(RIGHT | {"dice_score": f"class Scores:\n{body}"})
 
 
-@accident(
-    4, diagnosed={"dice_score": "dice_score is an `async def`: a call returns a coroutine, not a result"}
-)
+@accident(4, diagnosed={"dice_score": "Your answer returns a coroutine"})
 def asynchronous():
     """`async` in front of `def`, as in an example about web servers."""
     return notebook(RIGHT | {"dice_score": f"async {DICE_RIGHT}"})
@@ -228,7 +226,7 @@ def overwritten_below():
     return notebook(RIGHT, {"end": ["dice_score = dice_score(torch.ones(2, 2), torch.ones(2, 2))"]})
 
 
-@accident(4, diagnosed={"dice_score": "your code stops with TypeError: 'int' object is not callable"})
+@accident(4, diagnosed={"dice_score": "Your code stops in line 2, `return sum([prediction, target])`: TypeError"})
 def sum_is_a_number():
     """`sum = 0` further up: `sum` is no longer a function."""
     using = f"{HEAD}\n    return sum([prediction, target])"

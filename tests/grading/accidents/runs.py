@@ -60,7 +60,7 @@ def waits_for_an_hour():
     return with_cell("import time\ntime.sleep(3600)")
 
 
-@accident(4, diagnosed={"dice_score": "no answer within 2 s"})
+@accident(4, diagnosed={"dice_score": "No answer within 2 s"})
 def answer_without_end():
     """The answer itself never ends."""
     return notebook(RIGHT | {"dice_score": f"{HEAD}\n    while True:\n        pass"})
@@ -135,7 +135,7 @@ def default_device_is_a_gpu():
     return with_cell("torch.set_default_device('cuda')")
 
 
-@accident(4, diagnosed={"dice_score": "your code stops with "})
+@accident(4, diagnosed={"dice_score": "Your code stops in line 2"})
 def answer_on_a_gpu():
     """The answer itself sends its inputs to a GPU."""
     return notebook(RIGHT | {"dice_score": RIGHT["dice_score"].replace(".bool()", ".bool().cuda()")})

@@ -215,7 +215,7 @@ for process in filter(str.isdecimal, os.listdir("/proc")):
         open(f"/proc/{process}/mem", "rb").close()
     except PermissionError:
         closed += int(process) != os.getpid()
-print(found(rb"on the lef[t] side") > 0, found(rb"off the diagona[l]"), closed > 0, len(In))"""
+print(found(rb"on the lef[t] side") > 0, found(rb"bright corner[s]"), closed > 0, len(In))"""
 
 
 @pytest.mark.sandbox
