@@ -1,11 +1,10 @@
 """Nothing that a submission does changes its mark, another's, or the machine: a class of attackers."""
 
-import ast
 import contextlib
 import csv
 import importlib
 import os
-import pkgutil
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -108,14 +107,11 @@ def test_there_are_attacks_of_every_kind():
 @pytest.mark.parametrize("name", ATTACKS)
 def test_what_an_attack_imports_from_segcourse_exists(name):
     """An attack whose imports fail attacks nothing, and would pass every other test."""
-    places = [ast.parse(source) for _, source in ATTACKS[name].cells if source.find("segcourse") >= 0]
-    for node in (node for place in places for node in ast.walk(place)):
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("segcourse"):
-            for alias in node.names:
-                pkgutil.resolve_name(f"{node.module}:{alias.name}")
-        for alias in node.names if isinstance(node, ast.Import) else ():
-            if alias.name.startswith("segcourse"):
-                importlib.import_module(alias.name)
+    sources = "\n".join(source for _, source in ATTACKS[name].cells)
+    for line in re.findall(r"^\s*(from segcourse[\w.]* import .+)$", sources, re.MULTILINE):
+        exec(line, {})
+    for module in re.findall(r"^\s*import .*\b(segcourse\.[\w.]+)", sources, re.MULTILINE):
+        importlib.import_module(module)
 
 
 def test_everyone_is_graded(graded):

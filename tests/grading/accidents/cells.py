@@ -226,7 +226,7 @@ def overwritten_below():
     return notebook(RIGHT, {"end": ["dice_score = dice_score(torch.ones(2, 2), torch.ones(2, 2))"]})
 
 
-@accident(4, diagnosed={"dice_score": "Your code stops in line 2, `return sum([prediction, target])`: TypeError"})
+@accident(4, diagnosed={"dice_score": "in line 2, `return sum([prediction, target])`: TypeError"})
 def sum_is_a_number():
     """`sum = 0` further up: `sum` is no longer a function."""
     using = f"{HEAD}\n    return sum([prediction, target])"
