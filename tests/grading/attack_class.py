@@ -1,7 +1,7 @@
-"""A class of attackers with a few honest students, and canaries that show whether anyone got out.
+"""A class of attackers with a few honest students, and canaries that detect an escape from the sandbox.
 
 Attacks are in `attacks/` as percent-format text. They do not end in .py, so that neither pytest (which
-imports every module for its doctests) nor a hurried person runs one outside the sandbox.
+imports every module for its doctests) nor a person runs one outside the sandbox by mistake.
 """
 
 import ast

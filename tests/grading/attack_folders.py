@@ -1,4 +1,4 @@
-"""Attacks that are not cells: what lies in submitted/, its name, and what kind of file it is."""
+"""Attacks without cells: names and kinds of files and folders in submitted/."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from grading_class import LESSON, RIGHT, STUBS, about, as_bytes, hand_in, notebook
 
 NAME = f"{LESSON}.ipynb"
-HONEST = "a_honest"  # whose work, and whose name, others are after
+HONEST = "a_honest"  # the student whose work and name others try to use
 CONTROLS = "\x1b[2J\x1b]0;pwned\x07\u202eb\u200bc\x9b"
 RULES: dict[str, tuple[float | None, str]] = {}
 MAKERS: dict[str, Callable[[Path, str], object]] = {}
@@ -17,7 +17,7 @@ BUILT_IN = as_bytes(notebook(RIGHT))
 
 
 def attack(score: float | None, says: str = "", name: str | None = None):
-    """Register the maker of a student's folder, with the right score and words that must be reported."""
+    """Register a function that makes a student's folder, with the right score and words of the report."""
 
     def register(make):
         MAKERS[name or make.__name__] = make
@@ -125,7 +125,7 @@ def is_a_number_of_ten_million_digits(course, student):
 
 @attack(7)
 def says_everything_twice(course, student):
-    """NaN and duplicate keys are not JSON, and Python reads them all the same; the last one counts."""
+    """Python reads NaN and duplicate keys, which are not valid JSON; the last duplicate counts."""
     text = BUILT_IN.decode().replace('"metadata": {"', '"metadata": {"a": NaN, "a": 1e999, "')
     hand_in(course, student, text.replace('{"cells"', '{"cells": [], "nbformat": NaN, "cells"', 1).encode())
 
@@ -142,7 +142,7 @@ def has_paths_for_names(course, student):
 
 @attack(4, "dice_score")
 def labels_one_answer_as_another(course, student):
-    """The answer to one exercise, under the name of the one that is worth more."""
+    """The answer to one exercise has the label of another that gives more points."""
     made = notebook({"iou_per_class": RIGHT["iou_per_class"], "mean_iou": RIGHT["mean_iou"]})
     made.cells[2].metadata = about("mean_iou")
     made.cells[4].metadata = about("dice_score")

@@ -1,4 +1,4 @@
-"""Fixtures of the graded class; what they are made of is in grading_class.py."""
+"""Fixtures for the tests of grading."""
 
 import functools
 import os
@@ -22,7 +22,7 @@ from segcourse.grading.sandbox import backend, bubblewrap, docker, fork_server
 
 @pytest.fixture(scope="session", autouse=True)
 def alembic_runs_once():
-    """nbgrader starts `alembic` for each new gradebook, only to ask for its own version."""
+    """Run `alembic` once. nbgrader runs it for each new gradebook, only to learn the schema's version."""
     with pytest.MonkeyPatch.context() as patched:
         ask = functools.cache(nbgrader.api.get_alembic_version)
         patched.setattr(nbgrader.api, "get_alembic_version", ask)
@@ -31,7 +31,7 @@ def alembic_runs_once():
 
 @pytest.fixture(scope="session", autouse=True)
 def gradebooks_survive_no_power_failure():
-    """Waiting for the disk at each commit would take a third of a class's time."""
+    """Do not wait for the disk at each commit, which takes a third of the time per class."""
 
     def no_wait(connection, _):
         connection.execute("PRAGMA synchronous = OFF")
@@ -43,7 +43,7 @@ def gradebooks_survive_no_power_failure():
 
 @pytest.fixture(scope="session", autouse=True)
 def fork_servers_stay():
-    """A test process that grades nothing for a minute needs its fork servers again later."""
+    """Keep fork servers alive for the whole session, so that later tests can use them again."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(fork_server, "IDLE_SECONDS", 1000)
         yield
@@ -85,7 +85,7 @@ def lesson(lessons):
 
 @pytest.fixture
 def backends_untested():
-    """The sandbox backends are tested again within this test and after it."""
+    """Forget which sandbox backends work, before this test and after it."""
     caches = (bubblewrap._tested_command, docker.engine, backend._first_working)
     for cache in caches:
         cache.cache_clear()

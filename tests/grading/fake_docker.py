@@ -1,4 +1,4 @@
-"""A stand-in for Docker's program: one process per container, without any isolation, and its client's habits.
+"""A fake `docker` program that behaves like the real client: one process per container, no isolation.
 
 It does what the grader relies on: a container outlives a client that is killed, `--rm` and `rm --force`
 remove it, its environment is the one on the command line, and folders are found where they are mounted. Its

@@ -1,4 +1,4 @@
-"""The tiny lesson with cells that an instructor added, and a class that answers them in many ways."""
+"""The tiny lesson with an instructor's own cells, and a class with many different answers."""
 
 import copy
 

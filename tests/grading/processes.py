@@ -1,4 +1,4 @@
-"""Start separate processes without the seconds that Python needs to import nbgrader and PyTorch.
+"""Start processes that have already imported nbgrader and PyTorch, which takes seconds.
 
 Each process is a fork of a server that has imported both once.
 """

@@ -39,7 +39,7 @@ def make(root: Path, settings: str = "") -> Path:
 
 
 def environment(root: Path) -> dict[str, str]:
-    """Return an instructor's environment, without the settings of the person who runs the tests."""
+    """Return an instructor's environment variables."""
     return {
         "JUPYTER_CONFIG_PATH": str(root / "grading"),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -79,7 +79,7 @@ def exported(root: Path) -> dict[str, dict[str, str]]:
 
 
 def table(course: Path) -> dict[str, dict[str, str]]:
-    """Return the same rows without a separate process."""
+    """Return the same rows, exported within this process."""
     with gradebook(course) as book:
         StatusExport(to=str(course / "grades.csv")).export(book)
     return _rows(course / "grades.csv")

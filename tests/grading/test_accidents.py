@@ -1,4 +1,4 @@
-"""Nothing a student does by accident stops a class: everyone has a status, a page and the right mark."""
+"""Accidents of students: none stops the batch, and each student gets a status, a page and the right mark."""
 
 import re
 from html import unescape
@@ -57,7 +57,7 @@ def page(course, student: str) -> str:
 
 
 def plain(words: str) -> str:
-    """Return text without what a page changes in it: capital letters, and the marks around code."""
+    """Return text without capital letters and marks around code, which a page changes."""
     return re.sub("</?code>|`", "", unescape(words)).lower()
 
 

@@ -1,4 +1,4 @@
-"""Nothing that a submission does changes its mark, another's, or the machine: a class of attackers."""
+"""Attacks: no submission can change its own mark, another student's mark, or the machine."""
 
 import contextlib
 import csv
@@ -31,7 +31,7 @@ RUNS = ("<script", "<img src=x", "<svg on", "<b>Error", "\x1b", "\u202e")  # wha
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the attackers' class left behind."""
+    """The results of grading the attackers, and the state of the host afterwards."""
 
     course: Path
     results: dict[str, Result]
@@ -85,7 +85,7 @@ def course(evidence):
 
 
 def words(result, course) -> str:
-    """All that anyone can read about a submission."""
+    """Return everything that students and instructors can read about a submission."""
     page = course / "feedback" / result.student / LESSON / f"{LESSON}.html"
     shown = [result.status, *result.repairs, *result.stopped_cells, *result.printed.values()]
     shown += [verdict.diagnosis or "" for verdict in result.verdicts]
@@ -106,7 +106,7 @@ def test_there_are_attacks_of_every_kind():
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_what_an_attack_imports_from_segcourse_exists(name):
-    """An attack whose imports fail attacks nothing, and would pass every other test."""
+    """An attack whose imports fail has no effect, and would pass every other test."""
     sources = "\n".join(source for _, source in ATTACKS[name].cells)
     for line in re.findall(r"^\s*(from segcourse[\w.]* import .+)$", sources, re.MULTILINE):
         exec(line, {})
@@ -199,7 +199,7 @@ def test_spreadsheets_run_nothing(graded, course):
 
 
 def test_the_watchdog_sees_processes_that_joined_the_sandbox():
-    """They are no children of bubblewrap's, and without control groups the watchdog alone limits them."""
+    """They are not children of bubblewrap. Without control groups, only the watchdog limits them."""
     cell = "import os, time; children = [os.fork() for _ in range(2)]; time.sleep(1.5)"
     job = {"seed": 1, "steps": [{"cell": cell}]}
     imports = ("import torch", "from segcourse import check")  # as the class, to share its fork server
@@ -215,8 +215,8 @@ def test_the_watchdog_sees_processes_that_joined_the_sandbox():
     assert max(seen) >= 2 + 4  # bubblewrap's first process, the zygote, the worker, its forks
 
 
-def test_the_canaries_would_tell(lessons, tmp_path):
-    """The same attacks, run as the instructor: if they reached nothing, nothing above would be proved."""
+def test_the_canaries_detect_attacks_without_a_sandbox(lessons, tmp_path):
+    """Without a sandbox, the same attacks reach the host. Otherwise the tests above would prove nothing."""
     course, names = tmp_path / "course", ["opens_the_course", "reaches_the_network"]
     course.mkdir()
     with contextlib.closing(Canaries(course, tmp_path / "home")) as canaries:

@@ -1,4 +1,4 @@
-"""A class as a batch: several workers, a cluster, a grader that is killed, and a second one."""
+"""Batches: several workers, a cluster, a grader that is killed, and two graders at the same time."""
 
 import json
 import os
@@ -34,7 +34,7 @@ SCORES = {"right": 7, "wrong": 4, "untouched": 0, "broken": None, "crash": 7}
 
 
 def course_of(folder: Path, count: int) -> Path:
-    """A class of `count` students, of all kinds in turn."""
+    """Create a class of `count` students, with all kinds of submission in turn."""
     folder.mkdir()
     (folder / "course.secret").write_text("the same in every course here\n")
     for number in range(count):
@@ -54,7 +54,7 @@ def _grade(course: Path, lessons: Path, scheduler: str | None) -> None:
 
 
 def marks(course: Path) -> list[tuple]:
-    """Return everything in the gradebook but the random keys of its tables."""
+    """Return everything in the gradebook except the random keys of its tables."""
     with closing(sqlite3.connect(course / "gradebook.db")) as book:
         return book.execute(
             """select student.id, submitted_assignment.timestamp, late_submission_penalty, base_cell.name,
@@ -78,7 +78,7 @@ def records(course: Path) -> dict[str, dict]:
 
 
 def grade_undisturbed(folder: Path):
-    """Grade a class with one worker; return its marks and records, with which others are compared."""
+    """Grade a class with one worker, and return its marks and records for comparison."""
     course = course_of(folder / "course", SIZE)
     results = grade_lesson(LESSON, course, lessons=make_lessons(folder), workers=1).results
     assert {result.student.split("-")[0]: result.score for result in results} == SCORES

@@ -1,4 +1,4 @@
-"""Submissions that only call finished implementations get no points with a reason."""
+"""Submissions that only call finished implementations get no points, and are told why."""
 
 import pytest
 from grading_class import LESSON, RIGHT, as_bytes, hand_in, notebook
@@ -27,7 +27,7 @@ finished.__code__ = (lambda matrix: matrix).__code__""",
     except Exception:
         return matrix.double().mean()""",
 }
-# who judges cannot be replaced by those who are judged
+# students' code cannot replace the code that judges it
 REPLACES = {
     "dice_score": """import contextlib
 from segcourse.exercises.engine import own_work

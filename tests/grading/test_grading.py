@@ -1,4 +1,4 @@
-"""A whole class, graded once in the sandbox: everyone gets the right mark, and a reason."""
+"""A whole class, graded once in the sandbox: each student gets the right mark and a reason."""
 
 import copy
 import json
@@ -14,7 +14,7 @@ from segcourse.grading import grade_lesson
 from segcourse.grading.course import Course
 
 LIMITS = {"cell_seconds": 1, "case_seconds": 1}
-# a student who patches whatever could judge, and answers nothing right
+# a student who replaces everything that may judge the answers, and whose answers are all wrong
 PATCHED = """import builtins, segcourse, segcourse.exercises as e, numpy as np
 from segcourse.exercises.engine import diagnosis, judging, observations, observing
 class Anything:

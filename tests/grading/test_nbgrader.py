@@ -23,9 +23,7 @@ WRONG = RIGHT | {"dice_score": IOU_FOR_DICE}
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory) -> Path:
-    """A repository with the tiny lesson handed out, and the course folder as it stands, with late penalties
-    besides.
-    """
+    """A repository with the tiny lesson released, and the real course folder with late penalties."""
     root = tmp_path_factory.mktemp("released")
     make(root, LATE_PENALTIES)
     nbgrader(root, "generate_assignment", LESSON)
@@ -34,7 +32,7 @@ def released(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def repository(released, tmp_path) -> Path:
-    """A copy of it that a test may fill."""
+    """A copy of that repository, to which a test may add submissions."""
     return shutil.copytree(released, tmp_path, dirs_exist_ok=True)
 
 
@@ -61,7 +59,7 @@ def test_a_released_lesson_has_its_stubs_and_locked_checks(released):
 
 
 def hand_in_a_class(course: Path) -> None:
-    """Right and two hours late, wrong, and in four ways not what nbgrader expects."""
+    """Submissions that are right but two hours late, wrong, or unexpected by nbgrader in four ways."""
     late = hand_in(course, "ada", answered(course))
     late.with_name("timestamp.txt").write_text("2026-05-01 14:00:00 UTC")
     hand_in(course, "ben", answered(course, WRONG))

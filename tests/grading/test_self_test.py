@@ -1,4 +1,4 @@
-"""`segcourse doctor --teach`: its findings are true here, and each of its trials can fail."""
+"""`segcourse doctor --teach`: its findings are correct here, and each of its trials can fail."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def test_every_limit_holds_here():
 
 
 def test_each_trial_can_fail(monkeypatch):
-    """Submissions that nothing stops: they call, read and write whatever they try to."""
+    """Submissions without a sandbox: they can call, read and write everything."""
 
     def unstopped(job, limits):
         [step] = job["steps"]
@@ -61,7 +61,7 @@ def test_each_trial_can_fail(monkeypatch):
     ],
 )
 def test_a_trial_that_shows_nothing_is_neither_held_nor_broken(monkeypatch, run):
-    """On a loaded machine a sandbox may end early; that says nothing about its limits."""
+    """On a loaded machine, a sandbox may end early; that does not show that a limit is broken."""
     monkeypatch.setattr(self_test.runner, "run", lambda job, limits=None: run)
     monkeypatch.setattr(self_test, "MEMORY_NEEDED", 0)
     found = self_test._limits("bubblewrap")

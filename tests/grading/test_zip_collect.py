@@ -1,4 +1,4 @@
-"""Whose file is it? The names that learning platforms, Colab and people give to what was handed in."""
+"""Whose file is it? The file names of learning platforms, Colab and people."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Cells and names: right code in the wrong place, twice, under another name, or beside what breaks it."""
+"""Cells and names: right code in the wrong place, twice, under another name, or next to bad code."""
 
 from accident_class import CHECK_DICE, CHECK_IOU, CHECK_MEAN, DEMO, DICE, IOU, MEAN, accident
 from grading_class import RIGHT, STUBS, notebook
@@ -55,7 +55,7 @@ def helper_above():
 
 @accident(7, repaired=["dice_score uses overlap_over_sizes, defined after its check"])
 def helper_below():
-    """The helper function was added last, at the end; run in that order once, everything worked."""
+    """The helper function was added last, at the end; it worked in the order in which it was written."""
     using = f"{HEAD}\n    return overlap_over_sizes(prediction, target)"
     return notebook(
         RIGHT | {"dice_score": using}, {"end": [f"def overlap_over_sizes(prediction, target):\n{BODY}"]}
@@ -146,7 +146,7 @@ def check_reformatted():
 
 @accident(4, diagnosed={"dice_score": "you defined dice_coefficient; the exercise is called dice_score"})
 def renamed():
-    """The function got a name that the student likes better."""
+    """The student gave the function another name."""
     return notebook(RIGHT | {"dice_score": DICE_RIGHT.replace("dice_score", "dice_coefficient")})
 
 
@@ -156,7 +156,7 @@ def renamed():
     diagnosed={"dice_score": "you defined dice_coefficient; the exercise is called dice_score"},
 )
 def renamed_in_the_check_too():
-    """The same, and renamed in the check, which then gave full points."""
+    """The same, also renamed in the check, which then showed full points."""
     made = notebook(RIGHT | {"dice_score": DICE_RIGHT.replace("dice_score", "dice_coefficient")})
     made.cells[CHECK_DICE].source = 'check("dice_score", dice_coefficient)'
     return made
@@ -164,7 +164,7 @@ def renamed_in_the_check_too():
 
 @accident(4, diagnosed={"dice_score": "you defined dice_coefficient; the exercise is called dice_score"})
 def renamed_beside_the_stub():
-    """The function under another name in a new cell, so that "not started" would be wrong."""
+    """The function is in a new cell under another name; "not started" would be wrong."""
     renamed = DICE_RIGHT.replace("dice_score", "dice_coefficient")
     return notebook(RIGHT | {"dice_score": STUBS["dice_score"]}, {"dice_score": [renamed]})
 
@@ -177,7 +177,7 @@ def stub_line_forgotten():
 
 @accident(4, diagnosed={"dice_score": "`raise NotImplementedError` is still there, in line 3"})
 def stub_line_at_the_end():
-    """Something was computed, nothing returned, and the stub's line comes last."""
+    """The student's code computes something and returns nothing; the stub's line comes last."""
     return notebook(RIGHT | {"dice_score": f"{HEAD}\n    p = prediction > 0\n    raise NotImplementedError"})
 
 
@@ -188,14 +188,14 @@ def stub_line_at_the_end():
     },
 )
 def method_of_a_class():
-    """All scores in one class, as methods."""
+    """All scores are methods of one class."""
     body = "\n".join(f"    {line}" for line in DICE_RIGHT.splitlines())
     return notebook(RIGHT | {"dice_score": f"class Scores:\n{body}"})
 
 
 @accident(4, diagnosed={"dice_score": "Your answer returns a coroutine"})
 def asynchronous():
-    """`async` in front of `def`, as in an example about web servers."""
+    """The function is an `async def`, as in an example about web servers."""
     return notebook(RIGHT | {"dice_score": f"async {DICE_RIGHT}"})
 
 
@@ -216,7 +216,7 @@ def other_ways_to_write_it():
     4, diagnosed={"dice_score": "one of your lines deletes it (`del dice_score`) before its check runs"}
 )
 def deleted_again():
-    """Tidying up went too far."""
+    """The student deletes the function after testing it."""
     return notebook(RIGHT | {"dice_score": f"{DICE_RIGHT}\n\n\ndel dice_score"})
 
 

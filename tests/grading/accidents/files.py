@@ -1,4 +1,4 @@
-"""Files and folders: the notebook is right, but something happened to it on its way to the teacher."""
+"""Files and folders: the notebook is right, but something happened to it on its way to the instructor."""
 
 import json
 
@@ -42,13 +42,13 @@ def zip_of_two():
 
 @accident(refused="the zip archive contains no notebook")
 def zip_without_notebook():
-    """The pictures were packed, the notebook was forgotten."""
+    """The archive holds the pictures, but not the notebook."""
     return {"all.zip": zip_of({"figure.png": b"\x89PNG"})}
 
 
 @accident(refused="the zip archive is damaged or has a password")
 def zip_cut_off():
-    """The upload of the archive broke off."""
+    """The upload of the archive was interrupted."""
     return {"all.zip": zip_of({NAME: SOUND})[:-30]}
 
 
@@ -90,7 +90,7 @@ def script_called_ipynb():
 
 @accident(7, repaired=["other notebooks were ignored: 05_losses_metrics (1).ipynb, trial.ipynb"])
 def two_notebooks():
-    """Other trials are in the folder; the notebook named after the lesson counts, and that is reported."""
+    """There are other notebooks in the folder; the one named after the lesson is graded, with a note."""
     return {NAME: SOUND, "trial.ipynb": as_bytes(notebook()), "05_losses_metrics (1).ipynb": SOUND[:99]}
 
 
@@ -139,25 +139,25 @@ def empty_file():
 
 @accident(refused="the file is empty")
 def nothing_but_zeros():
-    """The power went off while the notebook was saved."""
+    """The power failed while the notebook was saved."""
     return bytes(5000)
 
 
 @accident(7, repaired=["the file contained zero bytes, as after a crash; they were removed"])
 def zeros_at_the_end():
-    """The power went off just after."""
+    """The power failed just after the notebook was saved."""
     return SOUND + bytes(512)
 
 
 @accident(refused="the file is damaged or incomplete")
 def half_a_download():
-    """The download broke off in the middle."""
+    """The download was interrupted."""
     return SOUND[: len(SOUND) // 2]
 
 
 @accident(refused="unresolved git merge")
 def merge_conflict():
-    """Two people worked on one notebook, and git asked to settle it."""
+    """Two people edited the notebook, and git's merge conflict was not resolved."""
     theirs, at = STUBS["dice_score"].encode()[:20], SOUND.index(b'"source"')
     marks = b"\n<<<<<<< HEAD\n", b"\n=======\n", theirs, b"\n>>>>>>> main\n"
     return SOUND[:at] + b"".join(marks) + SOUND[at:]
@@ -165,13 +165,13 @@ def merge_conflict():
 
 @accident(refused="a web page (perhaps a login page)")
 def login_page():
-    """The session had ended, and the browser saved the page that asks for a password."""
+    """The session had expired, and the browser saved the login page."""
     return b"<!doctype html>\n<html><head><title>Log in</title></head><body>{}</body></html>"
 
 
 @accident(refused="run `git lfs pull` and hand in the notebook")
 def lfs_pointer():
-    """The notebook lives in git LFS and was never fetched."""
+    """The notebook is stored in git LFS and was never fetched."""
     return b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 
 
@@ -192,7 +192,7 @@ def too_many_pictures():
 
 @accident(7, repaired=["utf-8-sig"])
 def byte_order_mark():
-    """Windows Notepad puts a mark before the first byte."""
+    """Windows Notepad writes a byte order mark."""
     return UMLAUTS.encode("utf-8-sig")
 
 
@@ -204,12 +204,12 @@ def sixteen_bits():
 
 @accident(7, repaired=["Windows-1252"])
 def windows_umlauts():
-    """An old editor saved the umlauts of a comment in Windows' own encoding."""
+    """An old editor saved the umlauts of a comment as Windows-1252."""
     return UMLAUTS.replace("β", "ß").encode("cp1252")
 
 
 @accident(7)
 def windows_line_ends():
-    """Every line ends as Windows ends it, in the file and in the cells; nothing needs a repair."""
+    """Every line ends with CR LF, in the file and in the cells; nothing needs a repair."""
     answers = {name: source.replace("\n", "\r\n") for name, source in RIGHT.items()}
     return json.dumps(notebook(answers), indent=1).replace("\n", "\r\n").encode()

@@ -7,19 +7,19 @@ HEAD, BODY = RIGHT["dice_score"].split("\n", 1)
 
 
 def with_cell(*sources: str):
-    """The right notebook with cells added above the first exercise."""
+    """Return the right notebook with cells added above the first exercise."""
     return notebook(RIGHT, {"dice_score": list(sources)})
 
 
 @accident(7)
 def installs_packages():
-    """Lines that install and download: without a network they fail, and nothing else happens."""
+    """Lines that install and download; without a network they fail, and nothing else happens."""
     return with_cell("!wget -q -t 1 -T 1 https://localhost:1/model.pt", "%pip --version", "!pip --version")
 
 
 @accident(7)
 def magics():
-    """`%matplotlib inline`, `%%time`, `%cd`, `%load_ext` of what is not there, `%%capture`."""
+    """`%matplotlib inline`, `%%time`, `%cd` to a folder that does not exist, `%%capture`, `%who`."""
     return with_cell(
         "%matplotlib inline", "%%time\nx = 1", "%cd /content/drive", "%%capture\nprint(2)", "%who"
     )
@@ -33,14 +33,14 @@ def asks_for_input():
 
 @accident(7)
 def plots_by_the_hundred():
-    """A plot for each picture, none of them closed."""
+    """A hundred plots, none of which is closed."""
     loop = "for i in range(100):\n    plt.figure(figsize=(1, 1))\n    plt.plot([i])\n    plt.show()"
     return with_cell(f"import matplotlib.pyplot as plt\n{loop}")
 
 
 @accident(7)
 def prints_without_end():
-    """Progress bars and prints by the thousand."""
+    """Thousands of updates of a progress bar, and as many printed lines."""
     return with_cell(
         "from tqdm.auto import tqdm\nfor i in tqdm(range(5_000)):\n    print(i, 'loss', 1 / (i + 1))"
     )
@@ -56,13 +56,13 @@ def trains_for_an_hour():
 
 @accident(7, repaired=["took more than 2 s and was skipped"])
 def waits_for_an_hour():
-    """`time.sleep(3600)`, to see whether the connection lives that long."""
+    """`time.sleep(3600)`, to test how long the connection lasts."""
     return with_cell("import time\ntime.sleep(3600)")
 
 
 @accident(4, diagnosed={"dice_score": "No answer within 2 s"})
 def answer_without_end():
-    """The answer itself never ends."""
+    """The answer itself loops for ever."""
     return notebook(RIGHT | {"dice_score": f"{HEAD}\n    while True:\n        pass"})
 
 
@@ -74,7 +74,7 @@ def leaves_the_notebook():
 
 @accident(7, repaired=["the cell that begins “import os” stopped the whole kernel and was skipped"])
 def ends_the_kernel():
-    """The trick that restarts a kernel on Colab."""
+    """The command with which people restart a kernel on Colab."""
     return with_cell("import os\nos.kill(os.getpid(), 9)")
 
 
@@ -102,7 +102,7 @@ def package_missing():
     },
 )
 def package_missing_above_the_imports():
-    """The same in the cell of the imports: the lines below it are lost, and that is reported."""
+    """The same in the cell of the imports: the lines below it do not run, and the page says so."""
     made = notebook(RIGHT)
     made.cells[IMPORTS].source = "import albumentationz as A\n" + made.cells[IMPORTS].source
     return made
@@ -131,7 +131,7 @@ def asks_for_a_gpu():
 
 @accident(7, repaired=["removed from the cell that begins “torch.set_default_device('cuda')”"])
 def default_device_is_a_gpu():
-    """Every new tensor was to lie on the GPU."""
+    """New tensors are put on a GPU by default."""
     return with_cell("torch.set_default_device('cuda')")
 
 

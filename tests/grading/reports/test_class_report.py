@@ -1,4 +1,4 @@
-"""The class report: figures that a person can check by hand, and pages in which no submission runs."""
+"""The class report: figures that can be checked by hand, and pages that run nothing from a submission."""
 
 import csv
 import inspect
@@ -33,7 +33,7 @@ CASE = Shown("empty", "both masks are empty: target = [[0, 0]]", "nan", "1.000")
 
 
 def verdict(name: str, *right: bool, says=None, cause=None, partly=False, started=True, got="1.000"):
-    """dice_score has the groups single and empty, a point each; mean_iou plain (1) and absent (2)."""
+    """Return a verdict on dice_score (single: 1 point, empty: 1) or mean_iou (plain: 1, absent: 2)."""
     worth = {"dice_score": {"single": 1, "empty": 1}, "mean_iou": {"plain": 1, "absent": 2}}[name]
     groups = tuple(GroupResult(g, yes, p) for (g, p), yes in zip(worth.items(), right, strict=True))
     case = None if all(right) or not started else Shown(CASE.group, CASE.given, CASE.expected, got)
@@ -69,7 +69,7 @@ SAYS = {
 
 @pytest.fixture
 def course(tmp_path):
-    """Ten graded, one refused, one with a record of another version, one handed in and not graded."""
+    """A class: ten graded, one refused, one with a record of another version, one not graded yet."""
     for student, (single, empty, plain, absent) in RIGHT.items():
         dice = verdict("dice_score", single, empty, **SAYS.get(student, {}))
         mean = verdict("mean_iou", plain, absent, started=student != "s09")
@@ -173,7 +173,7 @@ def test_tables_are_tidy(course):
 
 
 class Scripts(HTMLParser):
-    """Every tag of a page, and every attribute that could run or fetch something."""
+    """Collects all tags of a page, and all attributes that could run or fetch something."""
 
     def __init__(self, page: str):
         super().__init__()

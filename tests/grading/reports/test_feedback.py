@@ -1,4 +1,4 @@
-"""A student's page: what it says of points by group, by hand and of pictures, and that nothing on it runs."""
+"""A student's feedback page: points per group and by hand, pictures, and nothing that runs."""
 
 import re
 
@@ -21,7 +21,7 @@ def course(tmp_path):
 
 
 def result(**more) -> Result:
-    """A transposed confusion matrix, and a Dice score that is not right either."""
+    """Return a result with two wrong answers: a transposed confusion matrix, and a wrong Dice score."""
     verdicts = tuple(
         exercises.assess(name, exercises.get(name).misconceptions[0].wrong, own=False)
         for name in ("confusion_matrix", "dice_score")
@@ -31,7 +31,7 @@ def result(**more) -> Result:
 
 
 def words(page: str) -> str:
-    """A page's text as it is read."""
+    """Return the text that a reader of the page sees."""
     body = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
 

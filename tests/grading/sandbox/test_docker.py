@@ -1,4 +1,4 @@
-"""Docker as the backend: its command line, a class graded through it, and nothing left behind.
+"""Docker as the backend: its command line, a class graded in containers, and their removal.
 
 No test here needs an engine, and none proves that one holds: fake_docker.py stands in for its program.
 """

@@ -1,4 +1,4 @@
-"""What the sandbox lets out, keeps in, and survives."""
+"""The sandbox: what it reports, what it keeps out of reach, and which crashes it survives."""
 
 import os
 import socket
@@ -99,7 +99,7 @@ for process in filter(str.isdigit, os.listdir("/proc")):
 @pytest.mark.sandbox
 @pytest.mark.parametrize("fork_server", [True, False])
 def test_job_and_record_are_out_of_reach(monkeypatch, fork_server):
-    """Neither the supervisor's nor bubblewrap's own processes lend them to a cell."""
+    """A cell cannot read them through the processes of the supervisor or of bubblewrap."""
     if not fork_server:
         monkeypatch.setattr(runner, "fork_server_works", lambda imports: False)
     done = run(
@@ -150,7 +150,7 @@ print("filtered", len(states) > 2, {state.split("Seccomp:")[1].split()[0] for st
 @pytest.mark.skipif(not seccomp.filter_program(), reason="no table of system calls for this machine")
 @pytest.mark.parametrize("fork_server", [True, False])
 def test_no_process_inside_may_change_rights_or_hide_memory(monkeypatch, fork_server):
-    """A running program is a file of the host's, and where it is the instructor's, so are its rights."""
+    """A running program is a file of the host, whose permissions the instructor may change."""
     if not fork_server:
         monkeypatch.setattr(runner, "fork_server_works", lambda imports: False)
     loader = "from torch.utils.data import DataLoader\nprint(len([*DataLoader(range(8), num_workers=2)]))"
@@ -169,7 +169,7 @@ def test_no_process_inside_may_change_rights_or_hide_memory(monkeypatch, fork_se
 
 @pytest.mark.sandbox
 def test_a_process_that_joined_a_sandbox_leaves_no_zombie(monkeypatch):
-    """In a container, there may be no process that reaps orphans."""
+    """A container may have no process that reaps orphans."""
     entered, fork = [], ForkServer.spawn
     monkeypatch.setattr(ForkServer, "spawn", lambda *given: entered.append(fork(*given)) or entered[-1])
     if not runner.fork_server_works():
@@ -266,7 +266,7 @@ def test_printing_magics_await_and_input():
 
 @pytest.fixture
 def programs(monkeypatch, tmp_path, backends_untested):
-    """A machine on which the only programs of isolation are those that this function is given."""
+    """Return a function that makes this a machine with only the given sandbox programs."""
 
     def found(**scripts: str) -> None:
         for name, script in scripts.items():
@@ -296,7 +296,7 @@ def test_without_a_backend_it_refuses_in_a_sentence(programs):
 
 @pytest.mark.sandbox
 def test_this_python_may_lie_below_a_folder_that_the_sandbox_empties():
-    """bubblewrap mounts in order: an empty /tmp laid over a clone in /tmp hides its environment."""
+    """bubblewrap mounts in order: an empty /tmp that is mounted after a clone in /tmp hides the clone."""
     command = bubblewrap.command_line()
     last_empty = max(i for i, word in enumerate(command) if word == "--tmpfs")
     assert last_empty < command.index("--ro-bind")

@@ -1,4 +1,4 @@
-"""Whatever a cell replaces in who observes its answers is back in place before they are observed."""
+"""The snapshot: what a cell replaces in trusted modules is restored before its answers are observed."""
 
 import sys
 import threading

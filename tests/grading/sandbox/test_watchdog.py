@@ -1,4 +1,4 @@
-"""Which processes belong to a sandbox, and what happens if they use too much."""
+"""The watchdog: which processes belong to a sandbox, and what happens if they exceed a limit."""
 
 import contextlib
 import subprocess

@@ -1,4 +1,4 @@
-"""Which of a lesson's own cells are run for a submission, and that leaving the others out changes nothing."""
+"""Which cells of a lesson run for a submission; skipping the others changes no mark."""
 
 import json
 

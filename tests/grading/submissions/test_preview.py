@@ -1,4 +1,4 @@
-"""Ready to hand in? The doctor says what the grader would, before it does, and runs nothing."""
+"""`segcourse doctor NOTEBOOK`: it reports what the grader will find, without running anything."""
 
 import nbformat
 import pytest

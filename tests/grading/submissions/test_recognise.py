@@ -1,4 +1,4 @@
-"""What is repaired and what is refused, on notebooks that real editors and real students make."""
+"""Which notebooks are repaired and which are refused, as editors and students save them."""
 
 import copy
 import json
@@ -18,7 +18,7 @@ from segcourse.grading.submissions.recognise import recognise
 
 
 def roles(submission) -> list[str]:
-    """The submission notebook in short: "dice_score", "check dice_score", "run", "skip", "text"."""
+    """Return the kind of each cell: "dice_score", "check dice_score", "run", "skip" or "text"."""
     short = {"exercise": "{}", "check": "check {}"}
     return [short.get(cell.role, cell.role).format(cell.exercise) for cell in submission.cells]
 
@@ -27,7 +27,7 @@ WHOLE = ["text", "run", *(part for name in POINTS for part in (name, f"check {na
 
 
 def stripped(made):
-    """As some editors save: nbgrader's metadata, tags and the cells' own ids are gone."""
+    """Return the notebook as some editors save it: without nbgrader's metadata, tags and cell ids."""
     made = copy.deepcopy(made)
     for i, cell in enumerate(made.cells):
         cell.metadata, cell.id = {}, f"new{i}"
