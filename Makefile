@@ -1,18 +1,25 @@
 # Needs Python 3.11 or newer and make. Each target creates .venv if needed and installs what it uses, once.
-#   make lab      open the lessons in JupyterLab, as a copy in work/   make LAB=--no-browser lab: only print the address
-#   make test     run all tests   make TEST="tests/test_metrics.py -x" test: run some
-#   make lint     check style and types, and that each lesson's text equals its notebook
-#   make lessons  sync each lesson's notebook and text from the one that was edited last
-#   make bench    compare the speed with other libraries
+#   make lab                   open the lessons in JupyterLab, as a copy in work/
+#   make lab LAB=--no-browser  only print JupyterLab's address
+#   make test                  run all tests
+#   make test TEST="tests/test_metrics.py -x"  run some tests
+#   make lint                  check style and types, and that each lesson's text equals its notebook
+#   make lesson NAME=NN_slug   write a new lesson, or add its new exercises to it
+#   make lessons               sync each lesson's notebook and text from the one that was edited last
+#   make bench                 compare the speed with other libraries
+#   make constraints           record the installed versions in constraints.txt
+#   make clean                 remove .venv and caches
 
-.PHONY: lab test lint lessons bench constraints clean
+.PHONY: lab test lint lesson lessons bench constraints clean
 .DELETE_ON_ERROR:
 
 LAB =
+NAME =
 TEST = -n 2 --dist worksteal
 PYTHON =
 bin = .venv/bin
-install = $(bin)/python -m pip install --constraint constraints.txt --editable
+install = @$(bin)/python tools/quietly .venv/install.log \
+  $(bin)/python -m pip install --constraint constraints.txt --editable
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # nbgrader runs alembic by name, so .venv/bin must be on the path
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -28,6 +35,9 @@ lint: .venv/.all
 	$(bin)/ruff format --check .
 	$(bin)/mypy
 	$(bin)/python -m pytest tests/lessons/test_sync.py
+
+lesson: .venv/.all
+	$(bin)/python -m segcourse.course.scaffold "$(NAME)"
 
 lessons: .venv/.all
 	$(bin)/jupytext --sync lessons/*/*.ipynb

@@ -94,11 +94,12 @@ def start(
     added = lessons.start(folder)
     typer.echo(f"{folder}: {len(added)} new file(s); existing files are unchanged.")
     if lab:
-        command = lessons.lab_command(folder, browser)
+        command, environment = lessons.lab_command(folder, browser), lessons.lab_environment()
         if os.name == "nt":
-            raise typer.Exit(subprocess.call(command))
+            raise typer.Exit(subprocess.call(command, env=environment))
         sys.stdout.flush()
-        os.execv(command[0], command)  # replaces this process, so that Ctrl-C and kill reach only JupyterLab
+        # replaces this process, so that Ctrl-C and kill reach only JupyterLab
+        os.execve(command[0], command, environment)
 
 
 @app.command()

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from segcourse.errors import DeviceError
+from segcourse.threads import use_threads
 
 PRECISIONS = ("auto", "fp32", "bf16")
 
@@ -93,14 +94,10 @@ def measure_speeds(device: torch.device, rounds: int = 4) -> tuple[tuple[Speed, 
     with torch.random.fork_rng(devices=[]):
         block = _small_unet().to(device)
         image = torch.rand(shape).to(device)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with use_threads(1):
         for _ in range(rounds):
             for speed in speeds:
                 best[speed] = min(best[speed], _step_seconds(block, image, speed))
-    finally:
-        torch.set_num_threads(threads)
     return tuple(best.items())
 
 

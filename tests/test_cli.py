@@ -1,5 +1,6 @@
 """The command line: exit codes, one sentence instead of a traceback, and fast help."""
 
+import os
 import subprocess
 import sys
 
@@ -87,6 +88,19 @@ def test_start_prints_the_number_of_new_files(tmp_path, capsys, monkeypatch):
     code, said, _ = run(capsys, "start", str(tmp_path), "--no-lab")
     assert code == 0
     assert said == f"{tmp_path}: 2 new file(s); existing files are unchanged.\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot replace a process")
+def test_start_replaces_itself_with_jupyterlab_in_its_environment(tmp_path, monkeypatch):
+    from segcourse.course import lessons
+
+    started = []
+    monkeypatch.setattr(lessons, "start", lambda folder: [])
+    monkeypatch.setattr(os, "execve", lambda *arguments: started.append(arguments))
+    with pytest.raises(SystemExit):
+        cli.main(["start", str(tmp_path)])
+    command = lessons.lab_command(tmp_path)
+    assert started == [(command[0], command, lessons.lab_environment())]
 
 
 def test_a_console_without_the_tick_prints_a_question_mark(tmp_path):

@@ -119,6 +119,29 @@ def test_a_shim_that_only_complains_is_skipped(make_venv, tmp_path):
     assert (tmp_path / "venv" / "bin" / "python").exists()
 
 
+def quietly(log, script, **options):
+    command = [sys.executable, str(REPOSITORY / "tools" / "quietly"), str(log), sys.executable, "-c", script]
+    return subprocess.run(command, text=True, **options)
+
+
+def test_a_quiet_command_shows_one_line_and_keeps_its_output_in_a_log(tmp_path):
+    log = tmp_path / "log"
+    script = "for name in 'torch', 'numpy': print('Collecting', name)"
+    done = quietly(log, script, capture_output=True)
+    assert done.returncode == 0
+    assert done.stdout == f"2 packages collected, 0 s; log in {log}\n"
+    assert done.stderr == ""
+    assert log.read_text() == "Collecting torch\nCollecting numpy\n"
+
+
+def test_a_quiet_command_that_fails_shows_its_last_lines_and_keeps_its_status(tmp_path):
+    script = "import sys\nfor i in range(99): print('line', i)\nsys.exit(7)"
+    done = quietly(tmp_path / "log", script, capture_output=True)
+    assert done.returncode == 7
+    last = [f"line {i}" for i in range(69, 99)]
+    assert done.stderr.splitlines() == [*last, f"The last 30 lines of {tmp_path / 'log'} are above."]
+
+
 @pytest.mark.slow
 def test_the_wheel_brings_lessons_and_catalogue(tmp_path):
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]

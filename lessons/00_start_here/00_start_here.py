@@ -16,75 +16,74 @@
 # %% [markdown]
 # # Start here
 #
-# A notebook is text and code in one page: you read, you run, you change something and run it again. This one
-# shows how the course's notebooks work, and looks whether your machine is ready for them. Nothing here is
-# graded.
+# A notebook is text and code on one page: you read, you run, you change something and run it again. This notebook shows how the
+# course's notebooks work and checks that your machine is ready. Nothing here is graded.
 #
-# About 15 minutes. Run the cells in order, with Shift + Enter. All of them together take less than half a
-# minute.
+# It takes about 20 minutes. Run the cells in order, with Shift + Enter. All cells together run for less than half a minute.
 
 # %% [markdown]
 # ## What you will be able to do
 #
-# - tell whether this machine is ready for the course, and what to do where it is not
-# - commit to a guess before you run a cell, and know why that is worth it
-# - read what a check says about an answer, a wrong one above all
+# - tell whether this machine is ready for the course, and what to do if it isn't
+# - guess before you run a cell, and know why guessing is worth it
+# - read the reply of a check, above all the reply to a wrong answer
 # - find your way through a lesson, and hand it in
 
 # %%
-import statistics
-import time
-
-import cv2
 import numpy as np
-import torch
+from sklearn.datasets import load_sample_image
 
 import segcourse
-from segcourse import check, exercises, load_dataset, show_results
+from segcourse import check, exercises, load_dataset, show_image, show_results
+from segcourse.classical import otsu
 from segcourse.course import doctor, lessons
 from segcourse.exercises.engine.display import Reply
 from segcourse.grading.submissions import preview
-from segcourse.widgets import predict, reveal, threshold_explorer
+from segcourse.plotting import outline, show_curves
+from segcourse.widgets import predict, threshold_explorer
 
 # %% [markdown]
-# ## 1. Where this leads
+# ## 1. What segmentation is
 #
-# Semantic segmentation gives every pixel of a picture a class. In this course there are two most of the time,
-# skin and lesion. The pictures below are drawn by code (so that every lesson works offline); lesson 6 takes
-# real ones by name.
-#
-# The third column is the simplest method that there is, a threshold: what is dark is lesion. Yours will do
-# better.
+# Semantic segmentation gives every pixel of a picture a class. Here is a photograph, and the outline of the class "flower". The
+# simplest possible method drew it, a threshold: every bright pixel is called flower.
 
 # %%
-samples = list(load_dataset("lesions", "test", size=128, count=12))
-
-
-def dark(image):
-    """What is darker than Otsu's threshold, which parts the picture's grey values best."""
-    grey = (image.mean(dim=0) * 255).to(torch.uint8).numpy()
-    return cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU)[1]
-
-
-samples.sort(key=lambda sample: segcourse.dice_score(dark(sample.image), sample.mask).item())
-chosen = [samples[0], samples[len(samples) // 2], samples[-1]]  # the worst, a middling one, the best
-show_results(
-    [sample.image for sample in chosen],
-    [sample.mask for sample in chosen],
-    [dark(sample.image) for sample in chosen],
-    names=["skin", "lesion"],
+photo = load_sample_image("flower.jpg")  # a real photograph, 427 x 640 pixels, red, green, blue
+mask = 1 - otsu(photo)  # 1 where a pixel is brighter than the threshold, else 0
+show_image(
+    [photo, outline(photo, mask)], ["photograph", "outline of the mask"], alt="A flower, and its outline."
 )
+print(f"the mask is an array of {tuple(mask.shape)} numbers, 0 or 1; {mask.float().mean():.0%} of them are 1")
 
 # %% [markdown]
-# White is lesion that was found, the two other colours are the two ways to be wrong; the legend names them.
-# `Dice` and `IoU` say in one number how good a mask is, 1 at best. Lesson 5 is about what these numbers do
-# not say.
+# The method knows nothing about flowers. It works here because the flower is bright and the background is dark.
+#
+# Most pictures of the course show skin with a lesion, and the two classes are *skin* (0) and *lesion* (1). These pictures are drawn
+# by code, so that every lesson works without a download. Lesson 6 will use real ones. A lesson is darker than skin, so now the dark
+# pixels form the mask.
+#
+# To say how good a mask is, we compare the mask with the *ground truth*, the correct mask. The **Dice score** is twice the area
+# that both masks share, divided by the sum of their areas: 1 for equal masks, 0 for masks that share nothing. **IoU** is the shared
+# area divided by the area that the two masks cover together.
+
+# %%
+lesions = load_dataset("lesions", "test", size=128, count=12)
+samples = sorted(lesions, key=lambda sample: segcourse.dice_score(otsu(sample.image), sample.mask))
+chosen = [samples[0], samples[6], samples[-1]]  # the worst, a middling one, the best
+images, truths = [sample.image for sample in chosen], [sample.mask for sample in chosen]
+show_results(images, truths, [otsu(image) for image in images], palette=lesions.palette)
+
+# %% [markdown]
+# The last column is a map of right and wrong pixels. White pixels are lesion that was found. The two other colours are the two ways
+# to be wrong: a *false positive* is skin called lesion, a *false negative* is lesion called skin. A threshold can't tell a lesion
+# from a hair or a dark corner. The networks of this course can.
 
 # %% [markdown]
 # ## 2. Is this machine ready?
 #
-# `segcourse doctor` in a terminal says the same. A line with ✗ comes with what to do about it; a line with –
-# is something that you may not need.
+# `segcourse doctor` in a terminal prints the same list (in JupyterLab: *File → New → Terminal*). A line with ✗ says what to do. A
+# line with – is something that you may not need.
 
 # %%
 print(doctor.table(doctor.machine()))
@@ -92,165 +91,153 @@ print(doctor.table(doctor.machine()))
 # %% [markdown]
 # ## 3. Predict before you run
 #
-# Before the interesting cells, a lesson asks you to commit to a guess. A wrong one costs nothing and is not
-# kept. But it makes the answer news: what surprises you is what you remember, and a cell that you only watch
-# rarely surprises.
+# Before the interesting results, a lesson asks for a guess. A wrong guess costs nothing and isn't recorded. But guessing makes you
+# notice the answer, and you remember what surprised you.
 #
-# Pictures come as `uint8`, whole numbers from 0 to 255. Brighten a pixel of 200 by 100:
+# Run the cell, then click on your guess. The answer unfolds below it. Here, `uint8` is the usual type of pictures: whole numbers
+# from 0 to 255.
 
 # %%
-predict("np.uint8 arrays: what is [200] + [100]?", ["300", "255, the largest there is", "44", "an error"])
-
-# %%
-brighter = np.array([200], dtype=np.uint8) + np.array([100], dtype=np.uint8)
-print(brighter)
-reveal(
-    "44" if brighter[0] == 44 else str(brighter[0]), "300 - 256: uint8 starts again at 0, and says nothing."
-)
+with predict(
+    "A pixel of 200 gets brighter by 100. What is it then, in uint8?", ["300", "255", "44", "an error"]
+) as reveal:
+    brighter = np.array([200], dtype=np.uint8) + np.array([100], dtype=np.uint8)
+    print(brighter)
+    reveal(str(brighter[0]))
 
 # %% [markdown]
-# **44.** A bright pixel turned dark, without a warning. That is why the course's networks and functions work
-# on floats from 0 to 1, and its masks hold class ids, 0 and 1, and not the 0 and 255 that a file holds.
+# <details><summary>Why?</summary>
 #
-# The cell waited for nobody: a notebook that runs by itself goes on without your guess, and then says "You
-# made no guess".
+# uint8 starts again at 0 after 255, so 300 becomes 300 - 256. A bright pixel turned dark, and no warning said so. That is why the
+# course's networks work with floats from 0 to 1, and its masks hold class ids, 0 and 1, not the 0 and 255 that a file may hold.
+# </details>
+#
+# The cell doesn't wait for you: when you run all cells, the questions stay open, and you can guess later. A saved notebook keeps
+# them.
 
 # %% [markdown]
 # ## 4. What a check says
 #
-# An exercise is a cell with an empty function and, below it, a cell with its check. An empty function raises
-# `NotImplementedError` when it is called; its check then only says "not started yet".
+# An exercise is a cell with an empty function. Below it, one cell tries the function on a tiny input, and another cell checks it.
+# An empty function raises `NotImplementedError` when it is called. Its check then only says "not started yet".
+
 
 # %%
-
-
 def dice_score(prediction, target):
-    """How well two masks overlap; you will write it in lesson 5."""
+    """Say how well two masks overlap; you will write this function in lesson 5."""
     raise NotImplementedError
 
 
 check("dice_score", dice_score)
 
 # %% [markdown]
-# Now a wrong answer, one that many people write first: the share of the pixels that agree. In a lesson its
-# check would end with an error, so that "Run all" stops there; here it is caught, so that you can read on.
+# Now a wrong answer that many people write first: the fraction of the pixels that agree.
+
 
 # %%
-
-
 def agreement(prediction, target):
-    """A wrong Dice score: the share of the pixels in which two masks agree."""
+    """A wrong Dice score: the fraction of pixels in which two masks agree."""
     return (prediction == target).double().mean(dim=(-2, -1))
 
 
-try:
-    check("dice_score", agreement)
-except exercises.CheckFailed as failed:
-    print("The check ends with:", failed)
+check("dice_score", agreement)
 
 # %% [markdown]
-# Read it from the top. The first line says what works already and what does not; each of its words is a group
-# of cases, and a group gives its points when all its cases are right. *What happened* is a sentence where
-# your results equal those of a known mistake; where they equal none, it says so. Then comes the smallest case
-# that shows it, small enough to check with a pencil: what was expected, and what yours gave.
+# Read the reply from the top:
 #
-# You can check as often as you like; nothing is counted. When a class is graded, the same cases come with
-# fresh random ones beside them, so that only an answer that works in general earns the points.
+# 1. The points. Each label below them is a group of test cases, and a group gives its points when all its cases are right.
+# 2. *What happened* explains the mistake if your results match a known one. Otherwise it says so, and never guesses.
+# 3. A small case where the mistake shows, with two lines of code that you can paste into a cell: what was expected, and what your
+#    function returned.
 #
-# **Practice.** Change one thing in `agreement` above, such as `mean` to `sum`, run its cell again, and see
-# what the reply makes of it. A right answer gets the reply below. It is the library's own that is shown here,
-# and `own=False` allows it; `check` would ask for yours.
+# You can check as often as you like, and nothing is counted. When a class is graded, the same kinds of cases come with new random
+# numbers, so only an answer that works in general earns the points.
+#
+# **Practice.** Change `mean` to `sum` in the cell above, run it again, and read the new reply. A right answer gets this one:
 
 # %%
 Reply(exercises.assess("dice_score", segcourse.dice_score, own=False))
 
 # %% [markdown]
+# (This is the library's own function. `own=False` allows it here. In an exercise, the check asks for your own work.)
+
+# %% [markdown]
 # ## 5. A picture that answers
 #
-# Some pictures have a slider. Move this one: lesion is what is darker than the threshold. Where is the Dice
-# score best? Is it where the outline looks best to you?
+# Some pictures have a slider. Here, every pixel darker than the threshold is called lesion. Move the slider. Where is the outline
+# best for your eyes, and where is the Dice score best?
 
 # %%
 sample = chosen[1]
 grey = (sample.image.mean(dim=0) * 255).round()
-explorer = threshold_explorer(sample.image, grey, sample.mask, below=True, threshold=100)
-
-# %% [markdown]
-# The slider lives in your browser, the picture is made by Python, and the two talk for every move. Is that
-# fast enough to feel like one thing? A blink of the eye takes about 100 to 400 milliseconds.
-
-# %%
-bands = {"longer than a blink": 100.0, "10 to 100 ms": 10.0, "less than 10 ms": 0.0}
-predict(
-    "How long does Python work from the slider's new place to the new picture and its scores?", list(bands)
+explorer = threshold_explorer(
+    sample.image, grey, sample.mask, below=True, threshold=100, palette=lesions.palette
 )
 
 # %%
-before, clock, work = explorer.slider.value, [], []
-for threshold in range(90, 110):
-    started, worked = time.perf_counter(), time.thread_time()
-    explorer.slider.value = threshold
-    clock.append(1000 * (time.perf_counter() - started))
-    work.append(1000 * (time.thread_time() - worked))
-explorer.slider.value = before
-middle = statistics.median(work)
-print(
-    f"{len(work)} moves: Python works {middle:.0f} ms on one, and {statistics.median(clock):.0f} ms pass on the clock"
-)
-reveal(next(band for band, least in bands.items() if middle >= least))
+with predict(
+    "How wide is the range of thresholds with at least 0.9 of the best Dice?",
+    {"under 10": 0, "10 to 30": 10, "over 30": 30.1},
+) as reveal:
+    label = {"xlabel": "threshold (grey value, 0 to 255)", "ylabel": "Dice"}
+    show_curves({"one lesion": explorer.dice}, explorer.thresholds, **label)
+    good = [
+        t
+        for t, dice in zip(explorer.thresholds, explorer.dice, strict=True)
+        if dice >= 0.9 * max(explorer.dice)
+    ]
+    print(f"best Dice {max(explorer.dice):.2f}; at least 0.9 of it from threshold {good[0]} to {good[-1]}")
+    reveal(good[-1] - good[0])
 
 # %% [markdown]
-# (Where the clock says much more, the machine is busy with other things.) The way to the browser and back
-# comes on top. If you read this on a page where nothing moves (GitHub, a printout), each widget shows its
-# picture as it is; nothing else is lost.
+# The curve is the slider's whole range in one picture. Such pictures stay alive in a saved notebook. On a page without scripts (a
+# printout, for example) each shows one position.
 
 # %% [markdown]
 # ## 6. How a lesson is laid out
 #
 # | part | what to do with it |
 # | --- | --- |
-# | objectives, minutes, the picture of the end | decide whether this is your evening for it |
+# | objectives, minutes, a picture of the end | decide whether you have time for it today |
 # | a question, your guess, the surprise, the idea | run cell by cell; change a number, run again |
-# | an exercise | its header has difficulty, minutes and points; hints are folded, and open in stages |
-# | the ladder | one chart that grows through the course: every method on held-out lesions, and how far people agree |
-# | when it goes wrong | broken code with a real symptom, to be repaired |
-# | five lines, and where to read on | for the day after |
+# | an exercise | its header shows difficulty, minutes and points; hints are folded and open one by one |
+# | the ladder | one chart that grows through the course: every method on the same held-out lesions, and how far people agree |
+# | when it goes wrong | repair broken code that shows a real symptom |
+# | five lines, and where to read on | come back to them the next day |
 #
-# Two habits save hours. A notebook remembers what was run, not what is written: when something is odd,
-# *Kernel → Restart Kernel and Run All Cells*. And print `x.shape` before you think.
+# Two habits save hours. A notebook remembers what you ran, not what is written. When something is odd, choose *Kernel → Restart
+# Kernel and Run All Cells*. And print `x.shape` before you think.
 
 # %% [markdown]
 # ## 7. Handing in
 #
-# Save the notebook. Before you hand it in, ask in a terminal whether it is ready; nothing in it is executed:
+# Save the notebook. Then ask in a terminal whether it is ready. This executes nothing in the notebook:
 #
-# ``` segcourse doctor 05_losses_metrics.ipynb ```
+# `segcourse doctor 05_losses_metrics.ipynb`
 #
-# This is what the doctor says of a lesson that nobody has touched:
+# For a lesson that nobody has started, the doctor says:
 
 # %%
 print(doctor.table(preview.findings(lessons.find("05") / "05_losses_metrics.ipynb")))
 
 # %% [markdown]
-# What is graded is the exercise cells and whatever they need from the rest of the notebook. You may add
-# cells, and you may delete what is not an exercise; long demonstrations are skipped. Nobody sees your
-# guesses.
+# Graded are the exercise cells and whatever they need from the rest of the notebook. You may add cells, and you may delete cells
+# that are not part of an exercise. Long demonstrations are skipped. Nobody sees your guesses.
 #
-# ## 8. Without a machine of your own
+# ## 8. Without your own machine
 #
-# The notebooks also open in Google Colab (*File → Upload notebook*). Add one cell at the top that installs
-# the course from where your class keeps it, `%pip install` and its address, and run that first. Colab forgets
-# files when you leave, so download the notebook. A processor is enough for every lesson.
+# The notebooks also open in Google Colab (*File → Upload notebook*). Add a cell at the top that installs the course from the address
+# that your teacher gives you, `%pip install` and the address, and run that cell first. Colab deletes files when you leave, so
+# download the notebook. Every lesson runs without a GPU.
 
 # %% [markdown]
 # ## 9. In five lines
 #
-# 1. `segcourse doctor` says whether the machine is ready; with a notebook's name, whether that is ready to
-#    hand in.
-# 2. Guess first. It costs nothing, and it is how the numbers stay with you.
-# 3. A check names the mistake if it knows it, and always shows the smallest case where it shows.
-# 4. Pictures are floats from 0 to 1 here, masks are class ids; uint8 wraps around without a word.
+# 1. `segcourse doctor` says whether the machine is ready. With a notebook's name, it says whether the notebook is ready to hand in.
+# 2. Guess first. A guess costs nothing, and it makes you notice the answer.
+# 3. A check names the mistake if it knows it, and shows a small case.
+# 4. Here, pictures are floats from 0 to 1 and masks are class ids. uint8 wraps around without a warning.
 # 5. When something is odd, restart the kernel and run all cells.
 #
-# **Next:** lesson 1, if it is in your folder, else the lowest number that is. Lessons 3 and 5 can be read on
-# their own.
+# **Next:** lesson 3, the U-Net, or lesson 5, losses and metrics. The numbers have gaps because the other lessons are still being
+# written. Lessons 3 and 5 need no other lesson.

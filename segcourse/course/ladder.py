@@ -44,19 +44,23 @@ class Pictures(NamedTuple):
 
     train: Lesions
     val: Lesions
-    test: Lesions
+    test: list[Sample]
     tiny: list[Sample]
 
 
 def pictures() -> Pictures:
     """Return the data sets that every method of the ladder is trained and tested on."""
-    kinds = [*APPEARANCE, "tiny lesions"]
-    train, val, more = (
-        load_dataset("lesions", split, size=64, count=count, difficulties=kinds)
-        for split, count in (("train", 400), ("val", 60), ("test", 600))
-    )
-    tiny = [sample for sample in more if sample.mask.float().mean() < TINY][:50]
-    return Pictures(train, val, load_dataset("lesions", "test", size=64, count=120), tiny)
+    kinds = (*APPEARANCE, "tiny lesions")
+
+    def lesions(split: str, count: int, difficulties: tuple[str, ...] = kinds) -> Lesions:
+        data = load_dataset("lesions", split, size=64, count=count, difficulties=difficulties)
+        assert isinstance(data, Lesions)
+        return data
+
+    test, more = lesions("test", 120, tuple(APPEARANCE)), lesions("test", 600)
+    samples = (more[i] for i in range(len(more)))
+    tiny = [sample for sample in samples if sample.mask.float().mean() < TINY][:50]
+    return Pictures(lesions("train", 400), lesions("val", 60), [test[i] for i in range(len(test))], tiny)
 
 
 def small_unet() -> nn.Module:

@@ -4,6 +4,7 @@ import difflib
 import os
 import shutil
 import sys
+import sysconfig
 from pathlib import Path
 
 import nbformat
@@ -133,13 +134,28 @@ def start(folder: str | os.PathLike) -> list[Path]:
 
 
 def lab_command(folder: str | os.PathLike, browser: bool = True) -> list[str]:
-    """Return the command that runs JupyterLab on `folder` until Ctrl-C and prints its address."""
+    """Return the command that runs JupyterLab on `folder` until Ctrl-C and prints its address.
+
+    JupyterLab opens lesson 0, if `folder` has it.
+    """
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={Path(folder).resolve()}"]
     command += ["--log-level=WARN", "--ServerApp.answer_yes=True"]
     never = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
     command += [f"--LabApp.check_for_updates_class={never}"]
+    first = "00_start_here/00_start_here.ipynb"
+    if Path(folder, first).is_file():
+        command.append(f"--LabApp.default_url=/lab/tree/{first}")
+    if os.name != "nt":  # a login shell, which JupyterLab uses without a terminal, would set PATH anew
+        shell = os.environ.get("SHELL", "sh")
+        command.append(f"--ServerApp.terminado_settings={{'shell_command': [{shell!r}]}}")
     command += [] if browser else ["--no-browser"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         # containers run as root, and the server listens only on this machine
         command.append("--allow-root")
     return command
+
+
+def lab_environment() -> dict[str, str]:
+    """Return JupyterLab's environment variables: its terminals and notebooks find `segcourse` on the PATH."""
+    path = os.pathsep.join(filter(None, [sysconfig.get_path("scripts"), os.environ.get("PATH")]))
+    return {**os.environ, "PATH": path}

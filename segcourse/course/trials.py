@@ -1,5 +1,6 @@
 """Train variants of a network from the same starts, and keep what a comparison needs."""
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,10 +9,14 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from segcourse.data import SampleDataset
+from segcourse.data import Sample, SampleDataset
 from segcourse.inference.segmenter import Segmenter
 from segcourse.models.unet import initialise
+from segcourse.plotting import outline
+from segcourse.threads import use_threads
 from segcourse.training.loop import fit
+from segcourse.widgets import play
+from segcourse.widgets.frames import Frames
 
 Key = tuple[str, int]  # variant, seed
 
@@ -23,9 +28,11 @@ class Trials:
     Attributes:
         curves: validation Dice after each epoch.
         segmenters: the trained networks, with the weights of their best epoch.
-        watched: the masks of the watched images after each epoch: epochs × images × H × W, int64.
+        watch: the watched samples.
+        watched: their masks after each epoch: epochs × samples × H × W, int64.
     """
 
+    watch: Sequence[Sample] = ()
     curves: dict[Key, list[float]] = field(default_factory=dict)
     segmenters: dict[Key, Segmenter] = field(default_factory=dict)
     watched: dict[Key, Tensor] = field(default_factory=dict)
@@ -35,6 +42,16 @@ class Trials:
         images = [sample[0] for sample in samples]
         return {key: predict(segmenter, images) for key, segmenter in self.segmenters.items()}
 
+    def play(self, index: int = 0) -> Frames:
+        """Show a watched sample with its true outline, and each network's outline epoch by epoch."""
+        image, mask, _ = self.watch[index]
+        epochs = len(next(iter(self.watched.values())))
+        pictures = {"truth": [outline(image, mask)] * epochs}
+        for (name, seed), masks in self.watched.items():
+            title = name if len({seed for _, seed in self.watched}) == 1 else f"{name}, seed {seed}"
+            pictures[title] = [outline(image, one) for one in masks[:, index]]
+        return play(pictures, range(1, epochs + 1), name="epoch")
+
 
 def compare(
     variants: Mapping[str, Mapping[str, Any]],
@@ -42,7 +59,7 @@ def compare(
     val: SampleDataset,
     *,
     seeds: Sequence[int] = (0,),
-    watch: Sequence[Any] = (),
+    watch: Sequence[Sample] = (),
     progress: bool = True,
     **plan: Any,
 ) -> Trials:
@@ -55,16 +72,17 @@ def compare(
             without arguments that returns a new network.
         train, val: data sets for `fit`.
         seeds: random seeds, for initial weights and the order of images.
-        watch: images whose masks are kept after each epoch.
+        watch: samples whose masks are kept after each epoch.
         progress: show one progress bar for all trainings.
         plan: arguments of `fit` that the variants share; a `model` too.
 
     Raises:
         TrainingError: as `fit`.
     """
-    trials = Trials()
+    trials, images = Trials(watch), [sample[0] for sample in watch]
     keys = [(name, seed) for seed in seeds for name in variants]
-    with tqdm(total=len(keys) * plan.get("epochs", 10), unit="epoch", disable=not progress) as bar:
+    total = len(keys) * plan.get("epochs", 10)
+    with tqdm(total=total, unit="epoch", leave=False, file=sys.stdout, disable=not progress) as bar:
         for name, seed in keys:
             bar.set_description(f"{name}, seed {seed}")
             options = {**plan, **variants[name]}
@@ -77,7 +95,7 @@ def compare(
                 curve.append(row["dice_per_image"])  # noqa: B023  (called before the next loop turn)
                 if watch:
                     segmenter.model.eval()  # noqa: B023
-                    masks.append(predict(segmenter, watch))  # noqa: B023
+                    masks.append(predict(segmenter, images))  # noqa: B023
 
             options |= {"seed": seed, "folder": False, "progress": False, "on_epoch": epoch_done}
             fit(segmenter.model, train, val, **options)
@@ -95,4 +113,5 @@ def _new(make: Callable[[], nn.Module], seed: int) -> nn.Module:
 
 def predict(segmenter: Segmenter, images: Sequence[Any]) -> Tensor:
     """Return the masks of images of one size, N×H×W, int64."""
-    return torch.stack([torch.from_numpy(mask).long() for mask in segmenter.predict_batch(list(images))])
+    with use_threads(1):
+        return torch.stack([torch.from_numpy(mask).long() for mask in segmenter.predict_batch(list(images))])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from segcourse.data import SampleDataset, load_dataset
 from segcourse.data.folders import FolderDataset
@@ -17,6 +17,7 @@ from segcourse.inference.segmenter import Segmenter
 from segcourse.metrics import Scores
 from segcourse.plotting.display import FigureWithAlt
 from segcourse.plotting.results import show_results
+from segcourse.threads import choose_threads, use_threads
 
 
 def dataset(images: Path | None, masks: Path | None, data: str | None, split: str = "val") -> SampleDataset:
@@ -55,7 +56,8 @@ def evaluate(
     if len(dataset) == 0:
         raise DataError("the data set is empty; there is nothing to evaluate.")
     scores = Scores(len(segmenter.class_names))
-    with tqdm(total=len(dataset), unit="image", disable=not progress) as bar:
+    threads = choose_threads(segmenter.logits, dataset[0][0], batch_size)
+    with use_threads(threads), tqdm(total=len(dataset), unit="image", disable=not progress) as bar:
         for start in range(0, len(dataset), batch_size):
             samples = [dataset[i] for i in range(start, min(start + batch_size, len(dataset)))]
             predictions = segmenter.predict_batch([image for image, _, _ in samples], **options)

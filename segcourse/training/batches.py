@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from segcourse.data import SampleDataset
 from segcourse.errors import DataError
+from segcourse.threads import use_threads
 
 
 class Batches:
@@ -58,6 +59,10 @@ class Batches:
         batches = math.ceil(len(self.dataset) / self.batch_size)
         return math.ceil(batches / self.world) if self.shuffle else len(range(self.rank, batches, self.world))
 
+    def example(self) -> tuple[torch.Tensor, int]:
+        """Return a batch of one image, the first of the data set, and the number of images per batch."""
+        return _Seeded(self.dataset, self.seed, 0)[0][0][None], self.batch_size
+
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor, list[str]]]:
         """Iterate over the batches from number `start`: images N×3×H×W, masks N×H×W, names."""
         order = torch.arange(len(self.dataset))
@@ -84,26 +89,11 @@ class _Seeded(Dataset):
         self.dataset, self.seed, self.epoch = dataset, seed, epoch
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor, str]:
-        with fixed_randomness(derive_seed(self.seed, self.epoch, index)), one_thread():
+        with fixed_randomness(derive_seed(self.seed, self.epoch, index)), use_threads(1):
             return self.dataset[index]
 
     def __len__(self) -> int:
         return len(self.dataset)
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Let PyTorch use one thread inside the `with` block.
-
-    On small images, threads wait for each other longer than they work: 10 to 25 times longer on a loaded
-    machine.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from segcourse.errors import TrainingError
 from segcourse.losses import combined_loss
 from segcourse.metrics import Scores
 from segcourse.models.forward import IMAGENET, Forward
+from segcourse.threads import choose_threads, use_threads
 from segcourse.training.accelerator import from_main_process, make_accelerator
 from segcourse.training.accumulation import backward_accumulated
 from segcourse.training.batches import Batches, derive_seed, explain_divergence, groups
@@ -39,6 +40,7 @@ def fit(
     device: str | torch.device | None = None,
     seed: int = 0,
     workers: int = 0,
+    threads: int | None = None,
     folder: str | Path | Literal[False] | None = None,
     resume: bool = False,
     minutes: float | None = None,
@@ -65,6 +67,8 @@ def fit(
         seed: random seed for shuffling, augmentation and dropout; the same for any number of `workers`.
         workers: processes that load data. 0 loads in this process, which keeps a data set's cache and is
             fast enough if loading takes up to 2 ms per image.
+        threads: threads that PyTorch uses on a CPU. Default: 1 for small networks (see `choose_threads`),
+            which are slow with more threads on a busy machine; else PyTorch's current number.
         folder: where best.safetensors, last.pt (to resume from) and TensorBoard's curves go. Default:
             `runs/<model>-<time>`. False writes nothing.
         resume: continue the run in `folder`, with the same numbers as an uninterrupted run.
@@ -111,7 +115,8 @@ def fit(
     forward = Forward(network, accelerator.device, speed, *normalise)
 
     lr = 0.0
-    with run.interruptible():
+    model.eval()
+    with run.interruptible(), use_threads(threads or choose_threads(forward, *train_batches.example())):
         while run.epoch < epochs and not run.out_of_time():
             model.train()
             for batches in groups(train_batches.epoch(run.epoch, run.step * accumulate), accumulate):

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from segcourse.devices import Speed
 from segcourse.errors import ModelFileError
@@ -157,6 +158,8 @@ class Run:
             total=1.0,
             initial=self.fraction(),
             disable=not self.show,
+            file=sys.stdout,  # as the epochs' lines: notebooks cut alternating streams into pieces
+            leave=False,
             bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}",
         )
         try:

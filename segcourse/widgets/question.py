@@ -59,7 +59,7 @@ class Question:
             number = float(answer)
             fitting = [choice for choice, least in self.bounds.items() if number >= least]
             self.answer = max(fitting, key=self.bounds.__getitem__, default=None)
-            self._measured = f" ({number:.2f})"
+            self._measured = f" ({round(number, 2):g})"
         elif str(answer) in self.choices:
             self.answer = str(answer)
         if self.answer is None:
@@ -127,4 +127,8 @@ def _as_html(output: Any) -> str:
 
 
 def _text_block(text: str) -> str:
-    return f'<pre style="white-space:pre-wrap">{html.escape(text.rstrip())}</pre>' if text.strip() else ""
+    return (
+        f'<pre style="white-space:pre-wrap;font-family:monospace">{html.escape(text.rstrip())}</pre>'
+        if text.strip()
+        else ""
+    )

@@ -1,4 +1,4 @@
-"""A student's first minutes, in a real browser: start, run cells, be told what is wrong, use a widget."""
+"""A student's first minutes in a real browser: run cells, guess, read a reply, and reopen the notebook."""
 
 import os
 
@@ -16,7 +16,9 @@ LESSON = [
         "from segcourse import check\nfrom segcourse.widgets import predict", id="imports"
     ),
     nbformat.v4.new_code_cell(
-        'predict("Which score is higher?", ["Dice", "IoU"], answer="Dice")', id="predict"
+        'with predict("Which score is higher?", ["Dice", "IoU"]) as reveal:\n'
+        '    print("measured: 0.67 and 0.5")\n    reveal("Dice")',
+        id="predict",
     ),
     nbformat.v4.new_code_cell(
         "def dice_score(prediction, target):\n    raise NotImplementedError", id="dice_score"
@@ -73,16 +75,28 @@ def test_a_wrong_answer_is_explained_and_a_widget_answers(lab, page, tmp_path, m
     page.evaluate(RUN_ALL)
     page.get_by_text("not started yet").wait_for()
 
-    page.get_by_label("Dice").check()
-    page.get_by_role("button", name="Commit").click()
-    page.get_by_text("As you guessed: Dice").wait_for()
-
+    guess(page)
     stub = page.locator(".jp-CodeCell").filter(has_text="raise NotImplementedError").locator(".cm-content")
     stub.click()
     page.keyboard.press("Control+A")
     page.keyboard.type("from segcourse import iou_score as dice_score")
     page.evaluate(RUN_ALL)
     page.get_by_text("You return intersection over union").first.wait_for()
+
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.goto(lab("05_lesson/05_lesson.ipynb"))  # the next day
+    page.wait_for_function(KERNEL_READY)
+    page.get_by_text("You return intersection over union").first.wait_for()
+    guess(page)
+
+
+def guess(page):
+    """Open the right choice of the question, and see the verdict and what the cell computed."""
+    question = page.locator("[data-question]")
+    assert not question.get_by_text("measured: 0.67 and 0.5").is_visible()
+    question.get_by_text("Dice", exact=True).first.click()
+    question.get_by_text("Yes: Dice.").wait_for()
+    question.get_by_text("measured: 0.67 and 0.5").wait_for()
 
 
 @pytest.mark.parametrize("exercise", WRONG)

@@ -1,5 +1,10 @@
 """Find, copy and solve lessons, on a small course of two lessons."""
 
+import os
+import shutil
+import sysconfig
+from pathlib import Path
+
 import nbformat
 import pytest
 import torch
@@ -123,3 +128,20 @@ def test_jupyterlab_opens_the_folder_without_log_messages(tmp_path):
     assert f"--ServerApp.root_dir={tmp_path.resolve()}" in command
     assert "--no-browser" in command
     assert "--no-browser" not in lessons.lab_command(tmp_path)
+
+
+def test_jupyterlab_opens_lesson_0_if_it_is_there(course, tmp_path):
+    url = "--LabApp.default_url=/lab/tree/00_start_here/00_start_here.ipynb"
+    assert url not in lessons.lab_command(tmp_path / "work")
+    lessons.start(tmp_path / "work")
+    assert url in lessons.lab_command(tmp_path / "work")
+
+
+def test_terminals_of_jupyterlab_find_the_commands_of_this_environment(tmp_path, monkeypatch):
+    other = tmp_path / "segcourse"
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin")
+    path = lessons.lab_environment()["PATH"]
+    assert path.endswith(os.environ["PATH"])
+    assert Path(shutil.which("segcourse", path=path)).parent == Path(sysconfig.get_path("scripts"))

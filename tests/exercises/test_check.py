@@ -35,7 +35,26 @@ def right(prediction, target):
 
 def test_a_right_answer_is_shown_and_nothing_raised(shown):
     exercises.check("dice_score", right)
-    assert repr(shown[0]) == "dice_score: 3 of 3 points\n✓ single masks  ✓ empty masks  ✓ batches"
+    verdict, groups, then = repr(shown[0]).splitlines()
+    assert (verdict, groups) == ("dice_score: 3 of 3 points", "✓ single masks  ✓ empty masks  ✓ batches")
+    assert then == "Next: exercise 5.5, threshold_jaccard."
+    assert "<p>Next: exercise 5.5, threshold_jaccard.</p>" in shown[0]._repr_html_()
+
+
+@pytest.mark.parametrize("name", exercises.names())
+def test_a_right_answer_is_celebrated_with_a_picture_that_it_made(name, monkeypatch):
+    figures = []
+    monkeypatch.setattr("segcourse.plotting.display.show_once", lambda figure, bundle: figures.append(figure))
+    exercises.get(name).celebrate(exercises.get(name).answer)
+    assert len(figures) == 1
+
+
+def test_demonstrations_use_an_answer_only_if_it_passes(capsys):
+    assert exercises.yours("dice_score", right) is right
+    assert exercises.yours("dice_score", iou_score) is exercises.get("dice_score").answer
+    assert exercises.yours("dice_score", stub) is exercises.get("dice_score").answer
+    sentence = "dice_score: the course's own, until yours passes its check"
+    assert capsys.readouterr().out.splitlines() == ["dice_score: yours", sentence, sentence]
 
 
 def test_a_wrong_answer_is_explained_beside_its_smallest_case(shown):
@@ -136,7 +155,7 @@ def test_an_unknown_name_gets_the_nearest(shown):
         exercises.check("dice_scores", dice_score)
 
 
-def test_a_notebook_shows_the_sentence_and_no_traceback(capsys):
+def test_in_a_notebook_a_wrong_answer_does_not_stop_run_all(capsys):
     shell = InteractiveShell.instance()
     try:
         result = shell.run_cell(
@@ -145,9 +164,9 @@ def test_a_notebook_shows_the_sentence_and_no_traceback(capsys):
     finally:
         InteractiveShell.clear_instance()
     printed = capsys.readouterr().out
-    assert isinstance(result.error_in_exec, AssertionError)
+    assert result.success
     assert "Traceback" not in printed
-    assert printed.rstrip().endswith("dice_score: 0 of 3 points")
+    assert printed.startswith("dice_score: 0 of 3 points")
     assert "ZeroDivisionError: division by zero" in printed
 
 

@@ -1,5 +1,6 @@
 """What every lesson promises: checked objectives, exercises that can be graded, pictures with words."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -69,3 +70,16 @@ def test_pictures_are_there_and_are_described(path, cells):
 def test_hints_are_folded_and_closed(cells):
     text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     assert text.count("<details>") == text.count("</details>") == text.count("<summary>")
+
+
+def test_a_cell_tries_each_exercise_before_its_check(path, cells):
+    """It may stop at the stub, so that "Run All" goes on."""
+    for before, cell in itertools.pairwise(cells):
+        if cell.metadata.get("nbgrader", {}).get("grade"):
+            assert "raises-exception" in before.metadata.get("tags", []), cell.id
+
+
+def test_cells_in_view_have_at_most_fifteen_lines(cells):
+    for cell in cells:
+        lines = [one for one in cell.source.splitlines() if one.strip() and not one.strip().startswith("#")]
+        assert cell.cell_type == "markdown" or "nbgrader" in cell.metadata or len(lines) <= 15, cell.id

@@ -202,6 +202,29 @@ def test_two_epochs_and_two_resumed_are_bitwise_four(straight, tmp_path, workers
     assert all(torch.equal(tensor, wanted[name]) for name, tensor in model.state_dict().items())
 
 
+@pytest.mark.parametrize(("few", "threads", "used"), [(1e9, None, 1), (1, None, 3), (1e9, 2, 2)])
+def test_a_small_network_trains_on_one_thread(monkeypatch, few, threads, used):
+    monkeypatch.setattr("segcourse.threads.FEW", few)
+    seen = []
+
+    def loss(logits, target):
+        seen.append(torch.get_num_threads())
+        return cross_entropy(logits, target)
+
+    torch.set_num_threads(3)
+    run(loss=loss, threads=threads, epochs=1, folder=False)
+    assert set(seen) == {used}
+    assert torch.get_num_threads() == 3
+
+
+def test_the_progress_bar_leaves_one_line_per_epoch(capsys):
+    run(progress=True, epochs=2, folder=False)
+    out, err = capsys.readouterr()
+    lines = [line.rpartition("\r")[2] for line in out.split("\n")]  # what a terminal still shows at the end
+    assert [line.partition(":")[0] for line in lines] == ["epoch 1", "epoch 2", ""]
+    assert err == ""
+
+
 class CtrlC(Squares):
     """Presses Ctrl-C, for real, while sample number `at` (counted over all) is loaded."""
 

@@ -40,10 +40,10 @@ def test_every_choice_is_closed_at_first():
 @pytest.mark.parametrize(
     ("number", "says"),
     [
-        (0, "below 0.4 (0.00)"),
-        (0.4, "0.4 to 0.8 (0.40)"),
-        (0.799, "0.4 to 0.8 (0.80)"),
-        (1, "above 0.8 (1.00)"),
+        (0, "below 0.4 (0)"),
+        (0.4, "0.4 to 0.8 (0.4)"),
+        (0.799, "0.4 to 0.8 (0.8)"),
+        (1, "above 0.8 (1)"),
     ],
 )
 def test_a_number_falls_into_its_band_and_is_told(number, says):

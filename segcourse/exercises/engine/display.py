@@ -98,7 +98,7 @@ def _marked(words: str) -> str:
 
 
 def _block(words: str) -> str:
-    return f'<pre style="white-space:pre-wrap;margin:0 0 1em">{escape(words)}</pre>'
+    return f'<pre style="white-space:pre-wrap;font-family:monospace;margin:0 0 1em">{escape(words)}</pre>'
 
 
 def _code(case: Shown, practice: bool) -> tuple[str, ...]:

@@ -136,7 +136,9 @@ def celebrate(answer):
     maps = answer(3, 4)(lesion().image[None]).detach()[0]
     titles = [f"channel {i}" for i in range(4)]
     show_image(
-        list(maps / maps.max()), titles, alt="Four feature maps that your untrained block makes of a lesion."
+        list(maps / maps.amax(dim=(1, 2), keepdim=True)),
+        titles,
+        alt="Four feature maps that your untrained block makes of a lesion.",
     )
 
 

@@ -1,0 +1,68 @@
+"""The ladder's held-out lesions, and shipped results that belong to the code of today."""
+
+import numpy as np
+import pytest
+import torch
+
+from segcourse import UNet, dice_score
+from segcourse.classical import otsu
+from segcourse.course import ladder
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return ladder.pictures()
+
+
+def test_held_out_lesions_are_the_same_for_all_lessons(pictures):
+    assert (len(pictures.train), len(pictures.val), len(pictures.test), len(pictures.tiny)) == (
+        400,
+        60,
+        120,
+        50,
+    )
+    assert min(sample.mask.float().mean() for sample in pictures.test) >= ladder.TINY
+    assert max(sample.mask.float().mean() for sample in pictures.tiny) < ladder.TINY
+
+
+def test_the_shipped_table_is_what_the_threshold_gives_today(pictures):
+    """A changed generator, threshold or score makes the shipped results stale; run `ladder` again then."""
+    today = [dice_score(otsu(image), mask).item() for image, mask, _ in pictures.test]
+    np.testing.assert_allclose(ladder.results()["Otsu's threshold"], today, atol=1e-4)
+
+
+def test_shipped_results_hold_every_variant_and_ten_starts():
+    rows = ladder.starts()
+    assert {row["variant"] for row in rows} == set(ladder.VARIANTS)
+    assert len(rows) == 10 * len(ladder.VARIANTS)
+    for row in rows:
+        assert 0 <= row["missed"] <= 50
+        assert all(0 <= row[score] <= 1 for score in ("ordinary", "tiny", "smallest", "middle", "largest"))
+    per_image = {name: scores.mean() for name, scores in ladder.results().items()}
+    for name, starts in ladder.spread("ordinary", "U-Net", "U-Net without skips").items():
+        assert per_image[name] == pytest.approx(np.mean(starts), abs=1e-3)
+
+
+def test_without_skips_no_feature_crosses():
+    torch.manual_seed(0)
+    network = ladder.without_skips(UNet(3, 2, width=2, depth=1))
+    seen = []
+    network.ups[0].conv.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    network(torch.rand(1, 3, 8, 8))
+    assert (seen[0] == 0).all(dim=(2, 3)).sum() == 2  # the two channels of the skip, wherever they stand
+
+
+def test_thirds_are_sorted_by_area():
+    masks = torch.stack([(torch.arange(16) < count).reshape(4, 4) for count in (9, 1, 5)]).long()
+    assert {name: one.tolist() for name, one in ladder.thirds(masks).items()} == {
+        "smallest": [1],
+        "middle": [2],
+        "largest": [0],
+    }
+
+
+def test_yours_stand_below_the_shipped_methods():
+    figure = ladder.show({"yours": torch.full((120,), 0.5)}, "U-Net")
+    assert "U-Net: median" in figure.alt
+    assert "yours: median 0.50" in figure.alt
+    assert "Otsu" not in figure.alt
