@@ -1,18 +1,18 @@
 """Batches: several workers, a cluster, a grader that is killed, and two graders at the same time."""
 
+import importlib
 import json
 import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import psutil
 import pytest
+from distributed import Client
 from grading_class import IOU_FOR_DICE, LESSON, RIGHT, as_bytes, hand_in, make_lessons, notebook
 from processes import Process
 
@@ -51,6 +51,10 @@ def _grade(course: Path, lessons: Path, scheduler: str | None) -> None:
     # a shell lets its background processes ignore Ctrl-C; here a test may press it all the same
     signal.signal(signal.SIGINT, signal.default_int_handler)
     grade_lesson(LESSON, course, lessons=lessons, workers=2, scheduler=scheduler)
+
+
+def _dask(kind: str, options: tuple[str, ...]) -> None:
+    importlib.import_module(f"distributed.cli.dask_{kind}").main(list(options))
 
 
 def marks(course: Path) -> list[tuple]:
@@ -169,31 +173,26 @@ def test_a_grader_that_is_killed_again_and_again_loses_nothing(lessons, tmp_path
 def test_a_cluster_that_loses_a_worker_grades_everyone(lessons, tmp_path, undisturbed):
     course = course_of(tmp_path / "cluster", SIZE)
     file = tmp_path / "scheduler.json"
-    dask = [sys.executable, "-m", "distributed.cli.dask_{}", "--scheduler-file", str(file), "--no-dashboard"]
-    log = (tmp_path / "log").open("w")
 
-    def start(kind: str, *options: str) -> subprocess.Popen:
-        words = [word.format(kind) for word in dask]
-        return subprocess.Popen([*words, *options], stdout=log, stderr=log, cwd=tmp_path)
+    def start(kind: str, *options: str) -> Process:
+        here = ("--scheduler-file", str(file), "--host", "127.0.0.1", "--no-dashboard", *options)
+        return Process(_dask, kind, here, folder=tmp_path)
 
     with ExitStack() as stack:
-        here = ("--host", "127.0.0.1")
-        processes = [start("scheduler", "--port", "0", *here)]
-        stack.callback(lambda: [process.kill() or process.wait() for process in processes])
+        processes = [start("scheduler", "--port", "0")]
+        stack.callback(lambda: [each.send_signal(signal.SIGKILL) or each.wait() for each in processes])
         while not file.exists() or not file.read_text().endswith("}"):
             time.sleep(0.05)
-        alone = ("--no-nanny", "--nthreads", "1", "--memory-limit", "0", *here)
+        alone = ("--no-nanny", "--nthreads", "1", "--memory-limit", "0")
         processes += [start("worker", *alone), start("worker", *alone)]
         address = json.loads(file.read_text())["address"]
-        from distributed import Client
-
         with Client(address) as client:
             client.wait_for_workers(2, timeout=60)
         process = grader(course, lessons, address)
         while process.is_alive() and len(records(course)) < 3:
             time.sleep(0.01)
         assert process.is_alive(), process.output
-        processes[1].kill()  # one worker, half-way
+        processes[1].send_signal(signal.SIGKILL)  # one worker, half-way
         assert process.wait(timeout=200) == 0, process.output
     assert (marks(course), records(course)) == undisturbed
 
