@@ -77,7 +77,8 @@ def wrong_answer(name: str, number: int, solved: str) -> str:
     for wrong in found[number % len(found) :]:
         tree = ast.parse(textwrap.dedent(inspect.getsource(wrong.wrong)))
         node = tree.body[0]
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        calls_answer = any(isinstance(part, ast.Name) and part.id == name for part in ast.walk(node))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not calls_answer:  # it would call itself
             node.decorator_list, node.name = [], name
             source = ast.unparse(tree)
             if not set(_free(source)) - {"torch", "F", "nn", "math"} - vars(builtins).keys():
