@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-# Up to here, one thread takes at most 1.7 times as long as two on an idle machine with two cores.
-# Beside two busy processes, two threads take 1.3 to 2 times as long as one; with more load, much longer.
+# Up to here, one thread takes at most 1.7 times as long as two on an idle machine with two cores. Beside two
+# busy processes, two threads take 1.3 to 2 times as long as one; at a load of 5, 5 to 10 times.
 # See benchmarks/threads.py.
 FEW = 2e9
 

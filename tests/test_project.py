@@ -1,6 +1,7 @@
 """The project: consistent dependencies and versions, a set-up with clear errors, a complete wheel."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -60,6 +61,48 @@ def test_torch_and_torchvision_are_a_pair():
 
 def test_constraints_hold_nothing_of_one_platform_only():
     assert not [name for name in constraints() if name.startswith(("nvidia-", "cuda-", "triton"))]
+
+
+CONTRIBUTING = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def test_the_contributors_guide_names_every_make_target_and_only_existing_paths():
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.search(r"\.PHONY: (.*)", makefile)[1].split())
+    assert (
+        set(re.findall(r"`make ([a-z]+)", CONTRIBUTING))
+        == targets
+        == set(re.findall(r"#   make (\w+)", makefile))
+    )
+    written_later = (".venv", "work/", "segcourse/exercises/l06_skin_lesion/")
+    paths = re.findall(r"`([\w./]+/[\w./]*|\w+\.(?:md|txt))`", CONTRIBUTING) + re.findall(
+        r"TEST=\"?([\w/.]+)", CONTRIBUTING
+    )
+    missing = [
+        path for path in paths if not path.startswith(written_later) and not (REPOSITORY / path).exists()
+    ]
+    assert paths
+    assert not missing
+
+
+def test_a_room_imports_only_rooms_above_it_in_the_contributors_guide():
+    house = CONTRIBUTING.partition("## The house")[2].partition("\n## ")[0]
+    rows = [re.findall(r"`(\w+)`", row) for row in re.findall(r"(?m)^\| (`.*?) \|", house)]
+    floor = {room: number for number, row in enumerate(rows) for room in row}
+    package = REPOSITORY / "segcourse"
+    modules = [
+        path for path in package.glob("[a-z]*") if path.suffix == ".py" or (path / "__init__.py").exists()
+    ]
+    assert floor.keys() == {path.stem for path in modules}
+    wrong = []
+    for file in package.rglob("*.py"):
+        room = file.relative_to(package).parts[0].removesuffix(".py")
+        for imported in re.findall(
+            r"(?m)^ *(?:from|import) segcourse\.(\w+)", file.read_text(encoding="utf-8")
+        ):
+            if imported != room and room != "__init__" and floor[imported] > floor[room]:
+                wrong.append(f"{file.relative_to(REPOSITORY)} imports {imported}")
+    assert not wrong
 
 
 @pytest.fixture

@@ -35,20 +35,26 @@ def main():
     mean = torch.stack([dice_score(one, masks) for one in losses.values()]).mean(dim=0)
     chosen = mean.argsort(descending=True)[[5, 15, 25]].tolist()
     picked = {name: one[chosen] for name, one in losses.items()}
-    draw(LESSONS / "05_losses_metrics", [tiny[i] for i in chosen], picked)
+    draw(LESSONS / "05_losses_metrics", [tiny[i] for i in chosen], picked, side=32)
 
 
-def draw(lesson, samples, masks):
-    """Write a row per sample: the picture, the truth, and each prediction with its Dice."""
+def draw(lesson, samples, masks, side=64):
+    """Write a row per sample: the picture, the truth, and each prediction with its Dice.
+
+    The picture is a square of `side` pixels around the lesion.
+    """
     pictures, titles = [], []
     for i, sample in enumerate(samples):
+        middle = sample.mask.nonzero().float().mean(dim=0).round().long()
+        top, left = (middle - side // 2).clamp(0, 64 - side).tolist()
+        part = (..., slice(top, top + side), slice(left, left + side))
         if len(masks) == 2:  # four panels fit into a row
-            pictures.append(outline(sample.image, sample.mask * 0))
+            pictures.append(outline(sample.image[part], sample.mask[part] * 0))
             titles.append("picture")
-        pictures.append(outline(sample.image, sample.mask))
+        pictures.append(outline(sample.image[part], sample.mask[part]))
         titles.append("truth")
         for name, one in masks.items():
-            pictures.append(outline(sample.image, one[i]))
+            pictures.append(outline(sample.image[part], one[i][part]))
             titles.append(f"{name}: Dice {dice_score(one[i], sample.mask):.2f}")
     figure = show_image(pictures, titles, alt="Held-out lesions: picture, truth, and each network's outline.")
     print(save_figure(figure, lesson / "result.png"))

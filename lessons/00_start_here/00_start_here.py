@@ -51,10 +51,9 @@ from segcourse.widgets import predict, threshold_explorer
 # %%
 photo = load_sample_image("flower.jpg")  # a real photograph, 427 x 640 pixels, red, green, blue
 mask = 1 - otsu(photo)  # 1 where a pixel is brighter than the threshold, else 0
-show_image(
-    [photo, outline(photo, mask)], ["photograph", "outline of the mask"], alt="A flower, and its outline."
-)
-print(f"the mask is an array of {tuple(mask.shape)} numbers, 0 or 1; {mask.float().mean():.0%} of them are 1")
+titles = ["photograph", "outline of the mask"]
+show_image([photo, outline(photo, mask)], titles, alt="A flower, and its outline.")
+print(f"the mask is an array of {tuple(mask.shape)} numbers; {mask.float().mean():.0%} of them are 1")
 
 # %% [markdown]
 # The method knows nothing about flowers. It works here because the flower is bright and the background is dark.
@@ -98,9 +97,8 @@ print(doctor.table(doctor.machine()))
 # from 0 to 255.
 
 # %%
-with predict(
-    "A pixel of 200 gets brighter by 100. What is it then, in uint8?", ["300", "255", "44", "an error"]
-) as reveal:
+question = "A pixel of 200 gets brighter by 100. What is it then, in uint8?"
+with predict(question, ["300", "255", "44", "an error"]) as reveal:
     brighter = np.array([200], dtype=np.uint8) + np.array([100], dtype=np.uint8)
     print(brighter)
     reveal(str(brighter[0]))
@@ -121,7 +119,6 @@ with predict(
 # An exercise is a cell with an empty function. Below it, one cell tries the function on a tiny input, and another cell checks it.
 # An empty function raises `NotImplementedError` when it is called. Its check then only says "not started yet".
 
-
 # %%
 def dice_score(prediction, target):
     """Say how well two masks overlap; you will write this function in lesson 5."""
@@ -132,7 +129,6 @@ check("dice_score", dice_score)
 
 # %% [markdown]
 # Now a wrong answer that many people write first: the fraction of the pixels that agree.
-
 
 # %%
 def agreement(prediction, target):
@@ -170,23 +166,17 @@ Reply(exercises.assess("dice_score", segcourse.dice_score, own=False))
 # %%
 sample = chosen[1]
 grey = (sample.image.mean(dim=0) * 255).round()
-explorer = threshold_explorer(
-    sample.image, grey, sample.mask, below=True, threshold=100, palette=lesions.palette
-)
+options = {"below": True, "threshold": 100, "palette": lesions.palette}
+explorer = threshold_explorer(sample.image, grey, sample.mask, **options)
 
 # %%
-with predict(
-    "How wide is the range of thresholds with at least 0.9 of the best Dice?",
-    {"under 10": 0, "10 to 30": 10, "over 30": 30.1},
-) as reveal:
+question = "How wide is the range of thresholds that give at least 90 % of the best Dice?"
+with predict(question, {"under 10": 0, "10 to 30": 10, "over 30": 30.1}) as reveal:
     label = {"xlabel": "threshold (grey value, 0 to 255)", "ylabel": "Dice"}
     show_curves({"one lesion": explorer.dice}, explorer.thresholds, **label)
-    good = [
-        t
-        for t, dice in zip(explorer.thresholds, explorer.dice, strict=True)
-        if dice >= 0.9 * max(explorer.dice)
-    ]
-    print(f"best Dice {max(explorer.dice):.2f}; at least 0.9 of it from threshold {good[0]} to {good[-1]}")
+    best, pairs = max(explorer.dice), zip(explorer.thresholds, explorer.dice, strict=True)
+    good = [threshold for threshold, dice in pairs if dice >= 0.9 * best]
+    print(f"best Dice {best:.2f}; at least 90 % of it from threshold {good[0]} to {good[-1]}")
     reveal(good[-1] - good[0])
 
 # %% [markdown]

@@ -4,6 +4,7 @@ Headings, stubs and checks come from the exercises in `segcourse/exercises/l06_s
 has to write is marked TODO.
 """
 
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -26,7 +27,6 @@ METADATA = {
     },
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
 }
-IMPORTS = "import torch\n\nimport segcourse\nfrom segcourse import check"
 WHY = "TODO: why this matters, how many minutes the lesson takes, and which lessons it builds on."
 END = "## 1. Where this ends\n\nTODO: a picture of the result, with titles, scores and alt text."
 TASK = """### {heading}
@@ -88,7 +88,8 @@ def _lesson(name: str, declared: list[Exercise]) -> list[NotebookNode]:
     cells = [
         new_markdown_cell(title, id="title"),
         new_markdown_cell(f"## What you will be able to do\n\n{objectives}", id="objectives"),
-        new_code_cell(IMPORTS, id="imports"),
+        new_code_cell("from segcourse import check, load_dataset", id="imports"),
+        new_code_cell('lesions = load_dataset("lesions", "test", count=100)', id="data"),
         new_markdown_cell(END, id="end"),
     ]
     for section, exercise in enumerate(declared, start=2):
@@ -101,10 +102,14 @@ def _lesson(name: str, declared: list[Exercise]) -> list[NotebookNode]:
 
 def _exercise(exercise: Exercise) -> list[NotebookNode]:
     name = exercise.name
+    task = TASK.format(heading=solutions.heading(exercise))
     stub, check = ({"nbgrader": solutions.metadata(exercise, of_check)} for of_check in (False, True))
-    attempt = f"# TODO: a tiny input, and the shape of the result\nprint({name}(...))"
+    needed = [p for p in inspect.signature(exercise.answer).parameters.values() if p.default is p.empty]
+    attempt = (
+        f"print({name}({', '.join(f'{p.name}=...' for p in needed)}))  # TODO: a tiny input and its shape"
+    )
     return [
-        new_markdown_cell(TASK.format(heading=solutions.heading(exercise)), id=f"exercise-{name}"),
+        new_markdown_cell(task, id=f"exercise-{name}", metadata={"lines_to_next_cell": 2}),
         new_code_cell(solutions.stub(exercise), id=f"answer-{name}", metadata=stub),
         new_code_cell(attempt, id=f"try-{name}", metadata={"tags": ["raises-exception"]}),
         new_code_cell(solutions.check(exercise), id=f"check-{name}", metadata=check),

@@ -81,7 +81,8 @@ class Frames:
         fixed = _images(column.below, column.title if column.frames else self.captions[self.start])
         place = "position:absolute;left:0;top:0;width:100%" if column.below else "position:relative"
         each = [
-            _images(layers, caption) for layers, caption in zip(column.frames, self.captions, strict=False)
+            _images(layers, f"{column.title}, {caption}" if column.title else caption)
+            for layers, caption in zip(column.frames, self.captions, strict=False)
         ]
         stack = f'<div style="position:relative;width:{WIDTH}px;max-width:100%">'
         stack += f"{fixed}{self._each(each, 'div', place)}</div>"

@@ -2,6 +2,8 @@
 
 import inspect
 import runpy
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,7 +58,9 @@ def contents(folder):
 
 
 def assert_promises_are_kept(path):
-    """Run the tests of lessons on one notebook."""
+    """Run the tests of lessons on one notebook, and ruff on its text."""
+    for arguments in (["format", "--check", "--line-length=110"], ["check", "--select=F,I"]):
+        subprocess.run([sys.executable, "-m", "ruff", *arguments, path.with_suffix(".py")], check=True)
     given = {"path": path, "cells": nbformat.read(path, as_version=4).cells}
     for file in ("test_shape.py", "test_sync.py"):
         tests = runpy.run_path(str(TESTS / "lessons" / file))
@@ -72,9 +76,9 @@ def test_a_new_lesson_keeps_the_promises_of_every_lesson(declare):
     cells = nbformat.read(path, as_version=4).cells
     assert cells[0].source.startswith("# Lesson 6 · Skin lesion\n")
     ids = ["question-twice", "exercise-twice", "answer-twice", "try-twice", "check-twice", "question-half"]
-    assert [cell.id for cell in cells][4:10] == ids
-    assert cells[7].metadata.tags == ["raises-exception"]
-    assert cells[5].source.count("<details>") == 2
+    assert [cell.id for cell in cells][5:11] == ids
+    assert cells[8].metadata.tags == ["raises-exception"]
+    assert cells[6].source.count("<details>") == 2
     for cell in cells:
         if cell.cell_type == "code":
             compile(cell.source, cell.id, "exec")

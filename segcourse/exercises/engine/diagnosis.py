@@ -61,8 +61,7 @@ def diagnose(exercise: Exercise, records: Records, observed: Observed) -> Diagno
         return Diagnosis(" ".join(says), cause, False, shown)
 
     if found := _relation(numbers):
-        where = _where(numbers, records)
-        says += [found, *([f"This is so {where}."] if where else [])]
+        says += [found, *_scope(numbers, records)]
         return Diagnosis(" ".join(says), cause or found, False, shown)
     if not certain and (most := _mostly(exercise, records, numbers, observed)):
         found, left = most
@@ -123,14 +122,22 @@ def _pairs(numbers: Records) -> list[Pair]:
 
 
 def _located(fact: Fact, records: Records) -> str:
-    """Return the fact's sentence, and where it holds if the same thing is right elsewhere."""
-    looked_at = set(fact.records[0].fields)  # where nobody counted weights, they are neither right nor wrong
+    """Return the fact's sentence, and where it holds if it does not hold everywhere."""
+    first = fact.records[0]
+    if fact.about_all or (first.index == 0 and "error" in first.fields):
+        return fact.says  # an error in the very first case is what the student sees
+    looked_at = set(first.fields)  # where nobody counted weights, they are neither right nor wrong
     always = {"error", "type", "changed"}
     comparable = [r for r in records if r in fact.records or looked_at & {*r.expected, *always}]
-    if all(record.fields for record in comparable):
-        return fact.says
-    where = _where(fact.records, comparable)
-    return f"{fact.says} This happens {where}." if where and where.startswith("only") else fact.says
+    return " ".join([fact.says, *_scope(fact.records, comparable)])
+
+
+def _scope(affected: Records, records: Records) -> list[str]:
+    """Return the sentence that says where something holds; none if it holds in all records."""
+    if len(affected) == len(records):
+        return []
+    where = _where(affected, records)
+    return [f"This is so {where}." if where else "This is so in some cases, not in all."]
 
 
 def _where(affected: Records, records: Records) -> str | None:

@@ -30,11 +30,15 @@ Records = Sequence[Record]
 
 
 class Fact(NamedTuple):
-    """A certain observation: its sentence, the short form that a class report counts, and where it holds."""
+    """A certain observation: its sentence, the short form that a class report counts, and where it holds.
+
+    `about_all` marks a sentence about all cases together.
+    """
 
     says: str
     cause: str
     records: Records
+    about_all: bool = False
 
 
 def facts(exercise: Exercise, records: Records, failing: Records) -> list[Fact]:
@@ -121,7 +125,7 @@ def _remembers(exercise: Exercise, records: Records, failing: Records) -> Fact |
         "The same input gives another result the second time: something is drawn at random, or kept from "
         "an earlier call (a global variable, or a default argument that is changed)."
     )
-    return Fact(says, "another result for the same input", failing)
+    return Fact(says, "another result for the same input", failing, about_all=True)
 
 
 def _constant(exercise: Exercise, records: Records, failing: Records) -> Fact | None:
@@ -130,7 +134,7 @@ def _constant(exercise: Exercise, records: Records, failing: Records) -> Fact | 
     if len(records) < 4 or not all(isinstance(v, np.ndarray) and same(v, first, 0.0) for v in values):
         return None
     says = f"Your answer is {describe(first)} for every input. Where does it use its arguments?"
-    return Fact(says, "the same result for every input", failing)
+    return Fact(says, "the same result for every input", failing, about_all=True)
 
 
 def _shape(exercise: Exercise, records: Records, failing: Records) -> Fact | None:
@@ -174,6 +178,7 @@ def _changed(exercise: Exercise, records: Records, failing: Records) -> Fact | N
     return Fact(says, "changes its input in place", affected)
 
 
+AFTERWARDS = "after training"
 # Fields besides the value, and what it means when one is not as expected, whatever was seen instead.
 _MEANINGS = {
     "field of view": "One output pixel sees {came} input pixels (rows x columns); {wanted} are expected.",
@@ -183,7 +188,7 @@ _MEANINGS = {
     "weights": "Your layers have {came} trainable weights (biases not counted); {wanted} are expected.",
     "scale and shift": "Not every batch norm has a scale and a shift to train (`affine`, on by default).",
     "two runs agree": "In training mode, two runs on the same input give different results.",
-    "after training": "In training mode your result is right; in eval mode afterwards it is not. Eval mode "
+    AFTERWARDS: "In training mode your result is right; in eval mode afterwards it is not. Eval mode "
     "uses batch norm's running mean and variance, which by PyTorch's defaults move by a tenth per batch.",
 }
 
@@ -191,6 +196,10 @@ _MEANINGS = {
 def _field(exercise: Exercise, records: Records, failing: Records) -> Fact | None:
     """A field other than the value; the value is right, or there is none."""
     affected = [record for record in failing if record.fields[0] in _MEANINGS]
+    if any("value" in record.fields and AFTERWARDS not in " ".join(record.case.traits) for record in records):
+        affected = [
+            record for record in affected if record.fields[0] != AFTERWARDS
+        ]  # more is wrong than that
     if not affected:
         return None
     field = affected[0].fields[0]

@@ -37,6 +37,13 @@ def run(model: Callable, *inputs: Tensor) -> Tensor:
     return output
 
 
+def wrong_size(output: Any, picture: Tensor) -> str:
+    """Return the sentence for an output that has not the size of the picture."""
+    came = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else container(output)
+    height, width = picture.shape[-2:]
+    return f"`forward` returns {came} for {len(picture)} picture(s); N x C x {height} x {width} is asked for."
+
+
 def paste(line: str) -> Callable[[Look], Look]:
     """Attach the line with which a student looks at the same: {net} is the class with its numbers."""
 
@@ -169,7 +176,10 @@ def field_of_view(obj: Callable, case: Case) -> dict[str, Any]:
     set_weights(model, (x,), "drawn")
     x.requires_grad_()
     y = run(model, x)
+    if not isinstance(y, Tensor) or y.shape[-2:] != x.shape[-2:] or y.dim() != 4:
+        raise Explained(wrong_size(y, x))
     y[0, :, y.shape[2] // 2, y.shape[3] // 2].sum().backward()
-    seen = x.grad[0].abs().sum(dim=0) > 0
+    reached = torch.zeros_like(x) if x.grad is None else x.grad
+    seen = reached[0].abs().sum(dim=0) > 0
     x.requires_grad_(False)
     return {"field of view": [int(seen.any(dim=1).sum()), int(seen.any(dim=0).sum())]}

@@ -88,10 +88,18 @@ def _fields(raw: dict[str, Any]) -> Observation:
 
 
 def _unchanged(before: Any, after: Any) -> bool:
+    if isinstance(before, torch.nn.Module):
+        return _switches(before) == _switches(after)
     before, after = plain(before), plain(after)
     return isinstance(before, str) or (
         not isinstance(after, str) and np.array_equal(before, after, equal_nan=True)
     )
+
+
+def _switches(model: torch.nn.Module) -> list[bool]:
+    """Return which parts of a model are in training mode, and which parameters are trainable."""
+    modes = [module.training for module in model.modules()]
+    return modes + [parameter.requires_grad for parameter in model.parameters()]
 
 
 class _Capped(io.StringIO):

@@ -8,9 +8,11 @@ import torch
 import torch.nn.functional as F
 from numpy.random import Generator
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 
 from segcourse.exercises.engine import modules
 from segcourse.exercises.engine.exercise import Case, Exercise
+from segcourse.exercises.engine.observing import Explained
 from segcourse.exercises.engine.weights import UNREGISTERED
 from segcourse.exercises.l03_unet import up as steps
 from segcourse.exercises.l03_unet._draw import pixels
@@ -119,8 +121,10 @@ SIZE, SKIPS, LOGITS, PARAMETERS = "same size out", "four levels, four skips", "l
 @modules.paste("{net}")
 def levels(obj: Callable, case: Case) -> dict[str, Any]:
     """Observe how strongly a bright pixel shows at itself, in its blocks of 2 x 2 to 16 x 16, and outside."""
-    row = modules.output("transparent")(obj, case)["value"][0, 0, 5]
-    return {"value": row[[9, 8, 10, 12, 0, 16]]}
+    light, picture = modules.output("transparent")(obj, case)["value"], case.inputs["image"]
+    if not isinstance(light, Tensor) or light.shape != picture.shape:
+        raise Explained(modules.wrong_size(light, picture))
+    return {"value": light[0, 0, 5, [9, 8, 10, 12, 0, 16]]}
 
 
 @modules.paste("{net}")
@@ -128,6 +132,8 @@ def by_default(obj: Callable, case: Case) -> dict[str, Any]:
     """Observe how many weights the network has when no width is given; the meta device costs no memory."""
     with torch.device("meta"):
         model = obj(case.inputs["in_channels"], case.inputs["num_classes"])
+        if any(isinstance(p, UninitializedParameter) for p in model.parameters()):  # lazy layers
+            model.eval()(torch.zeros(1, case.inputs["in_channels"], 16, 16))
     return {"weights": sum(p.numel() for p in model.parameters() if p.dim() > 1)}
 
 

@@ -9,7 +9,7 @@ from numpy.random import Generator
 
 from segcourse.exercises.engine.exercise import Case, Exercise
 from segcourse.exercises.l05_losses_metrics._draw import (
-    bfloat16_case,
+    bfloat16_cases,
     ids,
     loss_case,
     one_hot,
@@ -63,7 +63,7 @@ def cases(rng: Generator) -> Iterator[Case]:
     logits[:, :, 1, 1] = torch.tensor([200.0, 0.0])
     yield case(EXTREMES, logits, target, "one pixel is very wrong")
     yield case(EXTREMES, logits + 300, target, "one pixel is very wrong, and all logits are large")
-    yield bfloat16_case(EXTREMES)
+    yield from bfloat16_cases(EXTREMES)
 
 
 def _surprise(logits, target, ignore_index=255):

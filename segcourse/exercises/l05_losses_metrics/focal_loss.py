@@ -8,7 +8,7 @@ from numpy.random import Generator
 
 from segcourse.exercises.engine.exercise import Case, Exercise
 from segcourse.exercises.l05_losses_metrics._draw import (
-    bfloat16_case,
+    bfloat16_cases,
     ids,
     loss_case,
     one_hot,
@@ -56,7 +56,7 @@ def cases(rng: Generator) -> Iterator[Case]:
     logits[:, :, 0, 0] = torch.tensor([200.0, 0.0])
     yield case(EXTREMES, logits, target, "one pixel is very wrong and one has p = 1")
     yield case(EXTREMES, logits, target, "p = 1 in one pixel, and gamma is between 0 and 1", gamma=0.5)
-    yield bfloat16_case(EXTREMES)
+    yield from bfloat16_cases(EXTREMES)
 
 
 def _surprise(logits, target):

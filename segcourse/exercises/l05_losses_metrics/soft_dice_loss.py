@@ -8,7 +8,7 @@ from numpy.random import Generator
 
 from segcourse.exercises.engine.exercise import Case, Exercise
 from segcourse.exercises.l05_losses_metrics._draw import (
-    bfloat16_case,
+    bfloat16_cases,
     ids,
     loss_case,
     one_hot,
@@ -54,8 +54,14 @@ def cases(rng: Generator) -> Iterator[Case]:
         RARE, random_logits(rng, 1, 5, 5, 6), random_ids(rng, 4, 1, 5, 6), "the last of five is absent"
     )
     target = random_ids(rng, 3, 3, 4, 5)
-    target[1] = 0
-    yield case(BATCHES, random_logits(rng, 3, 3, 4, 5), target, "there is a batch of three")
+    target[0], target[1, 0, :3], target[2][target[2] == 1] = 0, ids([0, 1, 2]), 2
+    yield case(
+        BATCHES,
+        random_logits(rng, 3, 3, 4, 5),
+        target,
+        "there is a batch of three",
+        "one image has all classes",
+    )
     yield case(
         BATCHES, random_logits(rng, 4, 2, 2, 3), random_ids(rng, 2, 4, 2, 3), "there is a batch of four"
     )
@@ -63,7 +69,7 @@ def cases(rng: Generator) -> Iterator[Case]:
     logits[:, :, 2, 2] = torch.tensor([200.0, 0.0, -200.0])
     target[0, 2, 2], target[0, 0, :3] = 1, ids([0, 1, 2])
     yield case(EXTREMES, logits, target, "one pixel is very wrong")
-    yield bfloat16_case(EXTREMES)
+    yield from bfloat16_cases(EXTREMES)
 
 
 def _sums(logits, target):

@@ -49,6 +49,12 @@ def nan_gradient(logits, target, ignore_index=255):
     return torch.where(kept.any(), -(log_p * kept).sum() / kept.sum(), 0.0)
 
 
+def zeroes_its_logits(logits, target, ignore_index=255):
+    loss = answer(logits, target, ignore_index)
+    logits.data[(target == ignore_index).unsqueeze(1).expand_as(logits)] = 0
+    return loss
+
+
 class TestCrossEntropy(Contract):
     name = "cross_entropy"
     library = staticmethod(losses.cross_entropy)
@@ -90,6 +96,7 @@ class TestCrossEntropy(Contract):
     said = (
         (nan_gradient, "its gradient holds NaN or infinity"),
         (lambda x, t, i=255: answer(x, t, i).item(), "returns a float"),
+        (zeroes_its_logits, "your code changes its input logits"),
         (lambda x, t, i=255: answer(x, t, i) / 2, "0.5 times the expected ones"),
         (
             lambda x, t, i=255: F.cross_entropy(x.float(), t),

@@ -70,7 +70,7 @@ class TestFocalLoss(Contract):
         ("which flows through *both* factors", "other gammas",
          lambda x, t, g=2.0: ((1 - (-F.cross_entropy(x, t, reduction="none")).exp()).detach() ** g
                               * F.cross_entropy(x, t, reduction="none")).mean()),
-        ("it must be finite, also in a pixel where $p$ is exactly 1",
+        ("the gradient must be finite, also in a pixel where $p$ is exactly 1",
          "p = 1 in one pixel, and gamma is between 0 and 1", unguarded),
     )  # fmt: skip
     equal = {

@@ -67,6 +67,19 @@ def reshaped(logits, target):
     return 1 - (2 * (p * t).sum(0) / (p + t).sum(0))[t.any(0)].mean()
 
 
+def of_the_first_images_classes(logits, target):
+    p = logits.float().softmax(dim=1)
+    t = F.one_hot(target, p.shape[1]).movedim(-1, 1)
+    dice = 2 * (p * t).sum(dim=(0, 2, 3)) / (p.sum(dim=(0, 2, 3)) + t.sum(dim=(0, 2, 3)))
+    return 1 - dice[target[0].unique()].mean()
+
+
+def dice_of(p, target):
+    t = F.one_hot(target, p.shape[1]).movedim(-1, 1)
+    dice = 2 * (p * t).sum(dim=(0, 2, 3)) / (p.sum(dim=(0, 2, 3)) + t.sum(dim=(0, 2, 3)))
+    return 1 - dice[t.sum(dim=(0, 2, 3)) > 0].mean()
+
+
 class TestSoftDiceLoss(Contract):
     name = "soft_dice_loss"
     library = staticmethod(losses.soft_dice_loss)
@@ -87,7 +100,7 @@ class TestSoftDiceLoss(Contract):
          up_to_the_largest),
         ("the classes that occur in `target`", "the last class does not occur",
          lambda x, t: exercises.get("soft_dice_loss").misconceptions[5].wrong(x, t)),
-        ("class 0 among them", "only class 0 occurs", lambda x, t: answer(x, t.clamp(min=1))),
+        ("class 0 is a class like any other", "only class 0 occurs", lambda x, t: answer(x, t.clamp(min=1))),
         ("classes that occur", "class 0 does not occur", up_to_the_largest),
         ("the gradient with respect to the logits", "two classes, balanced", lambda x, t: answer(x.detach(), t),
          lambda x, t: answer(x, t).detach()),
@@ -106,6 +119,8 @@ class TestSoftDiceLoss(Contract):
         (lambda x, t: answer(x, t) * 100, "100 times"),
         (lambda x, t: F.cross_entropy(x.float(), t.float()), "Your code stops in line"),
         (uncast, "where the logits are bfloat16"),
+        (lambda x, t: dice_of(x.softmax(dim=1).float(), t), "A number type with few digits"),
+        (of_the_first_images_classes, "only where there is a batch of three"),
     )
 
     def test_the_two_numbers_of_the_lesson(self):
