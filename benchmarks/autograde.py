@@ -1,13 +1,13 @@
-"""`segcourse grade` against plain `nbgrader autograde`: the same class, the same cores, one run.
+"""Compare `segcourse grade` with plain `nbgrader autograde`, for the same class on the same cores.
 
-    python benchmarks/autograde.py [05_losses_metrics] [--students 60] [--rounds 1] [--workers 2]
+    python benchmarks/autograde.py [05_losses_metrics] [--students 60] [--rounds 1] [--workers 2] [--alone]
 
-The class is right, wrong and broken work in turn. In each round a part of it (with one round: all of it) is
-graded by both, one after the other. Then what they say is compared: an exercise that one passes, the other
-passes. nbgrader runs the lesson as an instructor without segcourse's plug-ins would: no sandbox, one student
-after another, with the lesson's long demonstrations (cells tagged skip-grading) taken out of the notebooks of
-both, because nbgrader would spend minutes on each. Many small rounds meet the same weather, and pay for
-starting and for the last one to finish each time.
+The class has right, wrong and broken submissions in turn. Each round grades a part of the class with both
+programs, one after the other; a single round grades the whole class. Then the results are compared: both must
+pass the same exercises. nbgrader runs as it would for an instructor without segcourse's plug-ins: no sandbox,
+one student after another. The lesson's long demonstrations (cells tagged skip-grading) are removed from all
+notebooks, because nbgrader would spend minutes on each. Many small rounds see the same load on the machine,
+but include the time to start each time. `--alone` skips nbgrader and the comparison.
 """
 
 import argparse
@@ -44,11 +44,11 @@ c.NbGraderConfig.logfile = ""
 """
 IMPORTS = "import math\nimport torch\nimport torch.nn.functional as F\nfrom torch import nn"
 SLIPS = (("padding=1", "padding=0"), ("sigmoid", "tanh"), ("cat(", "stack("), ("ReLU", "Tanh"))
-SECONDS = 30  # a cell, for both; nbgrader's default
+SECONDS = 30  # the limit per cell, for both; nbgrader's default
 
 
 def class_of(lesson: str, count: int) -> dict[str, bytes]:
-    """Submissions by student: half of them right, the others wrong or broken in eight ways."""
+    """Return submissions by student: half are right, the others wrong or broken in eight ways."""
     solved = lessons.solve(lesson)
     solved.cells = [cell for cell in solved.cells if "skip-grading" not in cell.metadata.get("tags", ())]
     names = exercises.names(lesson)
@@ -72,12 +72,13 @@ def class_of(lesson: str, count: int) -> dict[str, bytes]:
 
 
 def wrong_answer(name: str, number: int, solved: str) -> str:
-    """One of the exercise's misconceptions that stands on its own, else the solution with a slip."""
+    """Return one of the exercise's self-contained misconceptions, or else the solution with a mistake."""
     found = exercises.get(name).misconceptions
     for wrong in found[number % len(found) :]:
         tree = ast.parse(textwrap.dedent(inspect.getsource(wrong.wrong)))
         node = tree.body[0]
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        calls_answer = any(isinstance(part, ast.Name) and part.id == name for part in ast.walk(node))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not calls_answer:  # it would call itself
             node.decorator_list, node.name = [], name
             source = ast.unparse(tree)
             if not set(_free(source)) - {"torch", "F", "nn", "math"} - vars(builtins).keys():
@@ -90,7 +91,7 @@ def wrong_answer(name: str, number: int, solved: str) -> str:
 
 
 def _free(source: str) -> list[str]:
-    """The names that the source takes from outside."""
+    """Return the names that the source uses but does not define."""
     tables, free = [symtable.symtable(source, "answer", "exec")], []
     for table in tables:
         tables += table.get_children()
@@ -110,7 +111,7 @@ def hand_in(course: Path, lesson: str, submissions: dict[str, bytes]) -> None:
 
 
 def plain_course(root: Path, lesson: str) -> None:
-    """An nbgrader course as nbgrader makes it, without anything of ours."""
+    """Create an nbgrader course as nbgrader does, without segcourse's plug-ins."""
     (root / "nbgrader_config.py").write_text(PLAIN.format(root=str(root)))
     source = root / "source" / lesson
     source.mkdir(parents=True)
@@ -124,7 +125,7 @@ def plain_course(root: Path, lesson: str) -> None:
 
 
 def nbgrader(root: Path, *arguments: str) -> None:
-    """Run nbgrader; where a submission fails it says so with its exit code, and goes on."""
+    """Run nbgrader; if a submission fails, it continues and returns an exit code."""
     environment = os.environ | {"JUPYTER_CONFIG_PATH": str(root), "HOME": str(root)}
     environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     command = [sys.executable, "-m", "nbgrader", *arguments]
@@ -141,8 +142,8 @@ def passed_by_nbgrader(root: Path, lesson: str, student: str) -> dict[str, bool]
         return {g.name.removeprefix("check_"): g.auto_score == g.max_score for g in grades}
 
 
-class Watch(threading.Thread):
-    """The most memory that this process and all below it had at once, each page counted once, in GB."""
+class PeakMemory(threading.Thread):
+    """Measures the peak memory of the fork server and all sandboxes in GB; each page counts once."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -154,7 +155,7 @@ class Watch(threading.Thread):
             total = 0
             for process in psutil.process_iter():
                 try:
-                    if "segcourse.grading.running.warm" in process.cmdline():
+                    if "segcourse.grading.sandbox.fork_server" in process.cmdline():
                         total += process.memory_full_info().pss
                 except psutil.Error:
                     continue
@@ -168,6 +169,7 @@ def main() -> None:
     parser.add_argument("--students", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--alone", action="store_true", help="Skip nbgrader and the comparison.")
     arguments = parser.parse_args()
     lesson = lessons.find(arguments.lesson).name
     submissions = class_of(lesson, arguments.students)
@@ -175,8 +177,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         peer, ours = Path(folder, "nbgrader"), Path(folder, "segcourse")
         peer.mkdir(), ours.mkdir()
-        plain_course(peer, lesson)
-        students, memory = list(submissions), Watch()
+        if not arguments.alone:
+            plain_course(peer, lesson)
+        students, memory = list(submissions), PeakMemory()
         for turn in range(arguments.rounds):
             part = {s: submissions[s] for s in students[turn :: arguments.rounds]}
             hand_in(peer, lesson, part), hand_in(ours, lesson, part)
@@ -190,7 +193,7 @@ def main() -> None:
                 command += ["--cell-seconds", str(SECONDS)]
                 subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
-            runners = {"segcourse": sandboxed, "nbgrader": plain}
+            runners = {"segcourse": sandboxed} | ({} if arguments.alone else {"nbgrader": plain})
             for name in list(runners)[:: 1 if turn % 2 else -1]:
                 start = time.perf_counter()
                 runners[name]()
@@ -199,33 +202,35 @@ def main() -> None:
         memory.over = True
         graded = grade_lesson(lesson, ours, limits={"cell_seconds": SECONDS}).results
         results = {result.student: result for result in graded}
-        compare(peer, lesson, results)
-    total = {name: sum(times) for name, times in seconds.items()}
-    ratios = [b / a for a, b in zip(seconds["segcourse"], seconds["nbgrader"], strict=True)]
+        if not arguments.alone:
+            compare(peer, lesson, results)
+    total = {name: sum(times) for name, times in seconds.items() if times}
     print(
         f"\n{len(submissions)} submissions of {lesson}, {os.cpu_count()} cores, {arguments.workers} workers"
     )
     for name, time_taken in total.items():
-        print(f"{name:<10} {time_taken:7.1f} s  {len(submissions) / time_taken:6.2f} submissions a second")
-    rounds = ", ".join(f"{ratio:.1f}" for ratio in ratios)
-    print(f"throughput {total['nbgrader'] / total['segcourse']:.1f} times nbgrader's; by round {rounds}")
-    print(f"memory of the warm process and all sandboxes at once: {memory.most:.2f} GB at most")
+        print(f"{name:<10} {time_taken:7.1f} s  {len(submissions) / time_taken:6.2f} submissions per second")
+    if not arguments.alone:
+        ratios = [b / a for a, b in zip(seconds["segcourse"], seconds["nbgrader"], strict=True)]
+        rounds = ", ".join(f"{ratio:.1f}" for ratio in ratios)
+        print(f"throughput {total['nbgrader'] / total['segcourse']:.1f} times nbgrader's; by round {rounds}")
+    print(f"peak memory of the fork server and all sandboxes: {memory.most:.2f} GB")
     inside = statistics.median(result.seconds for result in results.values() if result.score is not None)
     print(f"a graded submission spends {inside:.2f} s in its sandbox (median)")
 
 
 def compare(peer: Path, lesson: str, results: dict) -> None:
-    """Both must agree on which exercises are right, wherever nbgrader could say anything."""
+    """Check that both pass the same exercises, for all students whom nbgrader could grade."""
     agreed = silent = 0
     for student, result in results.items():
         theirs = passed_by_nbgrader(peer, lesson, student)
         if result.score is None or theirs is None or student.endswith(("-11", "-13")):
-            silent += 1  # a notebook that hangs or kills its kernel ends nbgrader's run of it
+            silent += 1  # nbgrader cannot grade a notebook that hangs or kills its kernel
             continue
         mine = {verdict.name: verdict.passed for verdict in result.verdicts}
         assert mine == theirs, (student, mine, theirs)
         agreed += 1
-    print(f"\nboth agree on every exercise of {agreed} students; of {silent} nbgrader or both say nothing")
+    print(f"\nboth agree on every exercise of {agreed} students; {silent} could not be graded by one of them")
 
 
 if __name__ == "__main__":

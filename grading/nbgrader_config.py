@@ -1,7 +1,7 @@
-"""nbgrader's settings: set JUPYTER_CONFIG_PATH to this folder, then use nbgrader and formgrader as always.
+"""nbgrader's settings: set JUPYTER_CONFIG_PATH to this folder, then use nbgrader and formgrader as usual.
 
-nbgrader runs this file up to three times, and finds it by JUPYTER_CONFIG_PATH alone (`--config FILE` is
-ignored).
+nbgrader runs this file up to three times. It finds the file through JUPYTER_CONFIG_PATH only and ignores
+`--config FILE`.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from nbgrader.preprocessors import (
     SaveCells,
 )
 
-from segcourse.grading import nbgrader_plugins, releasing
+from segcourse.grading import nbgrader_plugins, release
 
 c = get_config()  # noqa: F821 - nbgrader provides it
 
@@ -27,15 +27,15 @@ c.CourseDirectory.source_directory = "lessons"
 for name in ("release", "submitted", "autograded", "feedback"):
     setattr(c.CourseDirectory, f"{name}_directory", f"{grading.name}/{name}")
 c.CourseDirectory.db_url = f"sqlite:///{grading / 'gradebook.db'}"
-# segcourse.json tells of hidden tests too: nbgrader would copy it beside its feedback pages
+# segcourse.json mentions hidden tests, and nbgrader would copy it to its feedback pages
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "*.py", "*.pyc", "course.secret"]
 c.CourseDirectory.ignore += ["segcourse.json"]
 
-# Our lessons hold no answers and no hidden tests; what is cut out here is in cells that an instructor added.
+# Our lessons contain no answers and no hidden tests; these are for cells that an instructor added.
 c.GenerateAssignment.preprocessors = [
     IncludeHeaderFooter,
     LockCells,
-    releasing.ClearAddedSolutions,
+    release.ClearAddedSolutions,
     ClearOutput,
     CheckCellMetadata,
     ComputeChecksums,

@@ -121,13 +121,13 @@ def doctor(
     if notebook is None:
         findings = doctor.machine()
         if teach:
-            from segcourse.grading import walls
+            from segcourse.grading import self_test
 
-            findings += walls.findings()
+            findings += self_test.findings()
         else:
             findings.append(doctor.sandbox())
     else:
-        from segcourse.grading.admitting import preview
+        from segcourse.grading.submissions import preview
 
         findings = preview.findings(notebook)
     typer.echo(doctor.table(findings))

@@ -137,7 +137,7 @@ def _data() -> Finding:
 
 
 def sandbox() -> Finding:
-    """Check bubblewrap for students, who do not need it; `grading.walls` checks it for instructors."""
+    """Check bubblewrap for students, who do not need it; `grading.self_test` checks it for instructors."""
     who = "only instructors need it, for grading"
     bwrap = shutil.which("bwrap")
     if not bwrap:

@@ -1,221 +1,28 @@
-"""The instructors' side: from a folder of submissions to marks that a teacher can trust.
+"""Grading for instructors: from a folder of submissions to marks that a teacher can trust.
 
-Five steps, and where they live. A submission never grades itself: it is only observed, and judged in another
-process.
+A submission never grades itself. It is only observed, and another process scores what was observed. Grading
+takes five steps, each in its own package:
 
-1. `admitting`: from what was handed in to cells that can be run.
-2. `running`: the cells in a sandbox, and what is observed there.
-3. `judging`: from what was observed to a result.
-4. `recording`: into nbgrader's gradebook, one writer at a time (`lock`).
-5. `telling`: each student, and the teacher.
+1. `submissions` finds, reads and repairs what a student handed in.
+2. `sandbox` runs the cells and records what the answers return.
+3. `scoring` turns the record into a result.
+4. `gradebook` records the result in nbgrader's gradebook. A `lock` allows one writer at a time.
+5. `reports` writes the students' feedback pages and the class report.
 
-What all of them know is a `course`, and a `lesson` as the grader reads it (`notebooks`; `releasing` cuts out
-what students must not see). Around them: many at a time (`pool`), what they all got (`class_result`), the
-command line (`commands`), nbgrader itself (`nbgrader_plugins`, `zip_collect`), and whether this machine is
-fit for it (`walls`).
+`session` performs these steps. They use a `course`, and a `lesson` as the grader reads it (`notebooks`;
+`release` removes what students must not see). `pool` grades many submissions in parallel and `class_result`
+holds their results. `commands` is the command line, `nbgrader_plugins` and `zip_collect` are nbgrader's, and
+`self_test` tests whether this machine can grade.
 """
 
-import contextlib
-import hashlib
-import json
-from collections.abc import Iterator
-from dataclasses import asdict, replace
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from segcourse.grading.class_result import ClassResult
-
-if TYPE_CHECKING:
-    from segcourse.grading.judging.result import Result
-    from segcourse.grading.judging.verdict import Task
+from importlib import import_module
 
 __all__ = ["ClassResult", "Session", "grade_lesson"]
+_MODULES = {"ClassResult": "class_result", "Session": "session", "grade_lesson": "session"}
 
 
-class Session:
-    """One lesson of one course, open for grading; one writer at a time.
-
-    `lessons` is the folder of lessons (default: the course's own), `limits` go before those in course.toml.
-    `trust` runs submissions without a sandbox.
-
-    Raises:
-        SegcourseError: no such lesson or course folder, an unreadable course.toml, no sandbox here, or
-            another grader is at work in this course.
-    """
-
-    def __init__(
-        self,
-        lesson: str,
-        course: Path,
-        *,
-        lessons: Path | None = None,
-        limits: dict[str, float | None] | None = None,
-        trust: bool = False,
-    ) -> None:
-        from segcourse.grading.course import Course
-        from segcourse.grading.lesson import read_lesson
-        from segcourse.grading.lock import Lock
-        from segcourse.grading.recording.gradebook import Book
-        from segcourse.grading.running import isolation, sandbox
-
-        if lessons is None:
-            from segcourse.course.lessons import find
-
-            folder = find(lesson)
-        else:
-            folder = Path(lessons) / lesson
-        self.lesson = read_lesson(folder / f"{folder.name}.ipynb")
-        self.course, self.trust = Course.open(Path(course), **(limits or {})), trust
-        wall = isolation.choose(trust)
-        self.lock = Lock(self.course.root)
-        if wall == "bubblewrap":
-            sandbox.warm_up(self.lesson.imports)
-        try:
-            self.book = Book(self.course, self.lesson)
-        except BaseException:
-            self.lock.close()
-            raise
-
-    def __enter__(self) -> "Session":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.book.close()
-        self.lock.close()
-
-    def grade(self, student: str) -> "Result":
-        """All five steps for one student; a submission that cannot be graded is a result like any other."""
-        from segcourse.grading.judging.verdict import grade
-
-        task = self.task(student)
-        return self.record(task if task.refusal else grade(task))
-
-    def task(self, student: str) -> "Task | Result":
-        """The first half of step 1: what there is to grade, or the refusal where there is nothing."""
-        from segcourse.exercises.observations import clip  # files' names may hold anything
-        from segcourse.grading.admitting.collect import find_submission
-        from segcourse.grading.course import software
-        from segcourse.grading.judging.verdict import Task
-        from segcourse.grading.notebooks import Refused
-
-        course, lesson = self.course, self.lesson
-        if not _is_text(student):
-            return self.refused(student, "the folder's name is not text; rename the folder and grade again.")
-        try:
-            data, notes = find_submission(
-                course.submitted(student, lesson.name), lesson.name, course.max_megabytes
-            )
-        except (Refused, OSError) as error:
-            return self.refused(student, clip(str(error), 1000))
-        notes = tuple(clip(note, 1000) for note in notes)
-        return Task(
-            student, lesson.name, lesson.text, lesson.files, data, notes, course.seed(lesson.name),
-            course.limits, course.max_megabytes, self.trust, software(),
-        )  # fmt: skip
-
-    def refused(self, student: str, why: str) -> "Result":
-        from segcourse.grading.judging.instructor_tests import unseen
-        from segcourse.grading.judging.result import Result
-
-        lesson = self.lesson
-        return Result(student, lesson.name, (), {}, lesson.points, unseen(lesson), refusal=why)
-
-    def record(self, result: "Result") -> "Result":
-        """Steps 4 and 5: the gradebook, the notebook for formgrader, the student's page, and last the record
-        that says that all of it is there."""
-        from segcourse.grading.recording import autograded
-        from segcourse.grading.telling import feedback
-
-        if not _is_text(result.student):
-            return result  # no gradebook and no page can carry such a name
-        before = autograded.graded_before(self.course, result.student, self.lesson.name)
-        notes = self.book.record(result, resubmitted=before is not None and before != result.digest)
-        result = replace(result, repairs=(*result.repairs, *notes))
-        autograded.write(self.course, self.lesson, result)
-        feedback.write(self.course, result, self.book.marks(result.student))
-        autograded.sign(self.course, result, self.fingerprint)
-        return result
-
-    def recorded(self, student: str) -> "Result | None":
-        """What was recorded for the submission as it lies there now, if it is graded completely, by this
-        segcourse, on these cases and limits, and the gradebook still says so."""
-        from segcourse.grading.recording import autograded
-
-        task = self.task(student)
-        result = autograded.signed(self.course, student, self.lesson.name, self.fingerprint)
-        same = result is not None and result.digest == task.digest
-        same = same and task.refusal in (None, result.refusal)
-        return result if same and self.book.holds(result) else None
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Of everything but the submission that a mark depends on."""
-        from segcourse.grading.course import software
-
-        lesson, limits = self.lesson, asdict(self.course.limits) | {"notebook_mb": self.course.max_megabytes}
-        limits = {name: float(value) for name, value in limits.items()}  # 60 and 60.0 are the same limit
-        files = {name: hashlib.sha256(content).hexdigest() for name, content in lesson.files.items()}
-        return self.course.sign(json.dumps([software(), lesson.text, files, limits, self.trust]))
-
-    def notebook(self, result: "Result") -> Any:
-        """The notebook that formgrader shows for `result`."""
-        from segcourse.grading.recording import autograded
-
-        return autograded.notebook(self.lesson, result)
-
-
-def _is_text(name: str) -> bool:
-    """Whether a folder's name is text at all; some systems take any bytes."""
-    return name == name.encode("utf-8", "replace").decode()
-
-
-def grade_lesson(
-    lesson: str,
-    course: Path,
-    *,
-    students: list[str] | None = None,
-    progress: bool = False,
-    again: bool = False,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    **options: Any,
-) -> ClassResult:
-    """Grade what the class handed in for `lesson` under `course`; no submission stops the batch.
-
-    Submissions that are graded already and have not changed since are passed over, so that a batch that was
-    stopped goes on where it was; `again` grades them too. `students` limits the batch, `progress` draws a bar
-    with the time left. `workers` submissions are graded at a time here (None: as many as this machine has
-    cores and memory for), or as many as the Dask cluster at the address `scheduler` takes. `options` go to
-    `Session`, which also says what is raised.
-    """
-    from tqdm import tqdm
-
-    from segcourse.grading.pool import open_pool, workers_here
-
-    with contextlib.ExitStack() as stack:
-        session = stack.enter_context(Session(lesson, course, **options))
-        workers = workers or workers_here(session.course.limits.memory_gb)
-        pool = stack.enter_context(open_pool(workers, scheduler))
-        name = session.lesson.name
-        wanted = [s for s in session.course.students(name) if students is None or s in students]
-        bar = tqdm(total=len(wanted), desc=name, unit="submission", disable=not progress)
-        results = {}
-
-        def keep(result: "Result") -> None:
-            results[result.student] = result
-            bar.update()
-
-        def tasks() -> Iterator["Task"]:
-            for student in wanted:
-                if not again and (result := session.recorded(student)):
-                    keep(result)
-                elif (task := session.task(student)).refusal:
-                    keep(session.record(task))
-                else:
-                    yield task
-
-        with bar:
-            for result in pool.grade(tasks()):
-                keep(session.record(result))
-        return ClassResult(name, tuple(results[student] for student in wanted))
+def __getattr__(name: str):
+    """Import a public name when it is first used, so that the command line starts without PyTorch."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,33 +1,33 @@
-"""What a whole class got for one lesson, as a table to read and as JSON."""
+"""The results of a whole class in one lesson, as a table and as JSON."""
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from segcourse.grading.judging.result import Result
+from segcourse.exercises.engine.observations import clip
+from segcourse.grading.scoring.result import Result
 
 
 @dataclass(frozen=True)
 class ClassResult:
-    """What a whole class got for one lesson."""
+    """The results of a whole class in one lesson."""
 
     lesson: str
-    results: tuple["Result", ...]
+    results: tuple[Result, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the notebooks, which lie in autograded/."""
-        bulky = ("cells", "printed")
-        told = [{k: v for k, v in result.to_json().items() if k not in bulky} for result in self.results]
-        return {"lesson": self.lesson, "students": told}
+        """Return everything but the notebooks, which are in autograded/."""
+        students = [result.to_json() for result in self.results]
+        for student in students:
+            del student["cells"], student["printed"]
+        return {"lesson": self.lesson, "students": students}
 
     def json(self) -> str:
         return json.dumps(self.to_json(), indent=1)
 
     def table(self) -> str:
-        """One line a student, then how many there are of each kind."""
-        from segcourse.exercises.observations import clip  # a terminal obeys what it is shown
-
+        """Return one line per student, then the number of submissions with each status."""
+        # clip removes control characters, which terminals obey
         width = max((len(clip(result.student, 60)) for result in self.results), default=7)
         lines = [f"{'student':<{width}}  {'points':>13}  status"]
         for result in self.results:
@@ -37,5 +37,5 @@ class ClassResult:
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(sorted(kinds)))
         if not kinds:
             return "\n".join([*lines, f"No one handed in {self.lesson}."])
-        many = "1 submission" if len(kinds) == 1 else f"{len(kinds)} submissions"
-        return "\n".join([*lines, f"{many} of {self.lesson}: {counts}"])
+        count = "1 submission" if len(kinds) == 1 else f"{len(kinds)} submissions"
+        return "\n".join([*lines, f"{count} of {self.lesson}: {counts}"])

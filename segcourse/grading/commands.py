@@ -1,4 +1,4 @@
-"""The instructors' part of the command line, as `segcourse.cli` is for everybody."""
+"""The commands for instructors, `segcourse grade` and `segcourse report`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,64 +9,77 @@ from segcourse.errors import SegcourseError
 
 
 def grade(
-    lesson: Annotated[str, typer.Argument(help="A lesson's name or number, for example 05.")],
+    lesson: Annotated[str, typer.Argument(help="The lesson's name or number, for example 05.")],
     course: Annotated[Path, typer.Option(help="nbgrader's course folder.")] = Path("grading"),
-    student: Annotated[list[str] | None, typer.Option(help="Only this student; may be repeated.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
-    cell_seconds: Annotated[float | None, typer.Option(help="Stop a cell after so long.")] = None,
-    case_seconds: Annotated[float | None, typer.Option(help="Stop an answer after so long.")] = None,
-    total_seconds: Annotated[float | None, typer.Option(help="Stop a notebook after so long.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Also what is graded and has not changed.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="So many at a time [default: cores].")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Of a Dask cluster: tcp://HOST:8786.")] = None,
+    student: Annotated[
+        list[str] | None, typer.Option(help="Grade only this student; can be repeated.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print only JSON.")] = False,
+    cell_seconds: Annotated[
+        float | None, typer.Option(help="CPU time limit per cell, in seconds [default: see course.toml].")
+    ] = None,
+    case_seconds: Annotated[
+        float | None, typer.Option(help="CPU time limit per test case of an answer, in seconds.")
+    ] = None,
+    total_seconds: Annotated[float | None, typer.Option(help="Time limit per notebook, in seconds.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Regrade submissions that haven't changed.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of submissions graded in parallel [default: one per core]."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Grade on the Dask cluster at this address, such as tcp://HOST:8786.")
+    ] = None,
     trust_submissions: Annotated[
-        bool, typer.Option("--trust-submissions", help="No sandbox: students' code gets all your rights.")
+        bool, typer.Option("--trust-submissions", help="Run students' code without a sandbox. Dangerous.")
     ] = False,
 ) -> None:
-    """Grade what the class handed in for LESSON: gradebook, feedback pages, and a table.
+    """Grade all submissions of LESSON: write the gradebook and feedback pages, and print a table.
 
-    Stopped at any time, it goes on where it was when it is started again.
+    If you stop the command, run it again to continue.
     """
-    _need_nbgrader()
+    _require_nbgrader()
     from segcourse.grading import grade_lesson
-    from segcourse.grading.running import isolation
+    from segcourse.grading.sandbox import backend
 
     if trust_submissions:
-        typer.echo(f"No sandbox: {isolation.GIVEN_UP}.", err=True)
+        typer.echo(f"No sandbox: {backend.TRUST_WARNING}.", err=True)
     limits = {"cell_seconds": cell_seconds, "case_seconds": case_seconds, "total_seconds": total_seconds}
     options = {"students": student, "limits": limits, "trust": trust_submissions}
     options |= {"again": again, "workers": workers, "scheduler": scheduler}
     try:
-        done = grade_lesson(lesson, course, progress=not json, **options)
+        result = grade_lesson(lesson, course, progress=not json, **options)
     except KeyboardInterrupt:
-        typer.echo("Stopped. What was graded stays; the same command goes on from there.", err=True)
+        typer.echo("Stopped. Finished results are kept; run the same command to continue.", err=True)
         raise typer.Exit(130) from None
-    typer.echo(done.json() if json else done.table())
+    typer.echo(result.json() if json else result.table())
 
 
 def report(
-    lesson: Annotated[str, typer.Argument(help="A lesson's name or number, for example 05.")],
+    lesson: Annotated[str, typer.Argument(help="The lesson's name or number, for example 05.")],
     course: Annotated[Path, typer.Option(help="nbgrader's course folder.")] = Path("grading"),
-    out: Annotated[Path | None, typer.Option(help="Where to write [default: COURSE/reports/LESSON].")] = None,
-    anonymous: Annotated[bool, typer.Option("--anonymous", help="Pseudonyms instead of names.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the report [default: COURSE/reports/LESSON].")
+    ] = None,
+    anonymous: Annotated[bool, typer.Option("--anonymous", help="Replace names with pseudonyms.")] = False,
     pages: Annotated[
-        bool, typer.Option("--pages", help="Write students' feedback anew, with points given by hand.")
+        bool, typer.Option("--pages", help="Also rewrite the feedback pages, with points given by hand.")
     ] = False,
 ) -> None:
-    """Write the class report of LESSON, a page with charts and tables as CSV, from what was graded."""
-    _need_nbgrader()
-    from segcourse.grading.telling import report
+    """Write the class report of LESSON: a page with charts, and tables as CSV."""
+    _require_nbgrader()
+    from segcourse.grading.reports import class_report
 
-    page, made = report.write(lesson, course, out, hide_names=anonymous)
-    typer.echo(f"{made.summary}\nThe report is in {page}, its tables lie beside it.")
+    page, made = class_report.write(lesson, course, out, hide_names=anonymous)
+    typer.echo(f"{made.summary}\nThe report is {page}. Its tables are in the same folder.")
     if pages:
-        typer.echo(f"{report.rewrite_pages(lesson, course)} feedback page(s) were written anew.")
+        typer.echo(f"Rewrote {class_report.rewrite_pages(lesson, course)} feedback page(s).")
 
 
-def _need_nbgrader() -> None:
+def _require_nbgrader() -> None:
     try:
         import nbgrader  # noqa: F401
     except ImportError as error:
         raise SegcourseError(
-            'grading needs nbgrader, which students do not; install it with pip install "segcourse[teach]".'
+            'grading needs nbgrader, which is not installed; run pip install "segcourse[teach]".'
         ) from error

@@ -1,4 +1,4 @@
-"""A course folder: its settings, its secret, and where nbgrader keeps what."""
+"""A course folder: its settings, its secret, and the places of nbgrader's files."""
 
 import dataclasses
 import functools
@@ -13,16 +13,14 @@ from pathlib import Path
 
 from segcourse.errors import SegcourseError
 from segcourse.files import replacing
-from segcourse.grading.admitting.collect import lesson_folder
-from segcourse.grading.running.surroundings import PACKAGE
-from segcourse.grading.running.watch import Limits
+from segcourse.grading.sandbox.environment import PACKAGE
+from segcourse.grading.sandbox.limits import Limits
+from segcourse.grading.submissions.find import lesson_folder
 
 
 @dataclass(frozen=True)
 class Course:
-    """An nbgrader course directory: submitted/, autograded/, feedback/ and gradebook.db, by student and
-    lesson.
-    """
+    """An nbgrader course directory: submitted/, autograded/, feedback/ and gradebook.db."""
 
     root: Path
     name: str = "default_course"
@@ -31,37 +29,35 @@ class Course:
 
     @classmethod
     def open(cls, root: Path, **limits: float | None) -> "Course":
-        """Read course.toml in `root`; `limits` that are not None go before the file's.
+        """Read course.toml in `root`; `limits` that are not None replace those in the file.
 
         Raises:
-            SegcourseError: there is no such folder, or course.toml says something that is not understood.
+            SegcourseError: There is no such folder, or course.toml has an unknown or invalid setting.
         """
         if not root.is_dir():
             raise SegcourseError(
-                f"{root} is not a folder; give nbgrader's course folder, the one that holds submitted/."
+                f"{root} is not a folder; give nbgrader's course folder, which contains submitted/."
             )
+        file = root / "course.toml"
         try:
-            settings = (
-                tomllib.loads((root / "course.toml").read_text()) if (root / "course.toml").exists() else {}
-            )
+            settings = tomllib.loads(file.read_text()) if file.exists() else {}
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SegcourseError(f"{root / 'course.toml'} cannot be read: {error}.") from error
-        chosen = dict(settings.pop("limits", {})) | {
-            name: value for name, value in limits.items() if value is not None
-        }
+            raise SegcourseError(f"{file} cannot be read: {error}.") from error
+        chosen = dict(settings.pop("limits", {}))
+        chosen |= {name: value for name, value in limits.items() if value is not None}
         known = {field.name for field in dataclasses.fields(Limits)}
         megabytes = chosen.pop("notebook_mb", 50)
         unknown = [*(chosen.keys() - known), *(settings.keys() - {"name"})]
         if unknown:
             raise SegcourseError(
-                f"course.toml says {', '.join(unknown)}; known are name and, "
-                f"under [limits], notebook_mb, {', '.join(sorted(known))}."
+                f"course.toml contains unknown settings: {', '.join(unknown)}. Allowed are name and, under "
+                f"[limits], notebook_mb, {', '.join(sorted(known))}."
             )
-        wrong = [
-            name for name, value in (chosen | {"notebook_mb": megabytes}).items() if not _positive(value)
-        ]
-        if wrong:
-            raise SegcourseError(f"the limit {wrong[0]} must be a number above 0; see course.toml in {root}.")
+        for name, value in (chosen | {"notebook_mb": megabytes}).items():
+            if type(value) not in (int, float) or not value > 0:
+                raise SegcourseError(
+                    f"the limit {name} is {value!r}, but must be a number above 0; see {file}."
+                )
         return cls(root.resolve(), settings.get("name", "default_course"), Limits(**chosen), megabytes)
 
     @property
@@ -69,7 +65,7 @@ class Course:
         return f"sqlite:///{self.root / 'gradebook.db'}"
 
     def submitted(self, student: str, lesson: str) -> Path:
-        """Where a student handed in `lesson`, in a folder of that name or of another spelling."""
+        """Return where a student handed in `lesson`, even if the folder's name is spelled differently."""
         return lesson_folder(self.root / "submitted" / student, lesson)
 
     def autograded(self, student: str, lesson: str) -> Path:
@@ -79,7 +75,7 @@ class Course:
         return self.root / "feedback" / student / lesson / f"{lesson}.html"
 
     def students(self, lesson: str) -> Iterator[str]:
-        """Who handed in `lesson`, in order."""
+        """Yield the students who handed in `lesson`, sorted."""
         folder = self.root / "submitted"
         for student in sorted(folder.iterdir()) if folder.is_dir() else ():
             handed_in = self.submitted(student.name, lesson)
@@ -87,16 +83,14 @@ class Course:
                 yield student.name
 
     def seed(self, lesson: str) -> int:
-        """The seed of a lesson's cases: the same for the whole class, known to nobody, made when first
-        needed.
+        """Return the seed of a lesson's cases: the same for the whole class, and derived from a secret.
 
-        Only this number enters the sandbox, and from it one lesson's cases can be drawn, never the course's
-        secret.
+        Only this number enters the sandbox. It gives the cases of one lesson, but not the course's secret.
         """
         return int.from_bytes(hashlib.sha256(f"{self._secret()}/{lesson}".encode()).digest()[:6], "big")
 
     def sign(self, text: str) -> str:
-        """A fingerprint of `text` that only this course makes, and from which nothing can be guessed."""
+        """Return a fingerprint of `text` that only this course can compute."""
         return hmac.new(self._secret().encode(), text.encode(), "sha256").hexdigest()
 
     def _secret(self) -> str:
@@ -108,13 +102,9 @@ class Course:
         return path.read_text().strip()
 
 
-def _positive(value: object) -> bool:
-    return type(value) in (int, float) and value > 0
-
-
 @functools.cache
 def software() -> str:
-    """A fingerprint of this segcourse, source files and all: marks made by another one may differ."""
+    """Return a fingerprint of segcourse's source files; another version may give other marks."""
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")

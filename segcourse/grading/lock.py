@@ -1,4 +1,4 @@
-"""One writer a course: whoever comes second is told who is at it, and nothing is mixed up."""
+"""A lock for a course: only one grader writes at a time, and a second one stops with an error."""
 
 import json
 import os
@@ -13,12 +13,12 @@ from segcourse.files import replacing
 
 
 class Lock:
-    """The right to write into the course folder `root`, for as long as this is open.
+    """The right to write into the course folder `root`, held until `close`.
 
-    The system holds it, so that a grader that is killed leaves nothing to clean up.
+    The operating system holds the lock, so that a grader that is killed leaves nothing to clean up.
 
     Raises:
-        SegcourseError: another process has it; the sentence names that one.
+        SegcourseError: Another process holds the lock; the message names it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -27,8 +27,8 @@ class Lock:
             self.lock.acquire(timeout=0)
         except Timeout:
             raise SegcourseError(
-                f"another grader is writing into {root} ({_told(holder)}); wait until it is done, or end "
-                "it: what it has graded by then stays, and you can go on from there."
+                f"another grader is writing into {root} ({_describe(holder)}); wait until it ends, or stop "
+                "it: everything that it has graded is kept, and you can continue from there."
             ) from None
         since = datetime.now(UTC).isoformat(timespec="seconds")
         with replacing(holder) as temporary:
@@ -40,9 +40,9 @@ class Lock:
         self.lock.release()
 
 
-def _told(holder: Path) -> str:
+def _describe(holder: Path) -> str:
     try:
         who = json.loads(holder.read_text())
         return f"process {who['process']} on {who['host']}, since {who['since']}"
     except (OSError, ValueError, KeyError, TypeError):
-        return "it has not said which"
+        return "process unknown"

@@ -1,7 +1,7 @@
-"""What makes `nbgrader autograde`, formgrader's button and `nbgrader export` grade as `segcourse grade` does.
+"""Plug-ins that make `nbgrader autograde`, formgrader and `nbgrader export` work like `segcourse grade`.
 
 `grading/nbgrader_config.py` names these classes. nbgrader itself opens no submission: where it would read and
-run one, the five steps run instead, so that a corrupt file or a dead kernel costs nothing but its own mark.
+run one, the five steps run instead, so that a corrupt file or a dead kernel costs only its own mark.
 """
 
 import csv
@@ -22,14 +22,16 @@ from traitlets import Bool, Unicode
 
 from segcourse.errors import SegcourseError
 from segcourse.grading.course import Course
+from segcourse.grading.gradebook.autograded import EXCHANGE_FILES, RECORD, make_notebook
+from segcourse.grading.gradebook.marks import status_of
 from segcourse.grading.lock import Lock
-from segcourse.grading.recording.autograded import NBGRADERS_OWN, RECORD
-from segcourse.grading.recording.marks import status
+from segcourse.grading.reports.csv_tables import escape_formula
+from segcourse.grading.session import Session
 from segcourse.grading.zip_collect import SortByName, UnpackDownload
 
 
 def install(config, course: Path, lessons: Path) -> None:
-    """Name the plug-ins in nbgrader's `config`."""
+    """Set the plug-ins in nbgrader's `config`."""
     config.CourseDirectory.course_id = Course.open(course).name
     config.Autograde.exporter_class = GradingExporter
     config.GradingExporter.course = str(course)
@@ -44,17 +46,17 @@ def install(config, course: Path, lessons: Path) -> None:
 
 
 class GradingExporter(NotebookExporter):
-    """Stands where `nbgrader autograde` reads a submission, and hands back the graded notebook."""
+    """Returns the graded notebook where `nbgrader autograde` would read a submission."""
 
-    course = Unicode(help="The course folder, the one that holds submitted/.").tag(config=True)
+    course = Unicode(help="The course folder, which contains submitted/.").tag(config=True)
     lessons = Unicode(help="The folder of lessons.").tag(config=True)
-    trust_submissions = Bool(False, help="Run submissions with all your rights, without a sandbox.").tag(
-        config=True
-    )
+    trust_submissions = Bool(False, help="Run students' code without a sandbox. Dangerous.").tag(config=True)
 
     def __init__(self, **settings) -> None:
-        """nbgrader makes its exporter before it clears folders away: while another grader is at work none is,
-        and what was graded last is still known after --force, which formgrader's button implies.
+        """Check the lock and remember the records.
+
+        nbgrader creates its exporter before it clears folders. So the check comes before anything is removed,
+        and the records survive --force, which formgrader's button implies.
         """
         super().__init__(**settings)
         about = self.parent.coursedir
@@ -65,32 +67,29 @@ class GradingExporter(NotebookExporter):
             raise NbGraderException(str(error)) from error
         records = Path(self.course).glob(f"autograded/*/*/{RECORD}")
         self.records = {path.parts[-3:-1]: path.read_bytes() for path in records}
-        # nbgrader passes over files that are not called as the lesson is; whoever sent one needs a status too
+        # nbgrader ignores files that are not named after the lesson, but their students need a status too
         everyone = about.format_path(about.submitted_directory, about.student_id, about.assignment_id)
         for folder in glob.glob(everyone):
             self.parent.assignments[folder] = [f"{folder}/{Path(folder).name}.ipynb"]
 
     def from_filename(self, filename, resources=None, **_):
-        from segcourse.grading import Session
-
         resources = dict(resources or {}, output_extension=".ipynb")
         about = resources["nbgrader"]
-        # nbgrader comes twice: with what was submitted, then with what the first pass left in autograded/
+        # nbgrader calls this twice: for the submission, then for the first call's result in autograded/
         if Path(filename).resolve().is_relative_to(Path(self.course).resolve() / "autograded"):
             return Path(filename).read_text(encoding="utf-8"), resources
         options = {"lessons": Path(self.lessons), "trust": self.trust_submissions}
         with Session(about["assignment"], Path(self.course), **options) as session:
-            self._tidy(session.course.autograded(about["student"], about["assignment"]), session.lesson.files)
+            folder = session.course.autograded(about["student"], about["assignment"])
+            self._clean_up(folder, session.lesson.files)
             result = session.grade(about["student"])
             self.log.info("%s: %s", about["student"], result.status)
-            return nbformat.writes(session.notebook(result)), resources
+            return nbformat.writes(make_notebook(session.lesson, result)), resources
 
-    def _tidy(self, folder: Path, files: Container[str]) -> None:
-        """nbgrader has copied all that was handed in, even what a link points to; the lesson's own files and
-        nbgrader's stay.
-        """
+    def _clean_up(self, folder: Path, files: Container[str]) -> None:
+        """Remove what nbgrader copied from the submission, even through links; restore the record."""
         for path in folder.iterdir() if folder.is_dir() else ():
-            if path.name not in files and path.name not in NBGRADERS_OWN:
+            if path.name not in files and path.name not in EXCHANGE_FILES:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         if record := self.records.get(folder.parts[-2:]):
             folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +97,7 @@ class GradingExporter(NotebookExporter):
 
 
 class HideHiddenTests(ClearHiddenTests):
-    """Leaves hidden tests, and what they printed, out of the feedback that students get."""
+    """Removes hidden tests and their output from the feedback that students get."""
 
     def preprocess_cell(self, cell, resources, cell_index):
         if not is_grade(cell) or is_solution(cell):
@@ -106,12 +105,15 @@ class HideHiddenTests(ClearHiddenTests):
         whole = cell.source
         cell, resources = super().preprocess_cell(cell, resources, cell_index)
         if cell.source != whole:
-            cell.outputs = cell.outputs[:1]  # the grader's own line; below it is what the cell printed
+            cell.outputs = cell.outputs[:1]  # the grader's own line; the others are the cell's output
         return cell, resources
 
 
 class StatusExport(ExportPlugin):
-    """grades.csv with a status for everyone; what could not be graded has an empty score, never a 0."""
+    """Writes grades.csv with a status for every student.
+
+    A submission that could not be graded has an empty score, never 0.
+    """
 
     columns = (
         "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email",
@@ -119,8 +121,6 @@ class StatusExport(ExportPlugin):
     )  # fmt: skip
 
     def export(self, gradebook: Gradebook) -> None:
-        from segcourse.grading.telling.tables import harmless
-
         with open(self.to or "grades.csv", "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
@@ -130,7 +130,7 @@ class StatusExport(ExportPlugin):
                         not self.student or student.id in map(str, self.student)
                     ):
                         row = self._row(gradebook, assignment, student)
-                        writer.writerow({name: harmless(value) for name, value in row.items()})
+                        writer.writerow({name: escape_formula(value) for name, value in row.items()})
 
     def _row(self, gradebook: Gradebook, assignment, student) -> dict:
         row = {"assignment": assignment.name, "duedate": assignment.duedate, "student_id": student.id}
@@ -142,7 +142,7 @@ class StatusExport(ExportPlugin):
             if self._handed_in(assignment.name, student.id):
                 return row | {"status": "handed in, but not graded yet"}
             return row | {"raw_score": 0, "late_submission_penalty": 0, "score": 0, "status": "not handed in"}
-        row |= {"timestamp": submission.timestamp, "status": status(submission)}
+        row |= {"timestamp": submission.timestamp, "status": status_of(submission)}
         if not row["status"].startswith("could not"):
             penalty = submission.late_submission_penalty or 0
             row |= {"raw_score": submission.score, "late_submission_penalty": penalty}
@@ -150,7 +150,7 @@ class StatusExport(ExportPlugin):
         return row
 
     def _handed_in(self, assignment: str, student: str) -> bool:
-        """Whether something lies there that nobody has graded yet."""
+        """Return whether there is a submission that has not been graded."""
         places = getattr(self.parent, "coursedir", None)
         return (
             bool(places)

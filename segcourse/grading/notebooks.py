@@ -1,4 +1,4 @@
-"""What the grader sees in a notebook: cells that know what they are for, and the lesson they belong to."""
+"""Cells and lessons as the grader reads them."""
 
 import ast
 import contextlib
@@ -11,21 +11,27 @@ from segcourse.errors import SegcourseError
 
 
 class Refused(SegcourseError):
-    """A submission that cannot be graded; the sentence says why, and what the student can do."""
+    """A submission cannot be graded; the message says why and what the student can do."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: what it says, and what it is for.
+    """One cell of a notebook.
 
-    `role` is "text", "run" (ordinary code), "exercise" (code that answers `exercise`), "check" (where
-    `exercise` is observed) or "skip" (long demonstrations, further checks); of cells that an instructor
-    added "test", "manual" (an answer that a person reads) or "task". `grade_id` is nbgrader's name of the
-    cell, if it has one.
+    Attributes:
+        source: The cell's source.
+        kind: "code", "markdown" or "raw".
+        role: "text", "run" (ordinary code), "exercise" (code that answers `exercise`), "check" (where
+            `exercise` is observed) or "skip" (long demonstrations, further checks). Of cells that an
+            instructor added: "test", "manual" (an answer that a person grades) or "task".
+        exercise: The name of the exercise that the cell answers or checks.
+        grade_id: nbgrader's name of the cell.
+        id: The notebook's own id of the cell.
+        tags: The cell's tags.
     """
 
     source: str
-    kind: str = "code"  # or "markdown", "raw"
+    kind: str = "code"
     role: str = "run"
     exercise: str | None = None
     grade_id: str | None = None
@@ -47,12 +53,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson: the reference that submissions are compared with, without an instructor's model solutions.
+    """A lesson without its instructor's solutions: the reference for submissions.
 
-    `points` maps each exercise's name to its points, `own` each cell's grade_id that an instructor added and
-    gave points; `metadata` maps each grade_id to nbgrader's metadata of that cell. `cells` and `notebook`
-    hold hidden tests; `released` maps the grade_ids of cells that have some to what students got instead.
-    `text` is the notebook's file as it was read, `files` are the others of its folder (pictures).
+    Attributes:
+        name: The lesson's name.
+        path: The lesson's notebook.
+        cells: The notebook's cells, with hidden tests.
+        points: The points of each exercise.
+        metadata: nbgrader's metadata of each cell, by grade_id.
+        notebook: The notebook, with hidden tests.
+        text: The notebook's file as it was read.
+        files: The other files of the lesson's folder, such as pictures.
+        own: The points of each cell that an instructor added, by grade_id.
+        released: What students received instead of cells with hidden tests, by grade_id.
     """
 
     name: str
@@ -75,18 +88,18 @@ class Lesson:
         found = []
         for cell in self.cells:
             if cell.role == "run":
-                with contextlib.suppress(SyntaxError):  # magics
+                with contextlib.suppress(SyntaxError):  # cells with magics
                     found += [
                         n for n in ast.parse(cell.source).body if isinstance(n, ast.Import | ast.ImportFrom)
                     ]
         return tuple(dict.fromkeys(map(ast.unparse, found)))
 
-    def handed_out(self, cell: Cell) -> str:
-        """The source of one of the lesson's cells as students got it."""
+    def released_source(self, cell: Cell) -> str:
+        """Return the source of one of the lesson's cells as students received it."""
         return self.released.get(cell.grade_id, cell.source)
 
-    def restored(self, cell: Cell) -> bool:
-        """Whether nbgrader locks the cell, so that a student's copy of it counts for nothing."""
+    def is_locked(self, cell: Cell) -> bool:
+        """Return whether nbgrader restores the cell, so that a student's copy of it does not count."""
         about = self.metadata.get(cell.grade_id, {})
         return (
             cell.role != "check"
@@ -95,8 +108,8 @@ class Lesson:
         )
 
 
-def checks(cell: nbformat.NotebookNode) -> str | None:
-    """The exercise that a lesson's cell checks; None for other cells, an instructor's own tests too."""
+def checked_exercise(cell: nbformat.NotebookNode) -> str | None:
+    """Return the exercise that a lesson's cell checks; None for all other cells."""
     about = cell.metadata.get("nbgrader", {})
     if not about.get("grade") or about.get("solution") or not about["grade_id"].startswith("check_"):
         return None

@@ -1,8 +1,8 @@
-"""Who grades: this machine's workers, or those of a Dask cluster. Tasks and results are bytes.
+"""A pool of workers: threads of this machine, or a Dask cluster. Tasks and results are bytes.
 
-A worker is a thread here: the work happens in sandboxes, which are processes of their own, so that workers
-share one warm process and one copy of the expected values. On a cluster a Dask worker does the same; one that
-dies costs nothing but the time, because Dask hands its tasks to another.
+A local worker is a thread, because the work happens in sandboxes, which are separate processes. Workers
+therefore share one fork server and one copy of the expected values. If a worker of a cluster dies, Dask gives
+its tasks to another.
 """
 
 import contextlib
@@ -15,35 +15,36 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExec
 import psutil
 
 from segcourse.errors import SegcourseError
-from segcourse.grading.judging.result import Result
-from segcourse.grading.judging.verdict import Task, grade_bytes
-from segcourse.grading.running import sandbox
+from segcourse.grading.sandbox import runner
+from segcourse.grading.scoring.grade import Task, grade_bytes
+from segcourse.grading.scoring.result import Result
 
-AHEAD = 3  # submissions read ahead a worker: enough to keep it busy, few enough to hold in memory
-WITHOUT_WORKERS = 60.0  # seconds that a cluster may be without any worker before the grader gives up
+QUEUED_PER_WORKER = 3  # enough to keep a worker busy, few enough to hold in memory
+CONNECT_SECONDS = 10.0  # how long to wait for the scheduler of a cluster
+NO_WORKER_SECONDS = 60.0  # how long to wait for workers after a cluster has lost them all
 
 
-def workers_here(memory_gb: float) -> int:
-    """One a core, as far as there is memory for submissions that take all the `memory_gb` that one may."""
+def default_workers(memory_gb: float) -> int:
+    """Return one worker per core, as far as memory allows if each submission uses `memory_gb`."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(cores, int(psutil.virtual_memory().total / 2**30 / memory_gb)))
 
 
 @contextlib.contextmanager
 def open_pool(workers: int, scheduler: str | None) -> Iterator["Pool"]:
-    """A pool of `workers` threads, or of the Dask cluster at the address `scheduler`.
+    """Open a pool of `workers` threads, or of the Dask cluster at the address `scheduler`.
 
     Raises:
         SegcourseError: Dask is not installed, or the scheduler does not answer or has no workers.
     """
     if scheduler is None:
         with ThreadPoolExecutor(workers, thread_name_prefix="grader") as executor:
-            sandbox.stopped.clear()
+            runner.stopped.clear()
             try:
                 yield Pool(executor, lambda: workers)
-            except BaseException:  # Ctrl-C above all: threads end when what they wait for does
+            except BaseException:  # above all Ctrl-C: a thread ends when its sandbox does
                 executor.shutdown(wait=False, cancel_futures=True)
-                sandbox.stop_all()
+                runner.stop_all()
                 raise
         return
     with _client(scheduler) as client:
@@ -52,36 +53,37 @@ def open_pool(workers: int, scheduler: str | None) -> Iterator["Pool"]:
 
 
 class Pool:
-    """Grades tasks as they come; `size` tells how many workers there are now."""
+    """Grades tasks in parallel; `size` returns the current number of workers."""
 
     def __init__(self, executor: Executor, size: Callable[[], int]) -> None:
         self.executor, self.size = executor, size
 
     def grade(self, tasks: Iterable[Task]) -> Iterator[Result]:
-        """The results, in the order in which they are done; tasks are asked for as workers come free.
+        """Yield the results in the order of completion; take tasks as workers become free.
 
         Raises:
-            SegcourseError: this machine or a worker cannot grade anything, or all workers are gone.
+            SegcourseError: This machine or a worker cannot grade, or the cluster has lost all workers.
         """
         waiting, todo = set(), iter(tasks)
         while True:
-            while len(waiting) < AHEAD * max(1, self.size()) and (task := next(todo, None)):
+            queue = QUEUED_PER_WORKER * max(1, self.size())
+            while len(waiting) < queue and (task := next(todo, None)):
                 waiting.add(self.executor.submit(grade_bytes, task.to_bytes()))
             if not waiting:
                 return
-            done = self._done(waiting)
+            done = self._wait(waiting)
             waiting -= done
             for future in done:
                 yield Result.from_json(json.loads(future.result()))
 
-    def _done(self, waiting: set[Future]) -> set[Future]:
-        alone = None
+    def _wait(self, waiting: set[Future]) -> set[Future]:
+        without_worker = None
         while not (done := wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED).done):
-            alone = None if self.size() else alone or time.monotonic()
-            if alone and time.monotonic() - alone > WITHOUT_WORKERS:
+            without_worker = None if self.size() else without_worker or time.monotonic()
+            if without_worker and time.monotonic() - without_worker > NO_WORKER_SECONDS:
                 raise SegcourseError(
-                    f"the cluster has had no worker for {WITHOUT_WORKERS:g} s; start some and run the same "
-                    "command again: it goes on where it stopped."
+                    f"the cluster has had no worker for {NO_WORKER_SECONDS:g} s; start workers and run the "
+                    "same command again: it continues where it stopped."
                 )
         return done
 
@@ -95,10 +97,10 @@ def _client(scheduler: str) -> Iterator:
             '--scheduler needs Dask; install it with pip install "segcourse[cluster]".'
         ) from error
     try:
-        client = Client(scheduler, timeout=10)
+        client = Client(scheduler, timeout=CONNECT_SECONDS)
     except (OSError, ValueError) as error:
         raise SegcourseError(
-            f"no Dask scheduler answers at {scheduler}; start one with `dask scheduler` and give the address "
+            f"no Dask scheduler answers at {scheduler}; start one with `dask scheduler` and use the address "
             "that it prints, such as tcp://host:8786."
         ) from error
     with client:

@@ -85,7 +85,7 @@ def test_a_lesson_goes_out_and_marks_come_back(root, jupyter, page):
 
         teacher.open(f"manage_submissions/{LESSON}")
         logs = {student: teacher.press("autograde", student) for student in ("ada", "ben", "cleo", "dan")}
-        assert "cleo: could not be graded: the file is damaged or unfinished" in logs["cleo"]
+        assert "cleo: could not be graded: the file is damaged or incomplete" in logs["cleo"]
         shown = {student: teacher.row(student).inner_text().split("\t") for student in logs}
         assert [cells[3:5] for cells in shown.values()] == [
             ["graded", "7 / 7"],

@@ -1,6 +1,4 @@
-"""A class of students with bad luck: each did something under `accidents/`, a small function marked with what
-it merits.
-"""
+"""A class of students with bad luck; each had one of the `accidents/`, marked with its outcome."""
 
 import io
 import zipfile
@@ -20,10 +18,10 @@ MEGABYTES = 2
 
 @dataclass(frozen=True)
 class Accident:
-    """One submission: what the student did, how it is handed in, and what they are told.
+    """One submission: what the student did, how it is handed in, and the right outcome.
 
-    `repaired` holds words of each repair, `told` of the verdict on an exercise, `stopped` of each cell that
-    stopped, `refused` of the reason why there is no score.
+    `repaired` holds words of each repair, `diagnosed` of the diagnosis of an exercise, `stopped` of each cell
+    that stopped, and `refused` of the reason for no score.
     """
 
     name: str
@@ -31,7 +29,7 @@ class Accident:
     make: Callable[[], bytes | NotebookNode | Mapping[str, bytes]]
     score: float | None
     repaired: tuple[str, ...]
-    told: dict[str, str]
+    diagnosed: dict[str, str]
     stopped: tuple[str, ...]
     refused: str | None
     folder: str
@@ -49,7 +47,7 @@ class Accident:
 def accident(
     score: float | None = None,
     repaired: Iterable[str] = (),
-    told: Mapping[str, str] | None = None,
+    diagnosed: Mapping[str, str] | None = None,
     stopped: Iterable[str] = (),
     refused: str | None = None,
     folder: str = LESSON,
@@ -57,14 +55,14 @@ def accident(
     """Mark a function that makes a submission: bytes, a notebook, or the files of a folder by name."""
 
     def marked(make: Callable) -> Accident:
-        expected = (score, tuple(repaired), dict(told or {}), tuple(stopped), refused, folder)
+        expected = (score, tuple(repaired), dict(diagnosed or {}), tuple(stopped), refused, folder)
         return Accident(make.__name__, make.__doc__, make, *expected)
 
     return marked
 
 
 def accidents(*modules: ModuleType) -> dict[str, Accident]:
-    """Every accident that is written down in `modules`, by the student's name."""
+    """Return every accident in `modules`, by the student's name."""
     found = [value for module in modules for value in vars(module).values() if isinstance(value, Accident)]
     return {accident.name: accident for accident in found}
 

@@ -1,7 +1,7 @@
-"""A class of attackers, a few honest students among them, and canaries that tell whether anyone got out.
+"""A class of attackers with a few honest students, and canaries that detect an escape from the sandbox.
 
-Attacks lie in `attacks/` as percent-format text. They do not end in .py, so that neither pytest (which
-imports every module for its doctests) nor a hurried person runs one outside the sandbox.
+Attacks are in `attacks/` as percent-format text. They do not end in .py, so that neither pytest (which
+imports every module for its doctests) nor a person runs one outside the sandbox by mistake.
 """
 
 import ast
@@ -21,11 +21,11 @@ import segcourse
 
 FOLDER = Path(__file__).parent / "attacks"
 HONEST = ("a_honest", "m_honest", "z_honest")
-LIMITS = {"cell_seconds": 2, "case_seconds": 1, "total_seconds": 30, "memory_gb": 1.5, "processes": 64}
+LIMITS = {"cell_seconds": 1, "case_seconds": 0.5, "total_seconds": 15, "memory_gb": 1.5, "processes": 64}
 TOKEN = "SEGCOURSE_TEST_TOKEN"
 
-# what every attacker is told, more than a real one could know, and a way to say what was reached
-TOLD = """
+# what every attacker knows, more than a real one could, and a way to report what was reached
+BRIEFING = """
 import subprocess, pathlib
 {names}
 pathlib.Path("/tmp/{mark}").touch()
@@ -46,8 +46,8 @@ def tries(what, action):
 
 @dataclass(frozen=True)
 class Attack:
-    """One submission of `attacks/`: what it tries, what it merits (two scores where that depends on what this
-    machine's kernel can hold), and what must be said.
+    """One submission of `attacks/`: what it tries, its right score (two where it depends on this
+    machine's kernel), and what must be reported.
     """
 
     name: str
@@ -56,8 +56,8 @@ class Attack:
     says: tuple[str, ...]
     cells: tuple[tuple[str, str], ...]
 
-    def notebook(self, told: str) -> bytes:
-        """The right notebook with this attack's cells in it and the cell `told` at its beginning."""
+    def notebook(self, briefing: str) -> bytes:
+        """Return the right notebook with this attack's cells, and the cell `briefing` at its beginning."""
         answers, extra = dict(RIGHT), {}
         for place, source in self.cells:
             if place in answers:
@@ -65,12 +65,12 @@ class Attack:
             else:
                 extra.setdefault(place.removeprefix("before "), []).append(source)
         made = notebook(answers, extra)
-        made.cells.insert(1, new_code_cell(told))
+        made.cells.insert(1, new_code_cell(briefing))
         return as_bytes(made)
 
 
 def read(path: Path) -> Attack:
-    """The attack written down in `path`."""
+    """Return the attack in the file `path`."""
     head, *cells = re.split(r"^# %% (.*)$", path.read_text(), flags=re.MULTILINE)
     tries, _, about = ast.get_docstring(ast.parse(head)).partition("\n\n")
     pairs = [line.split(": ", 1) for line in about.splitlines()]
@@ -87,7 +87,7 @@ def attacks() -> dict[str, Attack]:
 
 
 class Canaries:
-    """Files, sockets and variables of the host that no submission may read, change or reach."""
+    """Files, sockets and environment variables of the host that no submission may read, change or reach."""
 
     def __init__(self, course: Path, home: Path) -> None:
         self.course, self.mark, self.token = course, f"mark-{secrets.token_hex(8)}", secrets.token_hex(16)
@@ -103,8 +103,8 @@ class Canaries:
             self.servers[name].bind(address)
             self.servers[name].listen()
 
-    def told(self) -> str:
-        """The first cell of every attack."""
+    def briefing(self) -> str:
+        """Return the first cell of every attack."""
         names = {
             "COURSE": str(self.course),
             # backwards, so that the secret itself is nowhere in the memory of who reads this cell
@@ -117,7 +117,7 @@ class Canaries:
             "HOSTNAME": socket.gethostname(),
         }
         lines = "\n".join(f"{name} = {value!r}" for name, value in names.items())
-        return TOLD.format(names=lines, mark=self.mark)
+        return BRIEFING.format(names=lines, mark=self.mark)
 
     def watched(self) -> list[Path]:
         fixed = [
@@ -128,7 +128,7 @@ class Canaries:
         return [*(self.course / name for name in fixed), self.home / "canary.txt"]
 
     def prints(self) -> dict[str, str]:
-        """The fingerprint of every file that must stay as it is."""
+        """Return the fingerprint of every file that must not change."""
         package = Path(segcourse.__file__).parent
         code = [package / "__init__.py", package / "metrics.py"]
         files = [*self.watched(), *self.course.glob("submitted/**/*.ipynb"), *code]
@@ -139,7 +139,7 @@ class Canaries:
         }
 
     def visited(self) -> list[str]:
-        """Which servers someone connected to."""
+        """Return the servers that someone connected to."""
         found = []
         for name, server in self.servers.items():
             server.setblocking(False)
@@ -149,7 +149,7 @@ class Canaries:
         return found
 
     def inside(self) -> Iterator[int]:
-        """The processes that still run in a sandbox of this class: they see the mark that each cell left."""
+        """Yield the processes that still run in a sandbox of this class, where each attack left a mark."""
         for process in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 if process.name.isdigit() and (process / f"root/tmp/{self.mark}").exists():

@@ -1,4 +1,4 @@
-"""Attacks that are not cells: what lies in submitted/, how it is called, and what kind of file it is."""
+"""Attacks without cells: names and kinds of files and folders in submitted/."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from grading_class import LESSON, RIGHT, STUBS, about, as_bytes, hand_in, notebook
 
 NAME = f"{LESSON}.ipynb"
-HONEST = "a_honest"  # whose work, and whose name, others are after
+HONEST = "a_honest"  # the student whose work and name others try to use
 CONTROLS = "\x1b[2J\x1b]0;pwned\x07\u202eb\u200bc\x9b"
 RULES: dict[str, tuple[float | None, str]] = {}
 MAKERS: dict[str, Callable[[Path, str], object]] = {}
@@ -17,7 +17,7 @@ BUILT_IN = as_bytes(notebook(RIGHT))
 
 
 def attack(score: float | None, says: str = "", name: str | None = None):
-    """Register the maker of a student's folder, with the score it merits and words that must be said."""
+    """Register a function that makes a student's folder, with the right score and words of the report."""
 
     def register(make):
         MAKERS[name or make.__name__] = make
@@ -64,7 +64,7 @@ def links_to_nothing(course, student):
     (course / "submitted" / student / LESSON).symlink_to("/nowhere/at/all")
 
 
-@attack(None, "is of another kind, not a Jupyter notebook")
+@attack(None, "is of an unknown type, not a Jupyter notebook")
 def is_the_secret_by_hard_link(course, student):
     os.link(course / "course.secret", folder(course, student) / NAME)
 
@@ -88,7 +88,7 @@ def is_a_folder(course, student):
     (folder(course, student) / NAME).mkdir()
 
 
-@attack(None, "larger than the 50 MB that are allowed")
+@attack(None, "larger than the limit of 50 MB")
 def carries_300_megabytes_of_outputs(course, student):
     with open(folder(course, student) / NAME, "wb") as file:
         file.write(b'{"cells": [{"cell_type": "code", "source": "", "outputs": [{"text": "')
@@ -113,7 +113,7 @@ def nests_without_end(course, student):
     hand_in(course, student, b'{"cells": ' + b'[{"a": ' * 1_000_000)
 
 
-@attack(None, "1000000 cells and 2000 are allowed")
+@attack(None, "1000000 cells, but at most 2000 are allowed")
 def has_a_million_cells(course, student):
     hand_in(course, student, b'{"cells": [' + b"{}," * 999_999 + b"{}]}")
 
@@ -125,7 +125,7 @@ def is_a_number_of_ten_million_digits(course, student):
 
 @attack(7)
 def says_everything_twice(course, student):
-    """NaN and duplicate keys are not JSON, and Python reads them all the same; the last one counts."""
+    """Python reads NaN and duplicate keys, which are not valid JSON; the last duplicate counts."""
     text = BUILT_IN.decode().replace('"metadata": {"', '"metadata": {"a": NaN, "a": 1e999, "')
     hand_in(course, student, text.replace('{"cells"', '{"cells": [], "nbformat": NaN, "cells"', 1).encode())
 
@@ -142,7 +142,7 @@ def has_paths_for_names(course, student):
 
 @attack(4, "dice_score")
 def labels_one_answer_as_another(course, student):
-    """The answer to one exercise, under the name of the one that is worth more."""
+    """The answer to one exercise has the label of another that gives more points."""
     made = notebook({"iou_per_class": RIGHT["iou_per_class"], "mean_iou": RIGHT["mean_iou"]})
     made.cells[2].metadata = about("mean_iou")
     made.cells[4].metadata = about("dice_score")
@@ -166,7 +166,7 @@ def dates_by_link(course, student):
     path.with_name("timestamp.txt").symlink_to(course / "course.secret")
 
 
-@attack(7, "timestamp.txt could not be read as a date")
+@attack(7, "timestamp.txt does not contain a date")
 def dates_without_end(course, student):
     path = hand_in(course, student, BUILT_IN).with_name("timestamp.txt")
     path.touch()
@@ -178,7 +178,7 @@ def dates_in_another_era(course, student):
     hand_in(course, student, BUILT_IN).with_name("timestamp.txt").write_text("9999-12-31 23:59:59 -23:59")
 
 
-@attack(None, "it is not clear which is meant")
+@attack(None, "it is not clear which of")
 def names_its_files_for_the_terminal(course, student):
     for name in (f"{CONTROLS}<script>.ipynb", "=cmd|' 'A0.ipynb", "-rf.ipynb"):
         hand_in(course, student, BUILT_IN, name)

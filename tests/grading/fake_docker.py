@@ -1,8 +1,8 @@
-"""A stand-in for Docker's program: one process a container, with nothing kept apart, and its client's habits.
+"""A fake `docker` program that behaves like the real client: one process per container, no isolation.
 
 It does what the grader relies on: a container outlives a client that is killed, `--rm` and `rm --force`
-remove it, its environment is the one on the command line, folders are found where they are mounted. What it
-was called with is noted down, so that a test can look at every flag.
+remove it, its environment is the one on the command line, and folders are found where they are mounted. Its
+arguments are written to a file, so that a test can check every flag.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ VALUED = {
 
 
 def install(folder: Path) -> Path:
-    """Lay the fake out as a program called docker; returns its folder of containers."""
+    """Install the stand-in as a program called docker; return its folder of containers."""
     program = folder / "docker"
     program.write_text(f"#!{sys.executable}\n" + Path(__file__).read_text())
     program.chmod(0o755)
@@ -33,13 +33,13 @@ def install(folder: Path) -> Path:
 
 
 def calls(state: Path, kind: str) -> list[list[str]]:
-    """The arguments of each call so far that began with `kind`."""
+    """Return the arguments of all calls so far that began with `kind`."""
     noted = map(json.loads, (state.parent / "calls").read_text().splitlines())
     return [arguments[1:] for arguments in noted if arguments[0] == kind]
 
 
 def options(arguments: list[str]) -> tuple[dict[str, list[str]], list[str]]:
-    """The flags of `docker run` with their values, and the image with its command."""
+    """Return the flags of `docker run` with their values, and the image with its command."""
     found, rest = {}, list(arguments)
     while rest[0].startswith("--"):
         flag = rest.pop(0)

@@ -1,10 +1,13 @@
-"""A tiny lesson of three real exercises, and a class whose submissions go wrong in every way we know."""
+"""A tiny lesson with three real exercises, and notebooks of students."""
 
 import json
 from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.api import Gradebook
+
+from segcourse.grading.course import Course
 
 LESSON = "05_losses_metrics"
 POINTS = {"dice_score": 3, "iou_per_class": 2, "mean_iou": 2}
@@ -31,7 +34,7 @@ IOU_FOR_DICE = """def dice_score(prediction, target):
 
 
 def about(grade_id: str, points: int | None = None) -> dict:
-    """nbgrader's metadata of an exercise cell, or of a check that is worth `points`."""
+    """Return nbgrader's metadata of an exercise cell, or of a check that gives `points`."""
     graded = points is not None
     metadata = {"grade": graded, "solution": not graded, "locked": graded, "task": False, "schema_version": 3}
     return {"nbgrader": metadata | {"grade_id": grade_id} | ({"points": points} if graded else {})}
@@ -40,8 +43,9 @@ def about(grade_id: str, points: int | None = None) -> dict:
 def notebook(
     answers: dict[str, str] | None = None, extra: dict[str, list[str]] | None = None
 ) -> nbformat.NotebookNode:
-    """The lesson with `answers` in place of stubs and `extra[name]` cells above the cell of an exercise (or
-    at the "end").
+    """Return the lesson with `answers` instead of stubs, and with extra cells.
+
+    `extra[name]` are cells above the exercise `name`, or at the "end".
     """
     extra = extra or {}
     cells = [
@@ -49,7 +53,7 @@ def notebook(
         new_code_cell("import torch\n\nfrom segcourse import check", id="imports"),
     ]
     for name, points in POINTS.items():
-        cells += [new_code_cell(source) for source in extra.get(name, ())]
+        cells += _extra_cells(extra, name)
         cells += [
             new_code_cell((answers or {}).get(name, STUBS[name]), id=f"cell-{name}", metadata=about(name)),
             new_code_cell(
@@ -59,9 +63,15 @@ def notebook(
     cells.append(
         new_code_cell("import time\n\ntime.sleep(600)", id="demo", metadata={"tags": ["skip-grading"]}),
     )
-    cells += [new_code_cell(source) for source in extra.get("end", ())]
+    cells += _extra_cells(extra, "end")
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     return new_notebook(cells=cells, metadata=metadata)
+
+
+def _extra_cells(extra: dict[str, list[str]], place: str) -> list[nbformat.NotebookNode]:
+    return [
+        new_code_cell(source, id=f"{place}-{number}") for number, source in enumerate(extra.get(place, ()))
+    ]
 
 
 def as_bytes(made: nbformat.NotebookNode | dict) -> bytes:
@@ -73,3 +83,17 @@ def hand_in(course: Path, student: str, data: bytes, name: str = f"{LESSON}.ipyn
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(data)
     return folder / name
+
+
+def make_lessons(root: Path) -> Path:
+    """Create a folder of lessons with the tiny lesson in it."""
+    folder = root / "lessons" / LESSON
+    folder.mkdir(parents=True)
+    nbformat.write(notebook(), folder / f"{LESSON}.ipynb")
+    return folder.parent
+
+
+def gradebook(course: Path) -> Gradebook:
+    """Open the gradebook of a course."""
+    opened = Course.open(course)
+    return Gradebook(opened.db_url, opened.name)

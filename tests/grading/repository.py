@@ -1,24 +1,20 @@
-"""An instructor's repository with the tiny lesson and the course folder as it stands, and nbgrader run on
-it.
-"""
+"""An instructor's repository with the tiny lesson and the real course folder, and nbgrader's commands."""
 
 import csv
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
-from grading_class import LESSON, RIGHT, as_bytes, notebook
+from grading_class import LESSON, RIGHT, as_bytes, gradebook, make_lessons
 from nbgrader import utils
-from nbgrader.api import Gradebook
+from processes import Process
 
-from segcourse.grading.course import Course
 from segcourse.grading.nbgrader_plugins import StatusExport
 
 CONFIGURED = Path(__file__).parents[2] / "grading"
-# half a point for each hour; what an instructor writes below nbgrader_config.py's own lines
+# half a point per hour; an instructor adds this to nbgrader_config.py
 LATE_PENALTIES = """
 from nbgrader.plugins import LateSubmissionPlugin
 
@@ -31,11 +27,9 @@ c.AssignLatePenalties.plugin_class = HalfAPointAnHour
 
 
 def make(root: Path, settings: str = "") -> Path:
-    """Lay out the repository in `root`; `settings` go below nbgrader_config.py's own. Returns the course."""
-    folder, course = root / "lessons" / LESSON, root / "grading"
-    folder.mkdir(parents=True)
+    """Create the repository in `root`, with `settings` added to nbgrader_config.py; return the course."""
+    folder, course = make_lessons(root) / LESSON, root / "grading"
     course.mkdir()
-    nbformat.write(notebook(), folder / f"{LESSON}.ipynb")
     (folder / f"{LESSON}.py").write_text("# the text twin\n")
     (folder / "picture.txt").write_text("a picture\n")
     shutil.copy(CONFIGURED / "course.toml", course)
@@ -45,7 +39,7 @@ def make(root: Path, settings: str = "") -> Path:
 
 
 def environment(root: Path) -> dict[str, str]:
-    """An instructor's: nbgrader's settings are found, and those of whoever runs the tests stay out."""
+    """Return an instructor's environment variables."""
     return {
         "JUPYTER_CONFIG_PATH": str(root / "grading"),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -54,25 +48,39 @@ def environment(root: Path) -> dict[str, str]:
 
 
 def nbgrader(root: Path, *arguments: str, folder: Path | None = None, code: int = 0, **settings: str) -> str:
-    """Run nbgrader in `folder` (default: the repository) as an instructor does, or with other environment
-    variables as a student; it must end with `code`. Returns all that it said.
+    """Run nbgrader as an instructor does, or as a student with other environment variables.
+
+    Args:
+        root: The repository.
+        arguments: nbgrader's arguments.
+        folder: Where to run it. Default: the repository.
+        code: The expected exit code.
+        settings: More environment variables.
+
+    Returns:
+        Everything that nbgrader printed.
     """
-    command = [sys.executable, "-m", "nbgrader", *arguments]
     variables = os.environ | environment(root) | settings
-    done = subprocess.run(command, cwd=folder or root, env=variables, capture_output=True, text=True)
-    assert done.returncode == code, done.stderr
-    return done.stdout + done.stderr
+    process = Process(_launch, arguments, environment=variables, folder=folder or root)
+    assert process.wait() == code, process.output
+    return process.output
+
+
+def _launch(arguments: tuple[str, ...]) -> None:
+    from nbgrader.apps import NbGraderApp
+
+    NbGraderApp.launch_instance(list(arguments))
 
 
 def exported(root: Path) -> dict[str, dict[str, str]]:
-    """The rows of `nbgrader export`, by student."""
+    """Return the rows of `nbgrader export`, by student."""
     nbgrader(root, "export")
     return _rows(root / "grades.csv")
 
 
 def table(course: Path) -> dict[str, dict[str, str]]:
-    """The same without a process of its own."""
-    with Gradebook(Course.open(course).db_url) as book:
+    """Return the same rows, exported within this process."""
+    with gradebook(course) as book:
         StatusExport(to=str(course / "grades.csv")).export(book)
     return _rows(course / "grades.csv")
 
@@ -83,7 +91,7 @@ def _rows(path: Path) -> dict[str, dict[str, str]]:
 
 
 def answered(course: Path, answers: dict[str, str] = RIGHT) -> bytes:
-    """The notebook as it was released, with `answers` in it."""
+    """Return the notebook as it was released, with `answers`."""
     made = nbformat.read(course / "release" / LESSON / f"{LESSON}.ipynb", as_version=4)
     for cell in made.cells:
         if utils.is_solution(cell):

@@ -1,22 +1,23 @@
-"""A class as a batch: several workers, a cluster, a grader that is killed, and a second one."""
+"""Batches: several workers, a cluster, a grader that is killed, and two graders at the same time."""
 
+import importlib
 import json
 import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import psutil
 import pytest
-from grading_class import IOU_FOR_DICE, LESSON, RIGHT, as_bytes, hand_in, notebook
+from distributed import Client
+from grading_class import IOU_FOR_DICE, LESSON, RIGHT, as_bytes, hand_in, make_lessons, notebook
+from processes import Process
 
 from segcourse.errors import SegcourseError
-from segcourse.grading import Session, grade_lesson
+from segcourse.grading import Session, grade_lesson, pool
 from segcourse.grading.course import Course
 
 pytestmark = pytest.mark.sandbox
@@ -28,20 +29,12 @@ KINDS = {
     "broken": as_bytes(notebook(RIGHT))[:300],
     "crash": as_bytes(notebook(RIGHT, {"mean_iou": ["import os; os.kill(os.getpid(), 9)"]})),
 }
+SIZE = 10  # students; two of each kind
 SCORES = {"right": 7, "wrong": 4, "untouched": 0, "broken": None, "crash": 7}
-# a shell lets what it starts in the background ignore Ctrl-C; here a test may press it all the same
-GRADER = """import signal, sys
-from pathlib import Path
-from segcourse.grading import grade_lesson
-signal.signal(signal.SIGINT, signal.default_int_handler)
-lesson, course, lessons, scheduler = sys.argv[1:5]
-grade_lesson(lesson, Path(course), lessons=Path(lessons), workers=2, scheduler=scheduler or None)
-
-"""
 
 
 def course_of(folder: Path, count: int) -> Path:
-    """A class of `count` students, of all kinds in turn."""
+    """Create a class of `count` students, with all kinds of submission in turn."""
     folder.mkdir()
     (folder / "course.secret").write_text("the same in every course here\n")
     for number in range(count):
@@ -50,14 +43,22 @@ def course_of(folder: Path, count: int) -> Path:
     return folder
 
 
-def grader(course: Path, lessons: Path, scheduler: str = "") -> subprocess.Popen:
-    command = [sys.executable, "-c", GRADER, LESSON, str(course), str(lessons), scheduler]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+def grader(course: Path, lessons: Path, scheduler: str | None = None) -> Process:
+    return Process(_grade, course, lessons, scheduler)
+
+
+def _grade(course: Path, lessons: Path, scheduler: str | None) -> None:
+    # a shell lets its background processes ignore Ctrl-C; here a test may press it all the same
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    grade_lesson(LESSON, course, lessons=lessons, workers=2, scheduler=scheduler)
+
+
+def _dask(kind: str, options: tuple[str, ...]) -> None:
+    importlib.import_module(f"distributed.cli.dask_{kind}").main(list(options))
 
 
 def marks(course: Path) -> list[tuple]:
-    """All that the gradebook says of everyone, but the random numbers by which its tables refer to each
-    other."""
+    """Return everything in the gradebook except the random keys of its tables."""
     with closing(sqlite3.connect(course / "gradebook.db")) as book:
         return book.execute(
             """select student.id, submitted_assignment.timestamp, late_submission_penalty, base_cell.name,
@@ -80,17 +81,27 @@ def records(course: Path) -> dict[str, dict]:
     }
 
 
-def test_two_workers_give_the_marks_of_one(lessons, tmp_path):
-    alone, together = course_of(tmp_path / "one", 10), course_of(tmp_path / "two", 10)
-    one = grade_lesson(LESSON, alone, lessons=lessons, workers=1)
-    two = grade_lesson(LESSON, together, lessons=lessons, workers=2)
-    assert [r.student for r in two.results] == [r.student for r in one.results]
-    assert {r.student.split("-")[0]: r.score for r in two.results} == SCORES
-    assert marks(alone) == marks(together)
-    assert records(alone) == records(together)
+def grade_undisturbed(folder: Path):
+    """Grade a class with one worker, and return its marks and records for comparison."""
+    course = course_of(folder / "course", SIZE)
+    results = grade_lesson(LESSON, course, lessons=make_lessons(folder), workers=1).results
+    assert {result.student.split("-")[0]: result.score for result in results} == SCORES
+    return marks(course), records(course)
 
 
-def test_what_has_not_changed_is_not_graded_twice(lessons, tmp_path):
+@pytest.fixture(scope="session")
+def undisturbed(once):
+    return once(grade_undisturbed)
+
+
+def test_two_workers_give_the_marks_of_one(lessons, tmp_path, undisturbed):
+    course = course_of(tmp_path / "two", SIZE)
+    results = grade_lesson(LESSON, course, lessons=lessons, workers=2).results
+    assert [result.student for result in results] == sorted(result.student for result in results)
+    assert (marks(course), records(course)) == undisturbed
+
+
+def test_unchanged_submissions_are_not_graded_twice(lessons, tmp_path):
     course = course_of(tmp_path / "course", 5)
     grade_lesson(LESSON, course, lessons=lessons)
     stamps = {path: path.stat().st_mtime_ns for path in course.glob("autograded/*/*/segcourse.json")}
@@ -106,98 +117,88 @@ def test_what_has_not_changed_is_not_graded_twice(lessons, tmp_path):
     assert {row[0] for row in marks(course)} == set(again)
 
 
-def test_a_second_grader_is_told_who_is_at_it(lessons, tmp_path):
+def test_a_second_grader_is_refused(lessons, tmp_path):
     course = course_of(tmp_path / "course", 1)
     with Session(LESSON, course, lessons=lessons):
         with pytest.raises(SegcourseError, match=rf"another grader .* \(process {os.getpid()} on "):
             grade_lesson(LESSON, course, lessons=lessons)
         second = grader(course, lessons)
-        assert "another grader is writing" in second.communicate()[1]
+        assert second.wait() == 1
+        assert "another grader is writing" in second.output
     assert grade_lesson(LESSON, course, lessons=lessons).results[0].score == 7
 
 
-def test_a_grader_that_is_interrupted_stops_what_it_waits_for(lessons, tmp_path):
+def test_a_grader_that_is_interrupted_stops_its_sandboxes(lessons, tmp_path):
     course = course_of(tmp_path / "course", 1)
     hand_in(course, "sleeper", as_bytes(notebook(RIGHT, {"mean_iou": ["import time; time.sleep(3600)"]})))
     process = grader(course, lessons)
     while len(records(course)) < 1:
+        assert process.is_alive(), process.output
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    assert "KeyboardInterrupt" in process.communicate(timeout=60)[1]  # a cell may sleep for three minutes
+    assert process.wait(timeout=60) == 1  # a cell may sleep for three minutes
+    assert "KeyboardInterrupt" in process.output
     assert records(course).keys() == {"right-00"}
 
 
 @pytest.mark.slow
-def test_a_grader_that_is_killed_again_and_again_loses_nothing(lessons, tmp_path):
-    undisturbed, killed = course_of(tmp_path / "calm", 40), course_of(tmp_path / "killed", 40)
-    calm = grader(undisturbed, lessons)
+def test_a_grader_that_is_killed_again_and_again_loses_nothing(lessons, tmp_path, undisturbed):
+    killed = course_of(tmp_path / "killed", SIZE)
     dice, kills = random.Random(), 0
     print("seed of the kills", seed := dice.randrange(10**6))
     dice.seed(seed)
     while True:
         begun = len(records(killed))
         process = grader(killed, lessons)
-        enough = begun + dice.randint(4, 14)
-        while process.poll() is None and len(records(killed)) < enough:
+        enough = begun + dice.randint(3, 4)
+        while process.is_alive() and len(records(killed)) < enough:
             time.sleep(0.01)
         time.sleep(dice.uniform(0, 0.2))  # in the midst of whatever comes next
-        if process.poll() is not None:
+        if not process.is_alive():
             break
-        family = psutil.Process(process.pid).children(recursive=True)
+        children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.wait()
         kills += 1
-        _, alive = psutil.wait_procs(family, timeout=10)
+        _, alive = psutil.wait_procs(children, timeout=10)
         assert not alive, "a sandbox outlived its grader"
-    assert process.returncode == 0, process.communicate()[1]
-    assert calm.wait() == 0, calm.communicate()[1]
+    assert process.wait() == 0, process.output
     assert kills >= 2
-    assert len(marks(killed)) >= 40
-    assert marks(killed) == marks(undisturbed)
-    assert records(killed) == records(undisturbed)
+    assert (marks(killed), records(killed)) == undisturbed
     pages = sorted(path.parts[-3] for path in killed.glob("feedback/*/*/*.html"))
     assert pages == sorted(Course.open(killed).students(LESSON))
 
 
 @pytest.mark.slow
-def test_a_cluster_that_loses_a_worker_grades_everyone(lessons, tmp_path):
-    course, local = course_of(tmp_path / "cluster", 20), course_of(tmp_path / "local", 20)
+def test_a_cluster_that_loses_a_worker_grades_everyone(lessons, tmp_path, undisturbed):
+    course = course_of(tmp_path / "cluster", SIZE)
     file = tmp_path / "scheduler.json"
-    dask = [sys.executable, "-m", "distributed.cli.dask_{}", "--scheduler-file", str(file), "--no-dashboard"]
-    log = (tmp_path / "log").open("w")
 
-    def start(kind: str, *options: str) -> subprocess.Popen:
-        words = [word.format(kind) for word in dask]
-        # each in an empty folder of its own: nothing is shared but the network
-        (tmp_path / f"{kind}-{len(options)}").mkdir(exist_ok=True)
-        return subprocess.Popen([*words, *options], stdout=log, stderr=log, cwd=tmp_path)
+    def start(kind: str, *options: str) -> Process:
+        here = ("--scheduler-file", str(file), "--host", "127.0.0.1", "--no-dashboard", *options)
+        return Process(_dask, kind, here, folder=tmp_path)
 
     with ExitStack() as stack:
-        here = ("--host", "127.0.0.1")
-        processes = [start("scheduler", "--port", "0", *here)]
-        stack.callback(lambda: [process.kill() or process.wait() for process in processes])
+        processes = [start("scheduler", "--port", "0")]
+        stack.callback(lambda: [each.send_signal(signal.SIGKILL) or each.wait() for each in processes])
         while not file.exists() or not file.read_text().endswith("}"):
             time.sleep(0.05)
-        alone = ("--no-nanny", "--nthreads", "1", "--memory-limit", "0", *here)
+        alone = ("--no-nanny", "--nthreads", "1", "--memory-limit", "0")
         processes += [start("worker", *alone), start("worker", *alone)]
         address = json.loads(file.read_text())["address"]
-        from distributed import Client
-
         with Client(address) as client:
             client.wait_for_workers(2, timeout=60)
         process = grader(course, lessons, address)
-        while process.poll() is None and len(records(course)) < 5:
+        while process.is_alive() and len(records(course)) < 3:
             time.sleep(0.01)
-        assert process.poll() is None
-        processes[1].kill()  # one worker, half-way
-        errors = process.communicate(timeout=200)[1]
-        assert process.returncode == 0, errors
-    assert len(records(course)) == 20
-    grade_lesson(LESSON, local, lessons=lessons, workers=1)
-    assert marks(course) == marks(local)
+        assert process.is_alive(), process.output
+        processes[1].send_signal(signal.SIGKILL)  # one worker, half-way
+        assert process.wait(timeout=200) == 0, process.output
+    assert (marks(course), records(course)) == undisturbed
 
 
-def test_a_cluster_that_is_not_there_is_said(lessons, tmp_path):
+def test_a_cluster_that_does_not_answer_is_reported(lessons, tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 1)
     course = course_of(tmp_path / "course", 1)
     with pytest.raises(SegcourseError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         grade_lesson(LESSON, course, lessons=lessons, scheduler="tcp://127.0.0.1:9")

@@ -1,4 +1,4 @@
-"""A submission that only calls finished implementations, graded in the sandbox: told so, and no point."""
+"""Submissions that only call finished implementations get no points, and are told why."""
 
 import pytest
 from grading_class import LESSON, RIGHT, as_bytes, hand_in, notebook
@@ -27,32 +27,34 @@ finished.__code__ = (lambda matrix: matrix).__code__""",
     except Exception:
         return matrix.double().mean()""",
 }
-# who judges cannot be replaced by those who are judged
+# students' code cannot replace the code that judges it
 REPLACES = {
     "dice_score": """import contextlib
-from segcourse.exercises import own_work
-own_work.OwnWork._put_away = own_work.OwnWork._watch = lambda *_: contextlib.nullcontext()
+from segcourse.exercises.engine import own_work
+assert own_work.OwnWork._block and own_work.OwnWork._watch
+own_work.OwnWork._block = own_work.OwnWork._watch = lambda *_: contextlib.nullcontext()
 from segcourse import dice_score""",
-    "iou_per_class": """from segcourse.exercises import engine
-observed = engine.observe
-engine.observe = lambda exercise, obj, case: observed(exercise, exercise.answer, case)
-own_work.OwnWork.observe = lambda self, obj, case: engine.observe(self.exercise, obj, case)
+    "iou_per_class": """from segcourse.exercises.engine import observing
+observed = observing.observe
+observing.observe = lambda exercise, obj, case: observed(exercise, exercise.answer, case)
+own_work.OwnWork.observe = lambda self, obj, case: observing.observe(self.exercise, obj, case)
 from segcourse import iou_per_class""",
-    "mean_iou": """from segcourse.grading.running import worker
-worker.Worker.witness = lambda self, order: self.say("saw", observation={})
+    "mean_iou": """from segcourse.grading.sandbox import worker
+worker.Worker.observe = lambda self, order: self.send("observation", observation={})
 from segcourse import mean_iou""",
 }
 
 
-@pytest.mark.parametrize(
-    ("answers", "points"),
-    [(CALLS, [0, 0, 2]), (COPIES, [0, 0, 0]), (REPLACES, [0, 0, 0]), (RIGHT, [3, 2, 2])],
-)
-def test_only_ones_own_work_counts(tmp_path, lessons, answers, points):
-    hand_in(tmp_path, "ada", as_bytes(notebook(answers)))
-    verdicts = grade_lesson(LESSON, tmp_path, lessons=lessons).results[0].verdicts
-    assert [verdict.points for verdict in verdicts] == points
-    for verdict in verdicts:
-        if not verdict.points:
-            assert verdict.diagnosis.startswith("this answer hands the work to ")
-            assert f"segcourse.metrics.{verdict.name}; the exercise asks for your own" in verdict.diagnosis
+CLASS = {"calls": CALLS, "copies": COPIES, "replaces": REPLACES, "right": RIGHT}
+POINTS = {"calls": [0, 0, 2], "copies": [0, 0, 0], "replaces": [0, 0, 0], "right": [3, 2, 2]}
+
+
+def test_only_ones_own_work_counts(tmp_path, lessons):
+    for student, answers in CLASS.items():
+        hand_in(tmp_path, student, as_bytes(notebook(answers)))
+    results = {r.student: r.verdicts for r in grade_lesson(LESSON, tmp_path, lessons=lessons).results}
+    points = {student: [verdict.points for verdict in verdicts] for student, verdicts in results.items()}
+    assert points == POINTS
+    for verdict in (verdict for verdicts in results.values() for verdict in verdicts if not verdict.points):
+        assert verdict.diagnosis.startswith("This answer hands the work to ")
+        assert f"segcourse.metrics.{verdict.name}; the exercise asks for your own" in verdict.diagnosis

@@ -1,30 +1,29 @@
-"""A whole class, graded once in the sandbox: everyone gets what their answers merit, and a sentence."""
+"""A whole class, graded once in the sandbox: each student gets the right mark and a reason."""
 
 import copy
-import csv
 import json
+from pathlib import Path
 
 import nbformat
 import pytest
-from grading_class import IOU_FOR_DICE, LESSON, RIGHT, as_bytes, hand_in, notebook
-from nbgrader.api import Gradebook
+from grading_class import IOU_FOR_DICE, LESSON, RIGHT, as_bytes, gradebook, hand_in, make_lessons, notebook
+from repository import table
 
 from segcourse.errors import SegcourseError
 from segcourse.grading import grade_lesson
 from segcourse.grading.course import Course
-from segcourse.grading.nbgrader_plugins import StatusExport
 
-LIMITS = {"cell_seconds": 3, "case_seconds": 2}
-# a student who patches whatever could judge, and answers nothing right
+LIMITS = {"cell_seconds": 1, "case_seconds": 1}
+# a student who replaces everything that may judge the answers, and whose answers are all wrong
 PATCHED = """import builtins, segcourse, segcourse.exercises as e, numpy as np
-from segcourse.exercises import engine, observations
+from segcourse.exercises.engine import diagnosis, judging, observations, observing
 class Anything:
     def __eq__(self, other): return True
     def __array__(self, *args, **kwargs): return np.asarray(1.0)
     def __float__(self): return 1.0
 check = segcourse.check = e.check = e.assess = lambda *a, **k: "all points"
-engine.judge = engine.agree = engine.diagnose = observations.same = lambda *a, **k: True
-engine.observe_all = lambda *a, **k: [{}]
+judging.judge = judging.differences = diagnosis.diagnose = observations.same = lambda *a, **k: True
+observing.observe = observing.observe_all = lambda *a, **k: [{}]
 builtins.AssertionError = type("AssertionError", (Exception,), {})
 np.allclose = np.array_equal = lambda *a, **k: True
 import IPython; IPython.get_ipython().run_cell = lambda *a, **k: None
@@ -93,18 +92,25 @@ SCORES = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def course(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("course")
-    (folder / "course.toml").write_text('name = "Segmentation 101"\n[limits]\nnotebook_mb = 2\n')
+def grade_class(folder: Path):
+    """Grade the class; return the course and the results."""
+    course = folder / "course"
+    course.mkdir()
+    (course / "course.toml").write_text('name = "Segmentation 101"\n[limits]\nnotebook_mb = 2\n')
     for student, data in SUBMISSIONS.items():
-        hand_in(folder, student, data)
-    return folder
+        hand_in(course, student, data)
+    results = grade_lesson(LESSON, course, lessons=make_lessons(folder), limits=LIMITS).results
+    return course, {result.student: result for result in results}
 
 
-@pytest.fixture(scope="module")
-def graded(course, lessons):
-    return {r.student: r for r in grade_lesson(LESSON, course, lessons=lessons, limits=LIMITS).results}
+@pytest.fixture(scope="session")
+def course(once):
+    return once(grade_class)[0]
+
+
+@pytest.fixture(scope="session")
+def graded(once):
+    return once(grade_class)[1]
 
 
 pytestmark = pytest.mark.sandbox
@@ -114,46 +120,45 @@ def verdict(result, name):
     return next(verdict for verdict in result.verdicts if verdict.name == name)
 
 
-def test_everyone_gets_what_their_answers_merit(graded):
+def test_everyone_gets_the_right_mark(graded):
     assert {student: result.score for student, result in graded.items()} == SCORES
 
 
-def test_everyone_has_a_status_with_its_sentence(graded):
-    said = {student: result.status for student, result in graded.items()}
-    assert {s for s in said if said[s] == "graded"} == {
+def test_everyone_has_a_status_with_a_reason(graded):
+    status = {student: result.status for student, result in graded.items()}
+    assert {s for s in status if status[s] == "graded"} == {
         "right", "wrong", "half", "untouched", "syntax", "patched", "patched_and_right", "builtins",
         "scripted",
     }  # fmt: skip
-    repaired = {s for s in said if said[s] == "graded with repairs"}
+    repaired = {s for s in status if status[s] == "graded with repairs"}
     assert repaired == {"loop", "killed", "stripped", "doubled", "missing"}
-    assert "not a Jupyter notebook" in said["not_a_notebook"]
-    assert said["empty"].startswith("could not be graded: the file is empty")
-    assert "larger than the 2 MB that are allowed" in said["big"]
-    assert "notebook of 03_unet" in said["other_lesson"]
+    assert "not a Jupyter notebook" in status["not_a_notebook"]
+    assert status["empty"].startswith("could not be graded: the file is empty")
+    assert "larger than the limit of 2 MB" in status["big"]
+    assert "notebook of 03_unet" in status["other_lesson"]
 
 
-def test_the_reason_is_the_students_own(graded):
+def test_each_reason_fits_the_students_mistake(graded):
     assert "intersection over union" in verdict(graded["wrong"], "dice_score").diagnosis
     assert "returns None" in verdict(graded["half"], "mean_iou").diagnosis
     assert "SyntaxError" in verdict(graded["syntax"], "dice_score").diagnosis
-    assert "does not exist when its check comes" in verdict(graded["builtins"], "dice_score").diagnosis
+    assert "does not exist when its check runs" in verdict(graded["builtins"], "dice_score").diagnosis
     assert "was not found" in verdict(graded["missing"], "dice_score").diagnosis
     assert not any(v.started for v in graded["untouched"].verdicts)
     assert graded["loop"].repairs == (
-        "the cell that begins “while True: pass” took more than 3 s and was left out",
+        "the cell that begins “while True: pass” took more than 1 s and was skipped",
     )
-    assert "ended the whole kernel and was left out" in graded["killed"].repairs[0]
+    assert "stopped the whole kernel and was skipped" in graded["killed"].repairs[0]
 
 
-def test_a_patched_judge_judges_nothing(graded):
+def test_patching_the_judge_changes_no_mark(graded):
     assert verdict(graded["patched"], "dice_score").points == 0
     assert verdict(graded["patched"], "iou_per_class").passed
     assert verdict(graded["patched_and_right"], "dice_score").passed
 
 
 def test_nbgraders_gradebook_holds_the_marks(graded, course):
-    place = Course.open(course)
-    with Gradebook(place.db_url, place.name) as book:
+    with gradebook(course) as book:
         for student, score in SCORES.items():
             submission = book.find_submission(LESSON, student)
             assert submission.max_score == 7
@@ -168,12 +173,8 @@ def test_nbgraders_gradebook_holds_the_marks(graded, course):
         )
 
 
-def test_the_export_never_says_zero_for_what_was_not_graded(graded, course, tmp_path):
-    place = Course.open(course)
-    with Gradebook(place.db_url, place.name) as book:
-        StatusExport(to=str(tmp_path / "grades.csv")).export(book)
-    with open(tmp_path / "grades.csv", newline="") as file:
-        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+def test_the_export_never_says_zero_for_what_was_not_graded(graded, course):
+    rows = table(course)
     assert {s: float(row["score"]) if row["score"] else None for s, row in rows.items()} == SCORES
     assert rows["empty"]["status"].startswith("could not be graded: the file is empty")
     assert rows["right"]["status"] == "graded"
@@ -206,12 +207,12 @@ def test_formgrader_gets_a_notebook_for_everyone(graded, course):
             "check_iou_per_class",
             "check_mean_iou",
         } or student == "missing"
-    said = (
+    report = (
         nbformat.read(course / "autograded" / "empty" / LESSON / f"{LESSON}.ipynb", as_version=4)
         .cells[0]
         .source
     )
-    assert "could not be graded: the file is empty" in said
+    assert "could not be graded: the file is empty" in report
 
 
 def test_the_cases_are_the_courses_secret(graded, course, lessons):
@@ -219,23 +220,20 @@ def test_the_cases_are_the_courses_secret(graded, course, lessons):
     assert place.seed(LESSON) == place.seed(LESSON) != place.seed("03_unet")
     assert (course / "course.secret").stat().st_mode & 0o077 == 0
     secret = (course / "course.secret").read_text().strip()
-    told = [path for path in course.rglob("*") if path.is_file() and path.name != "course.secret"]
-    assert not [path for path in told if secret.encode() in path.read_bytes()]
-    assert not [path for path in told if str(place.seed(LESSON)).encode() in path.read_bytes()]
+    written = [path for path in course.rglob("*") if path.is_file() and path.name != "course.secret"]
+    assert not [path for path in written if secret.encode() in path.read_bytes()]
+    assert not [path for path in written if str(place.seed(LESSON)).encode() in path.read_bytes()]
 
 
 def test_a_resubmission_that_fails_keeps_no_old_score(lessons, tmp_path):
     hand_in(tmp_path, "ada", as_bytes(notebook(RIGHT)))
     first = grade_lesson(LESSON, tmp_path, lessons=lessons).results[0]
-    place = Course.open(tmp_path)
-    with Gradebook(place.db_url, place.name) as book:
+    with gradebook(tmp_path) as book:
         book.find_grade("check_dice_score", LESSON, LESSON, "ada").manual_score = 2.5
         book.db.commit()
     again = grade_lesson(LESSON, tmp_path, lessons=lessons, again=True).results[0]
     assert (first.score, again.score) == (7, 7)
-    with Gradebook(
-        place.db_url, place.name
-    ) as book:  # the same file again: the instructor's score stands, flagged
+    with gradebook(tmp_path) as book:  # the same file again: the instructor's score stays, flagged
         grade = book.find_grade("check_dice_score", LESSON, LESSON, "ada")
         assert (grade.manual_score, grade.needs_manual_grade) == (2.5, True)
     hand_in(tmp_path, "ada", as_bytes(notebook(RIGHT))[:200])
@@ -245,7 +243,7 @@ def test_a_resubmission_that_fails_keeps_no_old_score(lessons, tmp_path):
         "the manual score 2.5 for dice_score belonged to an earlier submission and was removed"
         in last.repairs
     )
-    with Gradebook(place.db_url, place.name) as book:
+    with gradebook(tmp_path) as book:
         assert book.find_submission(LESSON, "ada").score == 0
         assert book.find_submission(LESSON, "ada").needs_manual_grade
         assert book.find_grade("check_dice_score", LESSON, LESSON, "ada").auto_score is None
@@ -263,17 +261,16 @@ def test_late_submissions_meet_the_instructors_own_penalty(lessons, tmp_path):
         "c.AssignLatePenalties.plugin_class = Late\n"
     )
     grade_lesson(LESSON, tmp_path, lessons=lessons)
-    place = Course.open(tmp_path)
-    with Gradebook(place.db_url, place.name) as book:
+    with gradebook(tmp_path) as book:
         book.update_or_create_assignment(LESSON, duedate="2026-01-01")
     path.write_bytes(as_bytes(notebook(RIGHT)))
     grade_lesson(LESSON, tmp_path, lessons=lessons)
-    with Gradebook(place.db_url, place.name) as book:
+    with gradebook(tmp_path) as book:
         assert book.find_submission(LESSON, "ada").late_submission_penalty == 1.5
         assert book.find_submission(LESSON, "ada").score == 7
 
 
-def test_a_lesson_that_changed_after_handing_out_is_said(lessons, tmp_path, course, graded):
+def test_a_lesson_that_changed_after_its_release_is_reported(lessons, tmp_path, course, graded):
     changed = tmp_path / LESSON
     changed.mkdir()
     made = notebook()
@@ -287,19 +284,19 @@ def test_a_lesson_that_changed_after_handing_out_is_said(lessons, tmp_path, cour
     ("toml", "sentence"),
     [
         ("name = ", "cannot be read"),
-        ("colour = 1", "course.toml says colour"),
-        ("[limits]\nseconds = 3", "course.toml says seconds"),
+        ("colour = 1", "unknown settings: colour"),
+        ("[limits]\nseconds = 3", "unknown settings: seconds"),
         ("[limits]\ncell_seconds = 0", "must be a number above 0"),
         ("[limits]\nnotebook_mb = 'big'", "must be a number above 0"),
     ],
 )
-def test_settings_that_are_not_understood_are_said(tmp_path, toml, sentence):
+def test_invalid_settings_are_reported(tmp_path, toml, sentence):
     (tmp_path / "course.toml").write_text(toml)
     with pytest.raises(SegcourseError, match=sentence):
         Course.open(tmp_path)
 
 
-def test_a_missing_course_is_said(tmp_path):
+def test_a_missing_course_is_reported(tmp_path):
     with pytest.raises(SegcourseError, match="is not a folder"):
         Course.open(tmp_path / "nowhere")
 
@@ -314,9 +311,9 @@ def test_the_command_prints_a_table_or_json_alone(lessons, tmp_path, capsys, mon
     with pytest.raises(SystemExit) as stop:
         cli.main(["grade", "05", "--course", str(tmp_path), "--json", "--cell-seconds", "1"])
     assert stop.value.code in (0, None)
-    told = json.loads(capsys.readouterr().out)
-    assert [(s["student"], s["score"]) for s in told["students"]] == [("ada", None), ("bob", 7)]
-    assert told["students"][1]["exercises"]["dice_score"]["status"] == "passed"
+    printed = json.loads(capsys.readouterr().out)
+    assert [(s["student"], s["score"]) for s in printed["students"]] == [("ada", None), ("bob", 7)]
+    assert printed["students"][1]["exercises"]["dice_score"]["status"] == "passed"
     with pytest.raises(SystemExit):
         cli.main(["grade", "05", "--course", str(tmp_path), "--student", "ada"])
     out = capsys.readouterr().out
@@ -338,5 +335,5 @@ def test_the_solved_lesson_gets_every_point(name, tmp_path):
     nbformat.write(solved, folder / f"{name}.ipynb")
     result = grade_lesson(name, tmp_path).results[0]
     assert result.status == "graded"
-    assert result.stops == ()
+    assert result.stopped_cells == ()
     assert result.points == result.max_points

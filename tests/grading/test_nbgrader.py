@@ -23,9 +23,7 @@ WRONG = RIGHT | {"dice_score": IOU_FOR_DICE}
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory) -> Path:
-    """A repository with the tiny lesson handed out, and the course folder as it stands, with late penalties
-    besides.
-    """
+    """A repository with the tiny lesson released, and the real course folder with late penalties."""
     root = tmp_path_factory.mktemp("released")
     make(root, LATE_PENALTIES)
     nbgrader(root, "generate_assignment", LESSON)
@@ -34,7 +32,7 @@ def released(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def repository(released, tmp_path) -> Path:
-    """A copy of it that a test may fill."""
+    """A copy of that repository, to which a test may add submissions."""
     return shutil.copytree(released, tmp_path, dirs_exist_ok=True)
 
 
@@ -61,7 +59,7 @@ def test_a_released_lesson_has_its_stubs_and_locked_checks(released):
 
 
 def hand_in_a_class(course: Path) -> None:
-    """Right and two hours late, wrong, and in four ways not what nbgrader expects."""
+    """Submissions that are right but two hours late, wrong, or unexpected by nbgrader in four ways."""
     late = hand_in(course, "ada", answered(course))
     late.with_name("timestamp.txt").write_text("2026-05-01 14:00:00 UTC")
     hand_in(course, "ben", answered(course, WRONG))
@@ -77,7 +75,7 @@ def hand_in_a_class(course: Path) -> None:
 
 @pytest.mark.sandbox
 @pytest.mark.slow
-def test_nbgrader_and_we_give_everyone_the_same(repository):
+def test_nbgrader_and_segcourse_give_the_same_marks(repository):
     course = repository / "grading"
     hand_in_a_class(course)
     nbgrader(repository, "autograde", LESSON)
@@ -87,7 +85,7 @@ def test_nbgrader_and_we_give_everyone_the_same(repository):
         "fay": ("0.0", "0"),
     }  # fmt: skip
     statuses = {name: row["status"] for name, row in theirs.items()}
-    assert statuses.pop("cleo").startswith("could not be graded: the file is damaged or unfinished")
+    assert statuses.pop("cleo").startswith("could not be graded: the file is damaged or incomplete")
     assert statuses.pop("eve").startswith("could not be graded")
     assert set(statuses.values()) == {"graded"}
     record = json.loads((course / "autograded" / "ben" / LESSON / "segcourse.json").read_text())
@@ -101,7 +99,7 @@ def test_nbgrader_and_we_give_everyone_the_same(repository):
     assert table(course) == theirs
     nbgrader(repository, "generate_feedback", LESSON, "--force")  # nbgrader's own pages, over ours
     page = (course / "feedback" / "cleo" / LESSON / f"{LESSON}.html").read_text()
-    assert "damaged or unfinished" in page
+    assert "damaged or incomplete" in page
 
 
 @pytest.mark.sandbox
@@ -133,7 +131,7 @@ def test_points_by_hand_stay_until_another_submission_cannot_be_graded(repositor
 
 @pytest.mark.sandbox
 @pytest.mark.slow
-def test_work_goes_out_and_comes_back_through_nbgraders_exchange(repository, tmp_path_factory):
+def test_a_lesson_and_its_feedback_travel_through_nbgraders_exchange(repository, tmp_path_factory):
     exchange, home = tmp_path_factory.mktemp("exchange"), tmp_path_factory.mktemp("student")
     exchange.chmod(0o777)
     course = repository / "grading"
@@ -148,9 +146,11 @@ def test_work_goes_out_and_comes_back_through_nbgraders_exchange(repository, tmp
         return nbgrader(repository, *arguments, LESSON, "--course=segcourse", **about)
 
     student("fetch_assignment")
-    (home / LESSON / f"{LESSON}.ipynb").write_bytes(answered(course, WRONG))
+    handed_out = nbformat.reads(answered(course, WRONG), as_version=4)
+    handed_out.cells = [cell for cell in handed_out.cells if cell.id != "demo"]  # it sleeps for minutes
+    nbformat.write(handed_out, home / LESSON / f"{LESSON}.ipynb")
     checked = nbgrader(repository, "validate", str(home / LESSON / f"{LESSON}.ipynb"))
-    assert "you computed intersection over union" in checked
+    assert "You return intersection over union" in checked
     student("submit")
     nbgrader(repository, "collect", LESSON)
     (name,) = [path.name for path in (course / "submitted").iterdir()]
@@ -162,7 +162,7 @@ def test_work_goes_out_and_comes_back_through_nbgraders_exchange(repository, tmp
     assert "intersection over union" in page.read_text()
 
 
-def test_what_a_platform_and_people_send_is_sorted(repository):
+def test_files_from_platforms_and_people_are_sorted(repository):
     course, right = repository / "grading", as_bytes(notebook(RIGHT))
     inbox = course / "downloaded" / LESSON / "archive"
     inbox.mkdir(parents=True)
@@ -176,7 +176,7 @@ def test_what_a_platform_and_people_send_is_sorted(repository):
     (inbox / f"x_dan_attempt_2026-05-01-12-00-00_{LESSON}.ipynb").write_bytes(b"the first")
     (inbox / f"x_dan_attempt_2026-05-02-12-00-00_{LESSON}.ipynb").write_bytes(b"the second")
     log = nbgrader(repository, "zip_collect", LESSON)
-    assert f"Whose file is {LESSON} (1).ipynb?" in log
+    assert f"Who handed in {LESSON} (1).ipynb?" in log
     files = (path for path in (course / "submitted").rglob("*") if path.is_file())
     assert sorted(str(path.relative_to(course / "submitted")) for path in files) == [
         f"Ada Lovelace/{LESSON}/{LESSON}.ipynb",

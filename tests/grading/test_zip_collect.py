@@ -1,11 +1,11 @@
-"""Whose file is it? The names that learning platforms, Colab and people give to what was handed in."""
+"""Whose file is it? The file names of learning platforms, Colab and people."""
 
 from datetime import datetime
 
 import pytest
 from grading_class import LESSON
 
-from segcourse.grading.zip_collect import sender
+from segcourse.grading.zip_collect import find_sender
 
 NAMES = {  # path inside a download: student, file
     f"Ada Lovelace_12345_assignsubmission_file_/{LESSON}.ipynb": ("Ada Lovelace", f"{LESSON}.ipynb"),
@@ -30,8 +30,8 @@ NAMES = {  # path inside a download: student, file
 
 
 @pytest.mark.parametrize("path", NAMES)
-def test_a_name_says_who_handed_in_what(path):
-    found = sender(path, LESSON)
+def test_a_file_name_shows_who_handed_it_in(path):
+    found = find_sender(path, LESSON)
     assert (found.student, found.file) == NAMES[path]
 
 
@@ -39,11 +39,11 @@ def test_a_name_says_who_handed_in_what(path):
     "path",
     [f"{LESSON}.ipynb", f"{LESSON} (1).ipynb", f"Copy of {LESSON}.ipynb", f"../{LESSON}.ipynb", "x.ipynb"],
 )
-def test_a_name_that_says_nothing_is_nobodys(path):
-    assert sender(path, LESSON) is None
+def test_a_file_name_without_a_student_is_not_assigned(path):
+    assert find_sender(path, LESSON) is None
 
 
-def test_a_time_in_the_name_is_this_machines():
-    found = sender(f"{LESSON}_ada_attempt_2026-05-01-12-30-00.ipynb", LESSON)
+def test_a_time_in_a_file_name_is_in_this_machines_time_zone():
+    found = find_sender(f"{LESSON}_ada_attempt_2026-05-01-12-30-00.ipynb", LESSON)
     assert found.time == datetime(2026, 5, 1, 12, 30).astimezone()
-    assert sender(f"ada/{LESSON}.ipynb", LESSON).time is None
+    assert find_sender(f"ada/{LESSON}.ipynb", LESSON).time is None

@@ -1,4 +1,4 @@
-"""Cells and names: right code that stands elsewhere, twice, under another name, or beside what spoils it."""
+"""Cells and names: right code in the wrong place, twice, under another name, or next to bad code."""
 
 from accident_class import CHECK_DICE, CHECK_IOU, CHECK_MEAN, DEMO, DICE, IOU, MEAN, accident
 from grading_class import RIGHT, STUBS, notebook
@@ -18,7 +18,7 @@ def another_lesson():
     return made
 
 
-@accident(refused="none of the exercises of 05_losses_metrics was found in it")
+@accident(refused="the notebook contains no exercise of 05_losses_metrics")
 def another_course():
     """The notebook of another subject."""
     made = notebook()
@@ -26,7 +26,7 @@ def another_course():
     return made
 
 
-@accident(7, repaired=["mean_iou uses iou_per_class, written below its check; the check was moved down"])
+@accident(7, repaired=["mean_iou uses iou_per_class, defined after its check; the check was moved down"])
 def other_order():
     """The last exercise was moved to the top; it calls the one that now stands below."""
     made = notebook(RIGHT)
@@ -35,7 +35,7 @@ def other_order():
     return made
 
 
-@accident(7, repaired=["dice_score is written below its check; the check was moved down"])
+@accident(7, repaired=["dice_score is defined after its check; the check was moved down"])
 def answers_at_the_end():
     """The cells were gathered at the end, checks first."""
     made = notebook(RIGHT)
@@ -45,7 +45,7 @@ def answers_at_the_end():
 
 @accident(7)
 def helper_above():
-    """A helper in a cell of its own, above the answer: that is how it should be."""
+    """A helper function in its own cell, above the answer, as it should be."""
     using = f"{HEAD}\n    return overlap_over_sizes(prediction, target)"
     return notebook(
         RIGHT | {"dice_score": using},
@@ -53,9 +53,9 @@ def helper_above():
     )
 
 
-@accident(7, repaired=["dice_score uses overlap_over_sizes, written below its check"])
+@accident(7, repaired=["dice_score uses overlap_over_sizes, defined after its check"])
 def helper_below():
-    """The helper was added last, at the end; run in that order once, all was well."""
+    """The helper function was added last, at the end; it worked in the order in which it was written."""
     using = f"{HEAD}\n    return overlap_over_sizes(prediction, target)"
     return notebook(
         RIGHT | {"dice_score": using}, {"end": [f"def overlap_over_sizes(prediction, target):\n{BODY}"]}
@@ -64,13 +64,13 @@ def helper_below():
 
 @accident(7)
 def cell_split_in_two():
-    """The exercise's cell was split: the helper keeps the label, the answer has none."""
+    """The exercise's cell was split: the helper function keeps the label, the answer has none."""
     made = notebook(RIGHT | {"dice_score": "def sizes(mask):\n    return mask.sum((-2, -1))"})
     made.cells.insert(CHECK_DICE, new_code_cell(DICE_RIGHT))
     return made
 
 
-@accident(7, repaired=["the untouched stub of dice_score stands below the answer and was left out"])
+@accident(7, repaired=["the untouched stub of dice_score came after the answer and was skipped"])
 def stub_below_the_answer():
     """The answer is in a new cell, and the stub below it would overwrite it."""
     return notebook(RIGHT | {"dice_score": STUBS["dice_score"]}, {"dice_score": [DICE_RIGHT]})
@@ -79,8 +79,8 @@ def stub_below_the_answer():
 @accident(
     7,
     repaired=[
-        "the untouched stub of iou_per_class stands below",
-        "the untouched stub of mean_iou stands below",
+        "the untouched stub of iou_per_class came after",
+        "the untouched stub of mean_iou came after",
     ],
 )
 def all_in_one_cell():
@@ -88,14 +88,14 @@ def all_in_one_cell():
     return notebook({"dice_score": "\n\n\n".join(RIGHT.values())})
 
 
-@accident(7, repaired=["dice_score is written 2 times; the last one was graded", "was moved down"])
+@accident(7, repaired=["dice_score is defined 2 times; the last definition was graded", "was moved down"])
 def second_thoughts():
-    """A better answer was written below, and the first one left standing."""
+    """A better answer was written below, and the first one is still there."""
     first = f"{HEAD}\n    return 0.5"
     return notebook(RIGHT | {"dice_score": first}, {"end": [DICE_RIGHT]})
 
 
-@accident(7, repaired=["dice_score is written 2 times", "the check of dice_score stood there 2 times"])
+@accident(7, repaired=["dice_score is defined 2 times", "the check of dice_score appeared 2 times"])
 def cells_doubled():
     """The answer and its check were pasted twice."""
     made = notebook(RIGHT)
@@ -108,7 +108,9 @@ def dict_copy(cell):
 
 
 @accident(
-    4, repaired=["the cell of dice_score is missing"], told={"dice_score": "was not found in your notebook"}
+    4,
+    repaired=["the cell of dice_score is missing"],
+    diagnosed={"dice_score": "was not found in your notebook"},
 )
 def exercise_deleted():
     """An exercise was deleted with its check."""
@@ -117,7 +119,7 @@ def exercise_deleted():
     return made
 
 
-@accident(7, repaired=["the check of dice_score had been changed; the original was used"])
+@accident(7, repaired=["the check of dice_score had been changed and was replaced by the original"])
 def check_changed():
     """The check's call got a print around it."""
     made = notebook(RIGHT)
@@ -125,7 +127,7 @@ def check_changed():
     return made
 
 
-@accident(7, repaired=["the check of dice_score had been changed; the original was used"])
+@accident(7, repaired=["the check of dice_score had been changed and was replaced by the original"])
 def helper_in_the_checks_cell():
     """A function that the next answer calls was written below a check, in the check's own cell."""
     using = "def mean_iou(matrix):\n    return mean_of_numbers(iou_per_class(matrix))"
@@ -136,68 +138,70 @@ def helper_in_the_checks_cell():
 
 @accident(7)
 def check_reformatted():
-    """A formatter turned the quotation marks round; that is no change."""
+    """A formatter changed the quotation marks; that does not count as a change."""
     made = notebook(RIGHT)
     made.cells[CHECK_DICE].source = "check('dice_score', dice_score)\n"
     return made
 
 
-@accident(4, told={"dice_score": "you defined dice_coefficient; the exercise is called dice_score"})
+@accident(4, diagnosed={"dice_score": "you defined dice_coefficient; the exercise is called dice_score"})
 def renamed():
-    """The function got a name that the student likes better."""
+    """The student gave the function another name."""
     return notebook(RIGHT | {"dice_score": DICE_RIGHT.replace("dice_score", "dice_coefficient")})
 
 
 @accident(
     4,
     repaired=["the check of dice_score had been changed"],
-    told={"dice_score": "you defined dice_coefficient; the exercise is called dice_score"},
+    diagnosed={"dice_score": "you defined dice_coefficient; the exercise is called dice_score"},
 )
 def renamed_in_the_check_too():
-    """... and in the check, which then gave full points."""
+    """The same, also renamed in the check, which then showed full points."""
     made = notebook(RIGHT | {"dice_score": DICE_RIGHT.replace("dice_score", "dice_coefficient")})
     made.cells[CHECK_DICE].source = 'check("dice_score", dice_coefficient)'
     return made
 
 
-@accident(4, told={"dice_score": "you defined dice_coefficient; the exercise is called dice_score"})
+@accident(4, diagnosed={"dice_score": "you defined dice_coefficient; the exercise is called dice_score"})
 def renamed_beside_the_stub():
-    """The function under another name in a new cell; of the untouched stub, "not started" would be wrong."""
+    """The function is in a new cell under another name; "not started" would be wrong."""
     renamed = DICE_RIGHT.replace("dice_score", "dice_coefficient")
     return notebook(RIGHT | {"dice_score": STUBS["dice_score"]}, {"dice_score": [renamed]})
 
 
-@accident(4, told={"dice_score": "`raise NotImplementedError` (line 2) is still there above your code"})
+@accident(4, diagnosed={"dice_score": "`raise NotImplementedError` is still there, in line 2"})
 def stub_line_forgotten():
-    """The stub's own line was left above the answer."""
+    """The stub's own line is still above the answer."""
     return notebook(RIGHT | {"dice_score": f'{HEAD}\n    raise NotImplementedError("Exercise 5.4")\n{BODY}'})
 
 
-@accident(4, told={"dice_score": "is still there below your code, which comes to it"})
+@accident(4, diagnosed={"dice_score": "`raise NotImplementedError` is still there, in line 3"})
 def stub_line_at_the_end():
-    """Something was computed, nothing returned, and the stub's line comes last."""
+    """The student's code computes something and returns nothing; the stub's line comes last."""
     return notebook(RIGHT | {"dice_score": f"{HEAD}\n    p = prediction > 0\n    raise NotImplementedError"})
 
 
 @accident(
     4,
-    told={"dice_score": "the `def dice_score` is indented, so it belongs to the class or function above it"},
+    diagnosed={
+        "dice_score": "the `def dice_score` is indented, so it belongs to the class or function above it"
+    },
 )
 def method_of_a_class():
-    """All scores in one class, as methods."""
+    """All scores are methods of one class."""
     body = "\n".join(f"    {line}" for line in DICE_RIGHT.splitlines())
     return notebook(RIGHT | {"dice_score": f"class Scores:\n{body}"})
 
 
-@accident(4, told={"dice_score": "dice_score is an `async def`: a call returns a coroutine, not a result"})
+@accident(4, diagnosed={"dice_score": "Your answer returns a coroutine"})
 def asynchronous():
-    """`async` in front, as in an example about web servers."""
+    """The function is an `async def`, as in an example about web servers."""
     return notebook(RIGHT | {"dice_score": f"async {DICE_RIGHT}"})
 
 
 @accident(7)
 def other_ways_to_write_it():
-    """A decorated function, a lambda and an object that can be called are answers like any other."""
+    """A decorated function, a lambda and a callable object are answers like any other."""
     inner = IOU_RIGHT.split("\n", 1)[1].replace("    ", "        ")
     return notebook(
         {
@@ -208,38 +212,40 @@ def other_ways_to_write_it():
     )
 
 
-@accident(4, told={"dice_score": "a line of yours deletes it (`del dice_score`) before its check comes"})
+@accident(
+    4, diagnosed={"dice_score": "one of your lines deletes it (`del dice_score`) before its check runs"}
+)
 def deleted_again():
-    """Tidying up went too far."""
+    """The student deletes the function after testing it."""
     return notebook(RIGHT | {"dice_score": f"{DICE_RIGHT}\n\n\ndel dice_score"})
 
 
 @accident(7)
 def overwritten_below():
-    """A demonstration below calls its result like the function; the function was looked at before that."""
+    """A demonstration below gives its result the function's name; the function was checked before that."""
     return notebook(RIGHT, {"end": ["dice_score = dice_score(torch.ones(2, 2), torch.ones(2, 2))"]})
 
 
-@accident(4, told={"dice_score": "your code stops with TypeError: 'int' object is not callable"})
+@accident(4, diagnosed={"dice_score": "in line 2, `return sum([prediction, target])`: TypeError"})
 def sum_is_a_number():
-    """`sum = 0` further up: from then on `sum` is no function any more."""
+    """`sum = 0` further up: `sum` is no longer a function."""
     using = f"{HEAD}\n    return sum([prediction, target])"
     return notebook(RIGHT | {"dice_score": using}, {"dice_score": ["sum = 0"]})
 
 
-@accident(4, told={"dice_score": "SyntaxError: invalid character '“' (U+201C)"})
+@accident(4, diagnosed={"dice_score": "SyntaxError: invalid character '“' (U+201C)"})
 def curly_quotes():
     """Code pasted from a PDF has the quotation marks of a book."""
     return notebook(RIGHT | {"dice_score": f"{HEAD}\n    “Dice of two masks.”\n{BODY}"})
 
 
-@accident(4, told={"dice_score": "SyntaxError: invalid non-printable character U+00A0"})
+@accident(4, diagnosed={"dice_score": "SyntaxError: invalid non-printable character U+00A0"})
 def unbreakable_spaces():
-    """Code pasted from a web page is indented with spaces that are none."""
+    """Code pasted from a web page is indented with non-breaking spaces."""
     return notebook(RIGHT | {"dice_score": DICE_RIGHT.replace("    ", "\xa0   ")})
 
 
-@accident(4, told={"dice_score": "TabError: inconsistent use of tabs and spaces in indentation"})
+@accident(4, diagnosed={"dice_score": "TabError: inconsistent use of tabs and spaces in indentation"})
 def tabs_and_spaces():
     """Two editors, two kinds of indentation."""
     first, second, *rest = DICE_RIGHT.splitlines()
@@ -248,7 +254,7 @@ def tabs_and_spaces():
     )
 
 
-@accident(4, told={"dice_score": "source code string cannot contain null bytes"})
+@accident(4, diagnosed={"dice_score": "source code string cannot contain null bytes"})
 def zero_in_the_code():
     """A zero byte inside a cell, from a file that was repaired by hand."""
     return notebook(RIGHT | {"dice_score": f"{DICE_RIGHT}\n# \0"})

@@ -1,4 +1,4 @@
-"""Editors: each saves notebooks in its own way, and some drop what they do not know."""
+"""Editors: each saves notebooks in its own way, and some drop metadata that they do not know."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ from segcourse import check"""
 
 
 def without_labels(made):
-    """nbgrader's metadata, tags and the cells' own ids are gone."""
+    """Return the notebook without nbgrader's metadata, tags and cell ids."""
     made = copy.deepcopy(made)
     for cell in made.cells:
         cell.metadata = {}
@@ -25,7 +25,7 @@ def without_labels(made):
     return made
 
 
-@accident(7, repaired=["the labels of 6 cell(s) were lost"])
+@accident(7, repaired=["6 cell(s) had lost their nbgrader labels"])
 def colab():
     """Colab's own ids, Colab's metadata, large pictures in the outputs, no language_info, format 4.0."""
     made = without_labels(notebook(RIGHT))
@@ -43,13 +43,13 @@ def colab():
 @accident(
     7,
     repaired=[
-        "lines that only work in another editor or on a GPU were left out of the cell that begins "
+        "lines that only work in another editor or on a GPU were removed from the cell that begins "
         "“from google.colab import drive, files”: "
         "from google.colab import drive, files; drive.mount('/content/drive'); files.upload()"
     ],
 )
 def colab_lines():
-    """Drive is mounted above the imports: without Colab's own package that cell would lose them all."""
+    """Drive is mounted above the imports. Without a repair, the cell would stop before them."""
     made = notebook(RIGHT)
     made.cells[IMPORTS].source = COLAB
     return made
@@ -61,13 +61,13 @@ def colab_lines():
     stopped=["NameError: name 'cv2_imshow' is not defined"],
 )
 def colab_pictures():
-    """Colab's own way of showing a picture works nowhere else; only the cell that shows one is lost."""
+    """Colab's function that shows pictures exists only there; only the cell that calls it fails."""
     return notebook(RIGHT, {"end": ["from google.colab.patches import cv2_imshow", "cv2_imshow(1)"]})
 
 
 @accident(7)
 def vs_code():
-    """VS Code drops the cells' ids, notes the language and writes format 4.2; nbgrader's labels stay."""
+    """VS Code drops the cells' ids, adds the language and writes format 4.2; nbgrader's labels stay."""
     made = notebook(RIGHT)
     for cell in made.cells:
         cell.pop("id")
@@ -77,7 +77,7 @@ def vs_code():
     return made
 
 
-@accident(7, repaired=["the labels of 6 cell(s) were lost"])
+@accident(7, repaired=["6 cell(s) had lost their nbgrader labels"])
 def pasted_into_a_new_notebook():
     """Everything was copied into a fresh notebook, cell by cell."""
     return without_labels(notebook(RIGHT))
@@ -100,7 +100,7 @@ def number_as_text():
 
 @accident(7)
 def lines_as_lists():
-    """Most editors store a cell as a list of lines, ours here as one text; both are right."""
+    """A cell is a list of lines, as most editors store it; in the other tests it is one string."""
     made = json.loads(as_bytes(notebook(RIGHT)))
     for cell in made["cells"]:
         cell["source"] = cell["source"].splitlines(keepends=True)
@@ -109,7 +109,7 @@ def lines_as_lists():
 
 @accident(7)
 def format_4_0():
-    """The first notebooks of format 4: cells without ids."""
+    """An early version of format 4, in which cells have no ids."""
     made = notebook(RIGHT)
     for cell in made.cells:
         cell.pop("id")
@@ -117,7 +117,7 @@ def format_4_0():
     return made
 
 
-@accident(7, repaired=["the notebook was in format 3", "the labels of 6 cell(s) were lost"])
+@accident(7, repaired=["the notebook was in format 3", "6 cell(s) had lost their nbgrader labels"])
 def format_3():
     """An old IPython: worksheets, inputs, headings as cells of their own, and no labels."""
     code = {"cell_type": "code", "language": "python", "outputs": [], "metadata": {}, "collapsed": False}
@@ -131,7 +131,7 @@ def format_3():
 
 @accident(7)
 def widgets_and_comments():
-    """Live collaboration and widgets leave their own state in the notebook's metadata."""
+    """Live collaboration and widgets store their state in the notebook's metadata."""
     made = notebook(RIGHT)
     made.metadata["widgets"] = {
         "application/vnd.jupyter.widget-state+json": {"state": {"a": {"x": "y" * 9999}}}
@@ -140,9 +140,9 @@ def widgets_and_comments():
     return made
 
 
-@accident(7, repaired=["the cell of dice_score had been turned into text; it was run as code"])
+@accident(7, repaired=["the cell of dice_score had been turned into text and was run as code"])
 def turned_into_markdown():
-    """A slip on the keyboard (Esc, M) makes the answer's cell a text."""
+    """The keys Esc and M, pressed by mistake, turned the answer's cell into Markdown."""
     made = notebook(RIGHT)
     made.cells[DICE].cell_type = "markdown"
     return made
@@ -156,25 +156,25 @@ def turned_into_markdown():
     ],
 )
 def turned_into_raw():
-    """Esc, R: the imports and an answer are raw text."""
+    """The keys Esc and R turned the imports and an answer into raw cells."""
     made = notebook(RIGHT)
     for index in (IMPORTS, IOU):
         made.cells[index].cell_type = "raw"
     return made
 
 
-@accident(4, repaired=["the check of dice_score was missing; it was put back"])
+@accident(4, repaired=["the check of dice_score was missing and was restored"])
 def explained_in_words():
-    """A text that talks about `def dice_score` is no answer; the stub is as it was."""
+    """Markdown that mentions `def dice_score` is not an answer; the stub is untouched."""
     made = notebook(RIGHT | {"dice_score": STUBS["dice_score"]})
     made.cells[CHECK_DICE].cell_type = "markdown"
     made.cells[CHECK_DICE].source = "I would write\n```python\ndef dice_score(p, t):\n    ...\n```\nbut how?"
     return made
 
 
-@accident(7, repaired=["left out of the cell that begins “%matplotlib widget”: %matplotlib widget"])
+@accident(7, repaired=["removed from the cell that begins “%matplotlib widget”: %matplotlib widget"])
 def matplotlib_widget():
-    """A backend for plots that can be turned with the mouse, above the imports."""
+    """A Matplotlib backend for interactive plots, above the imports."""
     made = notebook(RIGHT)
     made.cells[IMPORTS].source = "%matplotlib widget\nimport torch\n\nfrom segcourse import check"
     return made

@@ -1,4 +1,4 @@
-"""Files and folders: the notebook is right, and something happened to it on its way to the teacher."""
+"""Files and folders: the notebook is right, but something happened to it on its way to the instructor."""
 
 import json
 
@@ -11,15 +11,15 @@ UMLAUTS = json.dumps(
 )
 
 
-@accident(7, repaired=[f"homework.zip is a zip archive; {NAME} was taken out of it"])
+@accident(7, repaired=[f"homework.zip is a zip archive; {NAME} was extracted from it"])
 def zipped():
     """The learning platform wants one file, so the notebook comes in a zip archive."""
     return {"homework.zip": zip_of({NAME: SOUND})}
 
 
-@accident(7, repaired=["was taken out of it"])
+@accident(7, repaired=["was extracted from it"])
 def zipped_the_folder():
-    """A Mac packs the whole folder: pictures, hidden twins of each file, an editor's safety copy."""
+    """A Mac packs the whole folder: pictures, a hidden file for each file, an editor's backup."""
     files = {
         f"lesson/{NAME}": SOUND,
         f"__MACOSX/lesson/._{NAME}": b"\0\5\x16\7",
@@ -34,27 +34,27 @@ def zip_called_ipynb():
     return zip_of({NAME: SOUND})
 
 
-@accident(refused="a.ipynb, b.ipynb: it is not clear which is meant")
+@accident(refused="it is not clear which of a.ipynb, b.ipynb to grade")
 def zip_of_two():
-    """Two notebooks in one archive, neither called after the lesson."""
+    """Two notebooks in one archive, neither named after the lesson."""
     return {"all.zip": zip_of({"a.ipynb": SOUND, "b.ipynb": as_bytes(notebook())})}
 
 
-@accident(refused="the zip archive holds no notebook")
+@accident(refused="the zip archive contains no notebook")
 def zip_without_notebook():
-    """The pictures were packed, the notebook was forgotten."""
+    """The archive holds the pictures, but not the notebook."""
     return {"all.zip": zip_of({"figure.png": b"\x89PNG"})}
 
 
 @accident(refused="the zip archive is damaged or has a password")
 def zip_cut_off():
-    """The upload of the archive broke off."""
+    """The upload of the archive was interrupted."""
     return {"all.zip": zip_of({NAME: SOUND})[:-30]}
 
 
-@accident(refused=f"larger than the {MEGABYTES} MB that are allowed")
+@accident(refused=f"larger than the limit of {MEGABYTES} MB")
 def zip_of_a_giant():
-    """A notebook with a video in its outputs packs well, and is as large as before when unpacked."""
+    """A notebook with a video in its outputs compresses well, but is large when extracted."""
     return {"all.zip": zip_of({NAME: SOUND + b" " * (MEGABYTES * 1_000_000)})}
 
 
@@ -66,13 +66,13 @@ def copied_and_downloaded_twice():
 
 @accident(7, repaired=["was called 05_losses_metrics.ipynb.txt"])
 def saved_as_text():
-    """A browser on Windows adds the ending .txt to what it takes for text."""
+    """A browser on Windows adds .txt to files that look like text."""
     return {f"{NAME}.txt": SOUND}
 
 
 @accident(7, repaired=["was called 05_losses_metrics.ipynb.json"])
 def saved_as_json():
-    """A browser on a Mac adds the ending .json to what it takes for JSON."""
+    """A browser on a Mac adds .json to files that look like JSON."""
     return {f"{NAME}.json": SOUND}
 
 
@@ -90,7 +90,7 @@ def script_called_ipynb():
 
 @accident(7, repaired=["other notebooks were ignored: 05_losses_metrics (1).ipynb, trial.ipynb"])
 def two_notebooks():
-    """Trials lie beside the notebook; the one that is called after the lesson counts, and that is said."""
+    """There are other notebooks in the folder; the one named after the lesson is graded, with a note."""
     return {NAME: SOUND, "trial.ipynb": as_bytes(notebook()), "05_losses_metrics (1).ipynb": SOUND[:99]}
 
 
@@ -100,15 +100,15 @@ def two_notebooks_neither_of_the_name():
     return {"my 05-Losses-Metrics.ipynb": SOUND, "trial.ipynb": as_bytes(notebook())}
 
 
-@accident(refused="it is not clear which is meant; hand in one notebook, called 05_losses_metrics.ipynb")
+@accident(refused="to grade; hand in one notebook called 05_losses_metrics.ipynb")
 def two_downloads():
-    """Two downloads, (1) and (2): nobody can know which the student thinks of."""
+    """Two downloads, (1) and (2): only the student knows which one is meant."""
     return {"05_losses_metrics (1).ipynb": SOUND, "05_losses_metrics (2).ipynb": as_bytes(notebook())}
 
 
 @accident(7)
 def safety_copies():
-    """Jupyter's safety copies came along; they are no second notebook and nothing to speak of."""
+    """Jupyter's backups are in the folder; they do not count as other notebooks and are not reported."""
     copy = "05_losses_metrics-checkpoint.ipynb"
     return {NAME: SOUND, copy: b"{}", f".ipynb_checkpoints/{copy}": b"{}", f"._{NAME}": b"\0"}
 
@@ -125,7 +125,7 @@ def folder_spelt_otherwise():
     return {NAME: SOUND}
 
 
-@accident(refused="the folder holds nothing; hand in one notebook of that name")
+@accident(refused="the folder contains nothing; hand in a notebook of that name")
 def empty_folder():
     """The folder was handed in before the notebook was saved into it."""
     return {".gitkeep": b""}
@@ -139,39 +139,39 @@ def empty_file():
 
 @accident(refused="the file is empty")
 def nothing_but_zeros():
-    """The power went off while the notebook was saved."""
+    """The power failed while the notebook was saved."""
     return bytes(5000)
 
 
-@accident(7, repaired=["the file held zero bytes, as after a crash; they were left out"])
+@accident(7, repaired=["the file contained zero bytes, as after a crash; they were removed"])
 def zeros_at_the_end():
-    """The power went off just after."""
+    """The power failed just after the notebook was saved."""
     return SOUND + bytes(512)
 
 
-@accident(refused="the file is damaged or unfinished")
+@accident(refused="the file is damaged or incomplete")
 def half_a_download():
-    """The download broke off in the middle."""
+    """The download was interrupted."""
     return SOUND[: len(SOUND) // 2]
 
 
-@accident(refused="git could not merge")
+@accident(refused="unresolved git merge")
 def merge_conflict():
-    """Two people worked on one notebook, and git asked to settle it."""
+    """Two people edited the notebook, and git's merge conflict was not resolved."""
     theirs, at = STUBS["dice_score"].encode()[:20], SOUND.index(b'"source"')
     marks = b"\n<<<<<<< HEAD\n", b"\n=======\n", theirs, b"\n>>>>>>> main\n"
     return SOUND[:at] + b"".join(marks) + SOUND[at:]
 
 
-@accident(refused="a web page (perhaps of a login)")
+@accident(refused="a web page (perhaps a login page)")
 def login_page():
-    """The session had ended, and the browser saved the page that asks for a password."""
+    """The session had expired, and the browser saved the login page."""
     return b"<!doctype html>\n<html><head><title>Log in</title></head><body>{}</body></html>"
 
 
-@accident(refused="run `git lfs pull` and hand in the notebook itself")
+@accident(refused="run `git lfs pull` and hand in the notebook")
 def lfs_pointer():
-    """The notebook lives in git LFS and was never fetched."""
+    """The notebook is stored in git LFS and was never fetched."""
     return b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 
 
@@ -181,7 +181,7 @@ def printed_to_pdf():
     return b"%PDF-1.7\n1 0 obj"
 
 
-@accident(refused="larger than the 2 MB that are allowed; clear the outputs")
+@accident(refused="larger than the limit of 2 MB; clear the outputs")
 def too_many_pictures():
     """Hundreds of plots are stored in the outputs."""
     made = notebook(RIGHT)
@@ -192,7 +192,7 @@ def too_many_pictures():
 
 @accident(7, repaired=["utf-8-sig"])
 def byte_order_mark():
-    """Windows Notepad puts a mark before the first byte."""
+    """Windows Notepad writes a byte order mark."""
     return UMLAUTS.encode("utf-8-sig")
 
 
@@ -204,12 +204,12 @@ def sixteen_bits():
 
 @accident(7, repaired=["Windows-1252"])
 def windows_umlauts():
-    """An old editor saved the umlauts of a comment in Windows' own encoding."""
+    """An old editor saved the umlauts of a comment as Windows-1252."""
     return UMLAUTS.replace("β", "ß").encode("cp1252")
 
 
 @accident(7)
 def windows_line_ends():
-    """Every line ends as Windows ends it, in the file and in the cells; nothing needs a repair."""
+    """Every line ends with CR LF, in the file and in the cells; nothing needs a repair."""
     answers = {name: source.replace("\n", "\r\n") for name, source in RIGHT.items()}
     return json.dumps(notebook(answers), indent=1).replace("\n", "\r\n").encode()

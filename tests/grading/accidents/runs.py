@@ -1,5 +1,4 @@
-"""Runs: what happens when all cells are run from top to bottom, on a machine without network, screen, GPU or
-keyboard."""
+"""Runs: all cells run from top to bottom on a machine without network, screen, GPU or keyboard."""
 
 from accident_class import IMPORTS, accident
 from grading_class import RIGHT, notebook
@@ -8,19 +7,19 @@ HEAD, BODY = RIGHT["dice_score"].split("\n", 1)
 
 
 def with_cell(*sources: str):
-    """The right notebook with cells added above the first exercise."""
+    """Return the right notebook with cells added above the first exercise."""
     return notebook(RIGHT, {"dice_score": list(sources)})
 
 
 @accident(7)
 def installs_packages():
-    """Lines that install and download: without network they fail, and that is all."""
+    """Lines that install and download; without a network they fail, and nothing else happens."""
     return with_cell("!wget -q -t 1 -T 1 https://localhost:1/model.pt", "%pip --version", "!pip --version")
 
 
 @accident(7)
 def magics():
-    """`%matplotlib inline`, `%%time`, `%cd`, `%load_ext` of what is not there, `%%capture`."""
+    """`%matplotlib inline`, `%%time`, `%cd` to a folder that does not exist, `%%capture`, `%who`."""
     return with_cell(
         "%matplotlib inline", "%%time\nx = 1", "%cd /content/drive", "%%capture\nprint(2)", "%who"
     )
@@ -28,26 +27,26 @@ def magics():
 
 @accident(7, stopped=["EOFError"])
 def asks_for_input():
-    """`input()` waits for a keyboard that is not there."""
+    """`input()` needs a keyboard."""
     return with_cell("name = input('Your name? ')")
 
 
 @accident(7)
 def plots_by_the_hundred():
-    """A plot for each picture, none of them closed."""
+    """A hundred plots, none of which is closed."""
     loop = "for i in range(100):\n    plt.figure(figsize=(1, 1))\n    plt.plot([i])\n    plt.show()"
     return with_cell(f"import matplotlib.pyplot as plt\n{loop}")
 
 
 @accident(7)
 def prints_without_end():
-    """Progress bars and prints by the thousand."""
+    """Thousands of updates of a progress bar, and as many printed lines."""
     return with_cell(
         "from tqdm.auto import tqdm\nfor i in tqdm(range(5_000)):\n    print(i, 'loss', 1 / (i + 1))"
     )
 
 
-@accident(7, repaired=["the cell that begins “loss = 1.0” took more than 2 s and was left out"])
+@accident(7, repaired=["the cell that begins “loss = 1.0” took more than 2 s and was skipped"])
 def trains_for_an_hour():
     """A training loop that was meant for a GPU."""
     return with_cell(
@@ -55,15 +54,15 @@ def trains_for_an_hour():
     )
 
 
-@accident(7, repaired=["took more than 2 s and was left out"])
+@accident(7, repaired=["took more than 2 s and was skipped"])
 def waits_for_an_hour():
-    """`time.sleep(3600)`, to see whether the connection lives that long."""
+    """`time.sleep(3600)`, to test how long the connection lasts."""
     return with_cell("import time\ntime.sleep(3600)")
 
 
-@accident(4, told={"dice_score": "no answer within 2 s"})
+@accident(4, diagnosed={"dice_score": "No answer within 2 s"})
 def answer_without_end():
-    """The answer itself never comes to an end."""
+    """The answer itself loops for ever."""
     return notebook(RIGHT | {"dice_score": f"{HEAD}\n    while True:\n        pass"})
 
 
@@ -73,15 +72,15 @@ def leaves_the_notebook():
     return with_cell("exit()", "quit()", "import sys\nsys.exit('bye')")
 
 
-@accident(7, repaired=["the cell that begins “import os” ended the whole kernel and was left out"])
+@accident(7, repaired=["the cell that begins “import os” stopped the whole kernel and was skipped"])
 def ends_the_kernel():
-    """The trick that restarts a kernel on Colab."""
+    """The command with which people restart a kernel on Colab."""
     return with_cell("import os\nos.kill(os.getpid(), 9)")
 
 
 @accident(7)
 def other_folder():
-    """The working folder is changed, to one where nothing of the lesson lies."""
+    """The working folder is changed to one without the lesson's files."""
     return with_cell("import os\nos.makedirs('data', exist_ok=True)\nos.chdir('/tmp')")
 
 
@@ -93,15 +92,17 @@ def package_missing():
 
 @accident(
     0,
-    stopped=["'albumentationz' (line 1); not run below it: import torch; from segcourse import check"],
-    told={
+    stopped=[
+        "'albumentationz' (line 1); the lines below did not run: import torch; from segcourse import check"
+    ],
+    diagnosed={
         "dice_score": "NameError: name 'torch' is not defined",
         "iou_per_class": "NameError: name 'torch' is not defined",
         "mean_iou": "NameError: name 'torch' is not defined",
     },
 )
 def package_missing_above_the_imports():
-    """The same in the cell of the imports: what stood below it is lost, and that is said."""
+    """The same in the cell of the imports: the lines below it do not run, and the page says so."""
     made = notebook(RIGHT)
     made.cells[IMPORTS].source = "import albumentationz as A\n" + made.cells[IMPORTS].source
     return made
@@ -109,13 +110,13 @@ def package_missing_above_the_imports():
 
 @accident(7, stopped=["FileNotFoundError"])
 def own_file():
-    """A picture that lies on the student's desk."""
+    """A file that only the student has."""
     return with_cell("text = open('C:/Users/me/my_data.csv').read()")
 
 
 @accident(7)
 def seeds_and_precision():
-    """Seeds, default precision, warnings as errors: what is global in Python is no matter of the mark."""
+    """Seeds, default precision, warnings as errors: global settings do not change the mark."""
     return with_cell(
         "import warnings, random\nimport numpy as np\nwarnings.simplefilter('error')\nnp.seterr(all='raise')",
         "random.seed(1)\nnp.random.seed(1)\ntorch.manual_seed(1)\ntorch.set_default_dtype(torch.float64)",
@@ -124,17 +125,17 @@ def seeds_and_precision():
 
 @accident(7, stopped=["the cell that begins “model = torch.nn.Linear(2, 2).to('cuda')”: "])
 def asks_for_a_gpu():
-    """A model is sent to a GPU that is not there; the answers do not need it."""
+    """A model is moved to a GPU that does not exist; the answers do not need it."""
     return with_cell("model = torch.nn.Linear(2, 2).to('cuda')")
 
 
-@accident(7, repaired=["left out of the cell that begins “torch.set_default_device('cuda')”"])
+@accident(7, repaired=["removed from the cell that begins “torch.set_default_device('cuda')”"])
 def default_device_is_a_gpu():
-    """Every new tensor was to lie on the GPU."""
+    """New tensors are put on a GPU by default."""
     return with_cell("torch.set_default_device('cuda')")
 
 
-@accident(4, told={"dice_score": "your code stops with "})
+@accident(4, diagnosed={"dice_score": "Your code stops in line 2"})
 def answer_on_a_gpu():
     """The answer itself sends its inputs to a GPU."""
     return notebook(RIGHT | {"dice_score": RIGHT["dice_score"].replace(".bool()", ".bool().cuda()")})
@@ -150,7 +151,7 @@ def everything_reset():
 
 @accident(7)
 def run_in_an_odd_order():
-    """Cells have run twice, backwards, and the last one was interrupted; only what they say counts."""
+    """Cells were run twice and backwards, and the last one was interrupted; only their source counts."""
     made = notebook(RIGHT)
     for number, cell in enumerate(made.cells[IMPORTS:]):
         cell.execution_count = 40 - 3 * number

@@ -1,0 +1,168 @@
+"""The class report: the results of a class in one lesson, as a page with charts and as CSV.
+
+The report reads what grading recorded and runs nothing. Its pages contain students' names; with pseudonyms,
+it can be shown to others.
+"""
+
+import datetime
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from segcourse.files import replacing
+from segcourse.grading.course import Course
+from segcourse.grading.reports import charts, class_statistics, csv_tables, feedback, flags
+from segcourse.grading.reports.class_statistics import Cause, Question
+from segcourse.grading.reports.item_analysis import ENOUGH, chance_level, quartiles
+from segcourse.grading.reports.records import ClassRecords, anonymize, pseudonyms, read_class
+from segcourse.grading.reports.templates import template
+
+
+@dataclass(frozen=True)
+class Report:
+    """A class's records and their statistics.
+
+    Attributes:
+        records: The records.
+        questions: The exercises and their groups.
+        causes: The causes of wrong answers.
+        same: Groups of students with identical answers, by exercise.
+        library: Students whose answer is the library's own text, by exercise.
+        unusual: Unusual words in students' notebooks.
+        anonymous: Whether names are replaced by pseudonyms.
+    """
+
+    records: ClassRecords
+    questions: list[Question]
+    causes: list[Cause]
+    same: dict[str, list[list[str]]]
+    library: dict[str, list[str]]
+    unusual: dict[str, list[str]]
+    anonymous: bool = False
+
+    @property
+    def summary(self) -> str:
+        """The number of submissions, their statuses and the scores, in sentences."""
+        entries, absent = self.records.entries, len(self.records.absent)
+        handed_in = f"{len(entries)} handed in" + (f", {absent} did not" if absent else "")
+        kinds = Counter(entry.status.partition(":")[0] for entry in entries)
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        sentences = [f"{handed_in}{': ' if entries else ''}{counts}."]
+        if scores := class_statistics.scores(self.records):
+            low, middle, high = quartiles(scores)
+            spread = f"; the middle half is between {low:.3g} and {high:.3g}" if len(scores) > 3 else ""
+            sentences.append(f"The median score is {middle:.3g} of {self.most:g}{spread}.")
+        if waiting := sum(entry.waiting > 0 for entry in entries):
+            sentences.append(f"{waiting} still need points by hand; their scores so far are included.")
+        return " ".join(sentences)
+
+    @property
+    def causes_by_exercise(self) -> dict[str, list[Cause]]:
+        """The causes of wrong answers by exercise, in the lesson's order."""
+        found: dict[str, list[Cause]] = {}
+        for cause in self.causes:
+            found.setdefault(cause.exercise, []).append(cause)
+        return found
+
+    @property
+    def most(self) -> float:
+        """The most points that the lesson gives."""
+        return max((entry.max_score for entry in self.records.entries), default=0.0)
+
+
+def build(course: Course, lesson: str, hide_names: bool = False) -> Report:
+    """Read the class's records and compute the report, with pseudonyms if `hide_names`."""
+    records = read_class(course, lesson)
+    same, library = flags.identical_answers(course, records), flags.library_answers(course, records)
+    unusual = flags.unusual_words(course, records)
+    if hide_names:
+        names = pseudonyms(course, records)
+        records = anonymize(course, records, names)
+        same = {
+            exercise: [sorted(names[student] for student in group) for group in groups]
+            for exercise, groups in same.items()
+        }
+        unusual = {names[student]: found for student, found in unusual.items()}
+        library = {name: sorted(names[student] for student in who) for name, who in library.items()}
+    questions, causes = class_statistics.questions(records), class_statistics.causes(records)
+    return Report(records, questions, causes, same, library, unusual, hide_names)
+
+
+def page(report: Report) -> str:
+    """Return the page as text: self-contained, without scripts, and with all submitted text escaped."""
+    records, images = report.records, {}
+    if scores := class_statistics.scores(records):
+        images["scores"] = charts.scores_chart(scores, report.most)
+    if report.questions:
+        images["exercises"] = charts.exercises_chart(report.questions)
+        images["separation"] = charts.separation_chart(report.questions)
+    if seconds := [entry.result.seconds for entry in records.graded]:
+        images["seconds"] = charts.seconds_chart(seconds)
+    return template("report.html.j2").render(
+        report=report,
+        records=records,
+        charts={name: Markup(image) for name, image in images.items()},
+        seconds=quartiles(seconds),
+        enough=ENOUGH,
+        chance=chance_level(len(records.graded)),
+        statistics=class_statistics,
+        written=f"{datetime.datetime.now():%d %B %Y, %H:%M}",
+    )
+
+
+def write(
+    lesson: str, course: Path, out: Path | None = None, *, hide_names: bool = False
+) -> tuple[Path, Report]:
+    """Write index.html, students.csv, questions.csv and misconceptions.csv.
+
+    Args:
+        lesson: The lesson's name or number.
+        course: nbgrader's course folder.
+        out: The folder for the report. Default: reports/<lesson> in the course folder, or
+            reports/<lesson>-anonymous.
+        hide_names: Replace names with pseudonyms.
+
+    Returns:
+        The page's path, and the report.
+
+    Raises:
+        SegcourseError: There is no such lesson or course folder, or the folder cannot be written to.
+    """
+    opened = Course.open(Path(course))
+    name = find_lesson(opened, lesson)
+    report = build(opened, name, hide_names)
+    folder = out or opened.root / "reports" / (f"{name}-anonymous" if hide_names else name)
+    csv_tables.write(folder, report.records, report.questions, report.causes)
+    with replacing(folder / "index.html") as temporary:
+        temporary.write_text(page(report), encoding="utf-8")
+    return folder / "index.html", report
+
+
+def rewrite_pages(lesson: str, course: Path) -> int:
+    """Rewrite the students' feedback pages with the gradebook's current marks; return how many.
+
+    Raises:
+        SegcourseError: There is no such lesson or course folder.
+    """
+    opened = Course.open(Path(course))
+    entries = read_class(opened, find_lesson(opened, lesson)).entries
+    recorded = [entry for entry in entries if entry.result]
+    for entry in recorded:
+        feedback.write(opened, entry.result, entry.marks)
+    return len(recorded)
+
+
+def find_lesson(course: Course, lesson: str) -> str:
+    """Return the full name of a lesson by its name or number, if the class handed it in or the course has it.
+
+    Raises:
+        LessonError: There is no such lesson.
+    """
+    from segcourse.course.lessons import find
+
+    handed_in = {
+        path.name for kind in ("submitted", "autograded") for path in course.root.glob(f"{kind}/*/*")
+    }
+    return lesson if lesson in handed_in else find(lesson).name

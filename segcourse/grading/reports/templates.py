@@ -1,0 +1,46 @@
+"""The Jinja templates of the grader's pages; every value is escaped, and nothing is loaded from elsewhere."""
+
+import functools
+from importlib.resources import files
+
+import jinja2
+from markupsafe import Markup
+
+from segcourse.exercises.engine.display import explanation, shown_case
+from segcourse.exercises.engine.observations import clip
+
+MAX_NAME = 80
+
+
+@functools.cache
+def template(name: str) -> jinja2.Template:
+    """Return a template of this folder.
+
+    >>> template("page.css.j2").render()[:8]
+    '  body {'
+    """
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {
+        "points": lambda number: f"{number:.3g}",
+        "seconds": lambda number: f"{number:.0f} s" if number >= 10 else f"{number:.1f} s",
+        "sentence": capitalize,
+        "moment": lambda text: clip(text, 40).replace("T", " ").replace("+00:00", " UTC"),
+        "short": lambda name: clip(name, MAX_NAME),
+        "explained": lambda verdict: Markup(explanation(verdict)),
+        "case": lambda verdict: Markup(shown_case(verdict)),
+    }
+    folder = files("segcourse.grading.reports")
+    environment.loader = jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8"))
+    return environment.get_template(name)
+
+
+def capitalize(words: str) -> str:
+    """Capitalize a sentence, unless it begins with code.
+
+    >>> capitalize("you computed IoU"), capitalize("ignore_index is never used")
+    ('You computed IoU', 'ignore_index is never used')
+    """
+    first = words.partition(" ")[0]
+    return words[:1].upper() + words[1:] if first.isalpha() else words

@@ -1,0 +1,97 @@
+"""The sandbox's record, sorted by cell of the submission."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from segcourse.exercises.engine.observations import clip
+from segcourse.grading.sandbox.limits import Limits
+from segcourse.grading.submissions.recognise import Submission
+
+# a stub's error; an error that PyTorch raises under this name has another message
+STUB_ERROR = re.compile(r"NotImplementedError(: Exercise [\d.]+)?( \(line \d+\))?")
+LOST = {"died": "stopped the whole kernel", "hung": "could not be interrupted", "too slow": "took too long"}
+
+
+class Events:
+    """The sandbox's events by cell; events of the wrong shape are ignored.
+
+    Args:
+        events: The events, in order.
+        places: The cell of each step.
+
+    Attributes:
+        observed: The observations of each check's cases.
+        status: How each cell ended.
+        error: The error of each cell that stopped with one.
+        printed: What each cell printed.
+        value: The value of the last line of each instructor's test.
+        finished: Whether the run was completed.
+        out_of_time: Whether the run took too long.
+    """
+
+    def __init__(self, events: Iterable[dict], places: list[int]) -> None:
+        self.observed: dict[int, dict[int, Any]] = {}
+        self.status: dict[int, str] = {}
+        self.error: dict[int, str] = {}
+        self.printed: dict[int, str] = {}
+        self.value: dict[int, Any] = {}
+        self.finished = self.out_of_time = False
+        for event in events:
+            self.finished |= event.get("finished") is True
+            self.out_of_time |= event.get("out_of_time") is True
+            step = event.get("step")
+            if type(step) is not int or not 0 <= step < len(places):
+                continue
+            place = places[step]
+            if type(event.get("case")) is int and 0 <= event["case"] < 10_000:
+                self.observed.setdefault(place, {}).setdefault(event["case"], event.get("observation"))
+            elif type(event.get("status")) is str:
+                self.status.setdefault(place, event["status"])
+                if type(event.get("error")) is str:
+                    self.error[place] = clip(event["error"])
+                self.value.setdefault(place, event.get("value"))
+                if type(event.get("printed")) is str:
+                    self.printed[place] = event["printed"][:100_000]
+
+    def errors(self) -> Iterable[str]:
+        """Yield all error messages of cells and answers."""
+        yield from self.error.values()
+        for observations in self.observed.values():
+            for seen in observations.values():
+                if type(seen) is dict and "message" in seen:
+                    yield clip(seen["message"])
+
+    def repairs(self, submission: Submission, ended: str | None, limits: Limits) -> list[str]:
+        """Return a sentence about each cell that the run skipped, and about an early end."""
+        reasons = LOST | {"too slow": f"took more than {limits.cell_seconds:g} s"}
+        repairs = [
+            f"{submission.cells[place]} {reasons[status]} and was skipped"
+            for place, status in self.status.items()
+            if status in reasons and submission.cells[place].role not in ("check", "test")
+        ]
+        if ended or not self.finished:
+            slow = f"the notebook took more than {limits.total_seconds:g} s"
+            why = ended or (slow if self.out_of_time else "the kernel stopped too often")
+            repairs.append(f"the run ended early: {why}")
+        return repairs
+
+    def stopped_cells(self, submission: Submission) -> list[str]:
+        """Return a sentence about each cell that stopped with an error other than an untouched stub's."""
+        stopped = [
+            f"{submission.cells[place]}: {error}{_lost_lines(submission.cells[place].source, error)}"
+            for place, error in self.error.items()
+            if not STUB_ERROR.fullmatch(error)
+            and self.status[place] == "error"
+            and submission.cells[place].role != "test"  # the result of a test appears beside its points
+        ]
+        return stopped[:20]
+
+
+def _lost_lines(source: str, error: str) -> str:
+    """Name the lines that did not run after a failed import: often imports that the lesson needs."""
+    at = re.search(r"\(line (\d{1,6})\)$", error)
+    lines = source.splitlines()[int(at[1]) - 1 :] if at else []
+    below = "; ".join(line.strip() for line in lines[1:] if line.strip())
+    imported = below and re.match(r"import |from ", lines[0])
+    return f"; the lines below did not run: {clip(below, 80)}" if imported else ""
