@@ -116,6 +116,7 @@ with predict(question, ["300", "255", "44", "an error"]) as reveal:
 # An exercise is a cell with an empty function. Below it, one cell tries the function on a tiny input, and another cell checks it.
 # An empty function raises `NotImplementedError` when it is called. Its check then says only "not started yet".
 
+
 # %%
 def dice_score(prediction, target):
     """Say how well two masks overlap; you will write this function in lesson 5."""
@@ -126,6 +127,7 @@ check("dice_score", dice_score)
 
 # %% [markdown]
 # Here is a wrong answer that many people write first. It returns the fraction of the pixels in which the masks agree.
+
 
 # %%
 def dice_score(prediction, target):

@@ -74,6 +74,7 @@ masks = torch.stack([sample.mask for sample in pictures.test])  # 120 x 64 x 64;
 # enlarge them smoothly, and call everything above 1/2 lesion. How much of a mask survives? (The *Dice score* is twice the shared
 # area over the sum of the two areas: 1 for equal masks, 0 for masks that share nothing.)
 
+
 # %%
 def shrunk_and_enlarged(masks, factor):
     """Average over blocks of `factor` x `factor` pixels, enlarge, and threshold at 1/2."""
@@ -114,6 +115,7 @@ with predict(question, bands) as reveal:
 # ### What one pixel sees
 #
 # Each box in the figure is two 3 x 3 convolutions in a row, each followed by batch norm and ReLU.
+
 
 # %%
 def pixels_seen(layers):
@@ -176,6 +178,7 @@ class DoubleConv(nn.Module):
 
     def forward(self, x):
         raise NotImplementedError("Exercise 3.1")
+
 
 # %% tags=["raises-exception"]
 x = torch.rand(1, 3, 5, 7)  # one picture of 5 x 7 pixels
@@ -249,6 +252,7 @@ class Up(nn.Module):
 
     def forward(self, x, skip):
         raise NotImplementedError("Exercise 3.2")
+
 
 # %% tags=["raises-exception"]
 x, skip = torch.rand(1, 8, 2, 3), torch.rand(1, 4, 5, 6)  # the skip has 2 * 2 + 1 rows
@@ -337,6 +341,7 @@ class UNet(nn.Module):
 
     def forward(self, x):
         raise NotImplementedError("Exercise 3.3")
+
 
 # %% tags=["raises-exception"]
 x = torch.rand(1, 3, 33, 50)
@@ -482,6 +487,7 @@ def count_parameters(model):
     """Return how many trainable numbers `model` has, an int."""
     raise NotImplementedError("Exercise 3.4")
 
+
 # %% tags=["raises-exception"]
 print(count_parameters(nn.Conv2d(3, 8, kernel_size=3)))  # 3 x 3 x 3 x 8 weights and 8 biases
 
@@ -533,6 +539,7 @@ class AttentionGate(nn.Module):
 
     def forward(self, gate, skip):
         raise NotImplementedError("Exercise 3.5")
+
 
 # %% tags=["raises-exception"]
 gate, skip = torch.rand(1, 8, 2, 3), torch.rand(1, 4, 5, 6)

@@ -138,6 +138,7 @@ def confusion_matrix(prediction, target, num_classes, ignore_index=255):
     """Count how often each true class (row) was predicted as each class (column)."""
     raise NotImplementedError("Exercise 5.1")
 
+
 # %% tags=["raises-exception"]
 truth = torch.tensor([[0, 0], [1, 255]])  # try your function on masks that fit on paper; 255 is ignored
 guess = torch.tensor([[0, 1], [1, 1]])
@@ -212,6 +213,7 @@ with predict(question, choices) as reveal:
 def iou_per_class(matrix):
     """Return the IoU of each class, float C; NaN for a class in neither truth nor prediction."""
     raise NotImplementedError("Exercise 5.2")
+
 
 # %% tags=["raises-exception"]
 matrix = torch.tensor([[3, 1, 0], [0, 2, 0], [0, 0, 0]])  # class 2 does not occur
@@ -321,6 +323,7 @@ def mean_iou(matrix):
     """Return the mean IoU over the classes in truth or prediction, a scalar tensor."""
     raise NotImplementedError("Exercise 5.3")
 
+
 # %% tags=["raises-exception"]
 print(mean_iou(torch.tensor([[3, 1, 0], [0, 2, 0], [0, 0, 0]])))
 
@@ -346,7 +349,9 @@ found = torch.zeros_like(masks)
 found[-1] = F.max_pool2d(masks[-1:].float(), kernel_size=3, stride=1, padding=1)[0].long()
 pictures = [outline(sample.image, sample.mask, lesions.palette) for sample in patients]
 titles = ["missed"] * 4 + ["found"]
-show_image(pictures, titles, alt="Five patients with their lesions: four small ones missed, a large one found.")
+show_image(
+    pictures, titles, alt="Five patients with their lesions: four small ones missed, a large one found."
+)
 
 # %%
 bands = {"below 0.4": 0.0, "0.4 to 0.8": 0.4, "above 0.8": 0.8}
@@ -428,6 +433,7 @@ def dice_score(prediction, target):
     """Return the foreground's Dice score of each image: masks (…, H, W) to scores (…)."""
     raise NotImplementedError("Exercise 5.4")
 
+
 # %% tags=["raises-exception"]
 guess, truth = torch.tensor([[1, 1], [0, 0]]), torch.tensor([[1, 0], [0, 0]])
 print(dice_score(guess, truth), dice_score(guess[None], truth[None]).shape)
@@ -495,6 +501,7 @@ with predict(question, ["0.00", "0.42", "0.64"]) as reveal:
 def threshold_jaccard(prediction, target, threshold=0.65):
     """Return the mean Jaccard index, 0 for images below the threshold, empty images left out."""
     raise NotImplementedError("Exercise 5.5")
+
 
 # %% tags=["raises-exception"]
 guess, truth = torch.tensor([[[1, 1, 0, 0]], [[1, 1, 1, 0]]]), torch.ones(2, 1, 4, dtype=torch.long)
@@ -578,6 +585,7 @@ with predict(question, [*titles, "both the same"]) as reveal:
 #
 # The formula hides a decision: what does $\sum$ run over? Summing over all pixels *and* all classes needs the least code. Kornia's
 # `dice_loss` does so by default.
+
 
 # %%
 def one_sum_loss(p, t):
@@ -666,6 +674,7 @@ def soft_dice_loss(logits, target):
     """Return one minus the mean soft Dice of the classes in target, each summed over the batch."""
     raise NotImplementedError("Exercise 5.6")
 
+
 # %% tags=["raises-exception"]
 logits, target = torch.zeros(1, 2, 2, 2), torch.tensor([[[0, 0], [0, 1]]])  # every probability is 1/2
 print(logits.softmax(dim=1).shape, target.shape)
@@ -749,6 +758,7 @@ def cross_entropy(logits, target, ignore_index=255):
     """Return the mean of -log p(true class) over the labelled pixels; 0 if there are none."""
     raise NotImplementedError("Exercise 5.7")
 
+
 # %% tags=["raises-exception"]
 logits = torch.zeros(1, 2, 1, 2)  # every probability is 1/2
 print(cross_entropy(logits, torch.tensor([[[1, 255]]])))
@@ -763,6 +773,7 @@ check("cross_entropy", cross_entropy)
 # A network recognises skin well: on 99 % of the pixels, the true class gets probability 0.95. It doesn't recognise the lesion: on the other
 # 1 %, the true class gets 0.2. Cross-entropy charges $-\log 0.95$ for an easy pixel and $-\log 0.2$, thirty times as much,
 # for a hard one.
+
 
 # %%
 def pixels(p_true, count):
@@ -830,6 +841,7 @@ with predict("What fraction of the cross-entropy comes from the easy pixels?", b
 def focal_loss(logits, target, gamma=2.0):
     """Return the mean of (1 - p)^gamma · (-log p), p the probability of the true class."""
     raise NotImplementedError("Exercise 5.8")
+
 
 # %% tags=["raises-exception"]
 logits, target = torch.zeros(1, 2, 1, 1), torch.ones(1, 1, 1, dtype=torch.long)  # p = 1/2
