@@ -16,9 +16,11 @@
 # %% [markdown]
 # # Start here
 #
-# A notebook is text and code on one page: you read, you run, you change something and run it again. This notebook shows how the course's notebooks work and checks whether your machine is ready. Nothing here is graded.
+# A notebook is text and code on one page: you read, you run, you change something and run it again. This notebook shows
+# how the course's notebooks work and checks whether your machine is ready. Nothing here is graded.
 #
-# It takes about 20 minutes. Run the cells in order, with Shift + Enter. All cells together run for less than half a minute.
+# It takes about 20 minutes. Run the cells in order, with Shift + Enter. All cells together run for less than half a
+# minute.
 
 # %% [markdown]
 # ## What you will be able to do
@@ -45,8 +47,10 @@ from segcourse.widgets import predict, threshold_explorer
 # %% [markdown]
 # ## 1. What segmentation is
 #
-# Semantic segmentation gives every pixel of a picture a class. Here is a photograph, and the outline of the class "flower". The simplest possible method drew this outline. It is a *threshold*: a number, and every pixel brighter than this number is called
-# flower. The result is a *mask*: an array as large as the picture, with one class number per pixel.
+# Semantic segmentation gives every pixel of a picture a class. Here is a photograph, and the outline of the class
+# "flower". The simplest possible method drew this outline. It is a *threshold*: a number, and every pixel brighter than
+# this number is called flower. The result is a *mask*: an array as large as the picture, with one class number per
+# pixel.
 
 # %%
 photo = load_sample_image("flower.jpg")  # a real photograph, 427 x 640 pixels, red, green, blue
@@ -58,13 +62,13 @@ print(f"the mask is an array of {tuple(mask.shape)} numbers; {mask.float().mean(
 # %% [markdown]
 # The method knows nothing about flowers. It works here because the flower is bright and the background is dark.
 #
-# Most pictures of the course show skin with a lesion, and the two classes are *skin* (0) and *lesion* (1). A *lesion* is a
-# conspicuous spot, such as a mole. A program draws these pictures, so that every lesson works without a download. Lesson 6 will
-# use real photographs. A lesion is darker than skin, so now the dark pixels form the mask.
+# Most pictures of the course show skin with a lesion, and the two classes are *skin* (0) and *lesion* (1). A *lesion*
+# is a conspicuous spot, such as a mole. A program draws these pictures, so that every lesson works without a download.
+# Lesson 6 will use real photographs. A lesion is darker than skin, so now the dark pixels form the mask.
 #
-# To say how good a mask is, we compare the mask with the *ground truth*, the correct mask. The **Dice score** is twice the shared area, divided by the sum of the two areas. It is 1 for equal masks
-# and 0 for masks that share nothing. **IoU** (intersection over union) is the shared area divided by the area that at least one of
-# the masks covers.
+# To say how good a mask is, we compare the mask with the *ground truth*, the correct mask. The **Dice score** is twice
+# the shared area, divided by the sum of the two areas. It is 1 for equal masks and 0 for masks that share nothing.
+# **IoU** (intersection over union) is the shared area divided by the area that at least one of the masks covers.
 
 # %%
 lesions = load_dataset("lesions", "test", size=128, count=12)
@@ -74,14 +78,15 @@ images, truths = [sample.image for sample in chosen], [sample.mask for sample in
 show_results(images, truths, [otsu(image) for image in images], palette=lesions.palette)
 
 # %% [markdown]
-# The last column is a map of right and wrong pixels. White is lesion that was found, and black is skin that was left alone. Orange is a
-# *false positive*: skin called lesion. Blue is a *false negative*: lesion called skin. A threshold can't tell a lesion from a dark
-# corner. The networks of this course usually can.
+# The last column is a map of right and wrong pixels. White is lesion that was found, and black is skin that was left
+# alone. Orange is a *false positive*: skin called lesion. Blue is a *false negative*: lesion called skin. A threshold
+# can't tell a lesion from a dark corner. The networks of this course usually can.
 
 # %% [markdown]
 # ## 2. Is this machine ready?
 #
-# `segcourse doctor` in a terminal prints the same list (in JupyterLab: *File → New → Terminal*). A line with ✗ says what to do. A line with – reports something optional.
+# `segcourse doctor` in a terminal prints the same list (in JupyterLab: *File → New → Terminal*). A line with ✗ says
+# what to do. A line with – reports something optional.
 
 # %%
 print(doctor.table(doctor.machine()))
@@ -89,9 +94,11 @@ print(doctor.table(doctor.machine()))
 # %% [markdown]
 # ## 3. Predict before you run
 #
-# Before the interesting results, a lesson asks for a guess. A wrong guess costs nothing and isn't recorded. Guessing makes you notice the answer, and you remember what surprised you.
+# Before the interesting results, a lesson asks for a guess. A wrong guess costs nothing and isn't recorded. Guessing
+# makes you notice the answer, and you remember what surprised you.
 #
-# Run the cell, then click on your guess. The answer unfolds below it. `uint8` is the type in which picture files store their pixels: whole numbers from 0 to 255.
+# Run the cell, then click on your guess. The answer unfolds below it. `uint8` is the type in which picture files store
+# their pixels: whole numbers from 0 to 255.
 
 # %%
 question = "A uint8 array holds a pixel of 200. You add 100. What is its value now?"
@@ -103,18 +110,19 @@ with predict(question, ["300", "255", "44", "an error"]) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# uint8 starts again at 0 after 255, so 300 becomes 300 - 256. A bright pixel turned dark, and no warning said so. That is why the networks of
-# this course get floats from 0 to 1.
+# uint8 starts again at 0 after 255, so 300 becomes 300 - 256. A bright pixel turned dark, and no warning said so. That
+# is why the networks of this course get floats from 0 to 1.
 # </details>
 #
-# The cell doesn't wait for you: when you run all cells, the questions stay unanswered, and you can guess later. A saved notebook still lets
-# you guess.
+# The cell doesn't wait for you: when you run all cells, the questions stay unanswered, and you can guess later. A saved
+# notebook still lets you guess.
 
 # %% [markdown]
 # ## 4. What a check says
 #
-# An exercise is a cell with an empty function. Below it, one cell tries the function on a tiny input, and another cell checks it.
-# An empty function raises `NotImplementedError` when it is called. Its check then says only "not started yet".
+# An exercise is a cell with an empty function. Below it, one cell tries the function on a tiny input, and another cell
+# checks it. An empty function raises `NotImplementedError` when it is called. Its check then says only "not started
+# yet".
 
 
 # %%
@@ -140,16 +148,19 @@ check("dice_score", dice_score)
 # %% [markdown]
 # Read the reply from the top:
 #
-# 1. The points. Each label below them is a group of test cases, and a group gives its points when all its cases are right.
-# 2. *What happened* explains the mistake if the check recognises it. Otherwise it says that it doesn't know the mistake.
-# 3. A small case where the mistake shows: the input, what was expected, and what your function returned. Two lines of code repeat
-#    the case in a cell of your own.
+# 1. The points. Each label below them is a group of test cases, and a group gives its points when all its cases are
+#    right.
+# 2. *What happened* explains the mistake if the check recognises it. Otherwise it says that it doesn't know the
+#    mistake.
+# 3. A small case where the mistake shows: the input, what was expected, and what your function returned. Two lines of
+#    code repeat the case in a cell of your own.
 #
 # You can check as often as you like, and nothing is counted. For grading, the same kinds of cases come with new random
 # numbers. So only an answer that works in general earns the points.
 #
-# **Practice.** Change `mean` to `sum` in the wrong answer, run its cell again, and read the new reply. A right answer gets the reply
-# below. (It is shown for the library's own function, and `own=False` allows that. In an exercise, the check asks for your own work.)
+# **Practice.** Change `mean` to `sum` in the wrong answer, run its cell again, and read the new reply. A right answer
+# gets the reply below. (It is shown for the library's own function, and `own=False` allows that. In an exercise, the
+# check asks for your own work.)
 
 # %%
 Reply(exercises.assess("dice_score", segcourse.dice_score, own=False))
@@ -157,7 +168,8 @@ Reply(exercises.assess("dice_score", segcourse.dice_score, own=False))
 # %% [markdown]
 # ## 5. A picture that answers
 #
-# Some pictures have a slider. Here, every pixel darker than the threshold is called lesion. Move the slider. Where does the outline look best to you, and where is the Dice score best?
+# Some pictures have a slider. Here, every pixel darker than the threshold is called lesion. Move the slider. Where does
+# the outline look best to you, and where is the Dice score best?
 
 # %%
 sample = chosen[1]
@@ -177,8 +189,8 @@ with predict(question, answers) as reveal:
     reveal(good[-1] - good[0])
 
 # %% [markdown]
-# The curve shows the whole range of the slider at once. Pictures with a slider also work in a saved notebook. Without scripts (in a
-# printout, for example) they show one position.
+# The curve shows the whole range of the slider at once. Pictures with a slider also work in a saved notebook. Without
+# scripts (in a printout, for example) they show one position.
 
 # %% [markdown]
 # ## 6. How a lesson is laid out
@@ -192,13 +204,14 @@ with predict(question, answers) as reveal:
 # | when it goes wrong | repair broken code that shows a real symptom |
 # | five lines, and where to read on | read them again the next day |
 #
-# Two habits save hours. A notebook remembers what you ran, not what the cells say now. When something is odd, choose *Kernel → Restart
-# Kernel and Run All Cells*. And print `x.shape` before you think.
+# Two habits save hours. A notebook remembers what you ran, not what the cells say now. When something is odd, choose
+# *Kernel → Restart Kernel and Run All Cells*. And print `x.shape` before you think.
 
 # %% [markdown]
 # ## 7. Handing in
 #
-# Save the notebook. Then ask in a terminal, in the folder of the lesson, whether it is ready. This executes nothing in the notebook:
+# Save the notebook. Then ask in a terminal, in the folder of the lesson, whether it is ready. This executes nothing in
+# the notebook:
 #
 # `segcourse doctor 05_losses_metrics.ipynb`
 #
@@ -208,24 +221,26 @@ with predict(question, answers) as reveal:
 print(doctor.table(preview.findings(lessons.find("05") / "05_losses_metrics.ipynb")))
 
 # %% [markdown]
-# Then give the file to your teacher in the way that your class uses. Only the exercise cells are graded, with whatever they need from
-# the rest of the notebook. You may add cells, and you may delete cells that are not part of an exercise. Grading skips long
-# demonstrations. Nobody sees your guesses.
+# Then give the file to your teacher in the way that your class uses. Only the exercise cells are graded, with whatever
+# they need from the rest of the notebook. You may add cells, and you may delete cells that are not part of an exercise.
+# Grading skips long demonstrations. Nobody sees your guesses.
 #
 # ## 8. Without your own machine
 #
-# The notebooks also open in Google Colab (*File → Upload notebook*). Add a cell at the top and run it first: `%pip install ADDRESS`. Your teacher
-# gives you the address of the course. Colab deletes files when you leave, so
-# download the notebook. Every lesson runs without a GPU.
+# The notebooks also open in Google Colab (*File → Upload notebook*). Add a cell at the top and run it first: `%pip
+# install ADDRESS`. Your teacher gives you the address of the course. Colab deletes files when you leave, so download
+# the notebook. Every lesson runs without a GPU.
 
 # %% [markdown]
 # ## 9. In five lines
 #
-# 1. `segcourse doctor` says whether the machine is ready. With a notebook's name, it says whether the notebook is ready to hand in.
+# 1. `segcourse doctor` says whether the machine is ready. With a notebook's name, it says whether the notebook is ready
+#    to hand in.
 # 2. Guess first. A guess costs nothing, and it makes you notice the answer.
 # 3. A check names the mistake if it knows it, and shows a small case.
-# 4. In this course, pictures are floats from 0 to 1 and masks hold class ids. A uint8 array wraps around without a warning.
+# 4. In this course, pictures are floats from 0 to 1 and masks hold class ids. A uint8 array wraps around without a
+#    warning.
 # 5. When something is odd, restart the kernel and run all cells.
 #
-# **Next:** lesson 3, the U-Net, or lesson 5, losses and metrics. The numbers have gaps because the other lessons are still being
-# written. Lessons 3 and 5 need no other lesson.
+# **Next:** lesson 3, the U-Net, or lesson 5, losses and metrics. The numbers have gaps because the other lessons are
+# still being written. Lessons 3 and 5 need no other lesson.

@@ -16,21 +16,23 @@
 # %% [markdown]
 # # Lesson 3 · U-Net: keep the detail
 #
-# A network that names what is in a picture may forget where things were. A network that outlines a lesion must not. The U-Net of
-# 2015 solves this with four *skips*: copies of its early feature maps, handed straight to the late layers. Here you build it, take the skips away again, and see on the same
-# lesions what they were for.
+# A network that names what is in a picture may forget where things were. A network that outlines a lesion must not. The
+# U-Net of 2015 solves this with four *skips*: copies of its early feature maps, handed straight to the late layers.
+# Here you build it, take the skips away again, and see on the same lesions what they were for.
 #
-# This lesson takes about 75 minutes, and the stretch exercise another 15. You need a little PyTorch: you have written an
-# `nn.Module` before. The cells run for about a minute on two processor cores. All pictures are drawn by code,
-# `load_dataset("lesions")`, 64 x 64 pixels in size, so the lesson works offline. (A *feature map* is a picture of numbers that a
-# layer computes; each of its *channels* is one such picture.)
+# The lesson has two sittings. **Sitting 1, build it** (sections 1 to 4) takes about 65 minutes. **Sitting 2, test it**
+# (sections 5 to 10) takes about 20 minutes, and its stretch exercise another 15. You need a little PyTorch: you have
+# written an `nn.Module` before. The cells run for about a minute on two processor cores. All pictures are drawn by
+# code, `load_dataset("lesions")`, 64 x 64 pixels in size, so the lesson works offline. (A *feature map* is a picture of
+# numbers that a layer computes; each of its *channels* is one such picture.)
 
 # %% [markdown]
 # ## What you will be able to do
 #
 # - stack convolution, batch norm and ReLU, and say what one output pixel sees: `DoubleConv`
 # - bring a small map up to the size of its skip, also when the size is odd: `Up`
-# - build the whole U-Net for pictures of any size, and say why it ends in logits (raw scores, before sigmoid or softmax): `UNet`
+# - build the whole U-Net for pictures of any size, and say why it ends in logits (raw scores, before sigmoid or
+#   softmax): `UNet`
 # - count the trainable parameters, and see which layers hold them: `count_parameters`
 # - let the network choose which parts of a skip it wants (stretch): `AttentionGate`
 
@@ -54,25 +56,28 @@ pictures = ladder.pictures()  # .train, .val; .test and .tiny are never trained 
 masks = torch.stack([sample.mask for sample in pictures.test])  # 120 x 64 x 64; 0 is skin, 1 is lesion
 
 # %% [markdown]
+# # Sitting 1 · Build it
+#
 # ## 1. Where this ends
 #
 # ![Three rows of four: the picture of a lesion, its true outline, the outline of a network without skips, and that of the
 # network with skips. The outlines without skips are round blobs; those with skips follow the border more
 # closely.](result.png)
 #
-# Three held-out lesions and two networks. Both networks have the same layers, the same starting weights and the same training.
-# The network in the third column got zeros in place of its skips. In section 5 you train two such networks.
+# Three held-out lesions and two networks. Both networks have the same layers, the same starting weights and the same
+# training. The network in the third column got zeros in place of its skips. In section 5 you train two such networks.
 
 # %% [markdown]
 # ## 2. What fits through the bottleneck
 #
-# On the way down, a U-Net halves the picture four times: 64 x 64 pixels become a map of 4 x 4, the *bottleneck*. So each cell of the
-# bottleneck sees a large part of the picture. But the outline has to be rebuilt from these few cells. The half that goes down is the *encoder*, the
-# half that comes up again is the *decoder*.
+# On the way down, a U-Net halves the picture four times: 64 x 64 pixels become a map of 4 x 4, the *bottleneck*. So
+# each cell of the bottleneck sees a large part of the picture. But the outline has to be rebuilt from these few cells.
+# The half that goes down is the *encoder*, the half that comes up again is the *decoder*.
 #
-# Suppose each cell of the small map held a single number: the fraction of its area that is lesion. We shrink the true masks to such numbers,
-# enlarge them smoothly, and call everything above 1/2 lesion. How much of a mask survives? (The *Dice score* is twice the shared
-# area over the sum of the two areas: 1 for equal masks, 0 for masks that share nothing.)
+# Suppose each cell of the small map held a single number: the fraction of its area that is lesion. We shrink the true
+# masks to such numbers, enlarge them smoothly, and call everything above 1/2 lesion. How much of a mask survives? (The
+# *Dice score* is twice the shared area over the sum of the two areas: 1 for equal masks, 0 for masks that share
+# nothing.)
 
 
 # %%
@@ -100,16 +105,17 @@ with predict(question, bands) as reveal:
     show_image(panels, titles, alt="Three lesions, true and redrawn outlines; from 4 x 4 a blob is left.")
 
 # %% [markdown]
-# In the pictures, white is the true outline and orange is the outline that was redrawn from the small map. A real bottleneck holds more than one number per cell (hundreds of
-# channels), so this is no law. But some of those numbers would have to describe where the edge runs, and there is a cheaper
-# way: the encoder had the full-size map a moment ago. Keep it, and give it to the decoder.
+# In the pictures, white is the true outline and orange is the outline that was redrawn from the small map. A real
+# bottleneck holds more than one number per cell (hundreds of channels), so this is no law. But some of those numbers
+# would have to describe where the edge runs, and there is a cheaper way: the encoder had the full-size map a moment
+# ago. Keep it, and give it to the decoder.
 #
 # ![The shape of a U-Net. Five boxes go down on the left, 64 to 1024 channels at full to one sixteenth size, four
 # boxes come up on the right, and at each of the four upper levels an arrow, the skip, leads straight
 # across.](unet.svg)
 #
-# Three pieces make the whole network: a double convolution, a step down (2 x 2 max pooling, then a double convolution) and a
-# step up. You write the first and the third.
+# Three pieces make the whole network: a double convolution, a step down (2 x 2 max pooling, then a double convolution)
+# and a step up. You write the first and the third.
 
 # %% [markdown]
 # ### What one pixel sees
@@ -137,9 +143,9 @@ with predict(question, choices) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# The second convolution looks at nine pixels, and each of them looked at nine. Most of those are the same ones. Together they
-# see a 5 x 5 square. Two 3 x 3 kernels have 18 weights, a single 5 x 5 kernel has 25. The gradient showed this without any
-# arithmetic. It is the safest way to ask what a network sees.
+# The second convolution looks at nine pixels, and each of them looked at nine. Most of those are the same ones.
+# Together they see a 5 x 5 square. Two 3 x 3 kernels have 18 weights, a single 5 x 5 kernel has 25. The gradient showed
+# this without any arithmetic. It is the safest way to ask what a network sees.
 # </details>
 
 # %% [markdown]
@@ -151,11 +157,11 @@ with predict(question, choices) as reveal:
 # - input: float tensor, N x in_channels x H x W, any H and W
 # - output: N x out_channels x H x W, the same H and W
 # - batch norm with PyTorch's defaults, between convolution and ReLU
-# - the check looks at what the block does: sizes, numbers, training mode, gradients. Choose your own names. Biases
-#   in the convolutions are neither asked for nor forbidden
+# - the check looks at what the block does: sizes, numbers, training mode, gradients. Choose your own names. Biases in
+#   the convolutions are neither asked for nor forbidden
 #
-# To compare numbers, the check sets your weights. It knows convolutions, linear layers, matmul, einsum and batch norm, as
-# layers or as functions.
+# To compare numbers, the check sets your weights. It knows convolutions, linear layers, matmul, einsum and batch norm,
+# as layers or as functions.
 #
 # In every exercise the work itself is yours: an answer that only calls a finished implementation, of this library or
 # another, gets no points. Other functions may be steps on the way. An answer never changes its inputs.
@@ -190,9 +196,9 @@ check("DoubleConv", DoubleConv)
 # %% [markdown]
 # ## 3. The row that never came back
 #
-# Photographs don't come in multiples of sixteen. Send one of 101 x 131 pixels down four levels and up again. *Max pooling* keeps
-# the largest of each 2 x 2 pixels. A *transposed convolution* with kernel 2 and stride 2 goes the other way: it turns each
-# pixel into 2 x 2 pixels, the pixel times four learned weights.
+# Photographs don't come in multiples of sixteen. Send one of 101 x 131 pixels down four levels and up again. *Max
+# pooling* keeps the largest of each 2 x 2 pixels. A *transposed convolution* with kernel 2 and stride 2 goes the other
+# way: it turns each pixel into 2 x 2 pixels, the pixel times four learned weights.
 
 # %%
 choices = ["101 x 131", "96 x 128", "112 x 144", "an error"]
@@ -207,13 +213,14 @@ with predict(question, choices) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Pooling drops the last row of an odd height, and doubling can't know that the row was there. This picture loses five rows and three
-# columns on the round trip.
+# Pooling drops the last row of an odd height, and doubling can't know that the row was there. This picture loses five
+# rows and three columns on the round trip.
 #
-# In a U-Net, such a picture doesn't even get that far. At the second step up, a map of 24 rows meets a skip of 25, and they can't
-# be concatenated. The paper's convolutions have no padding, so its pictures shrink anyway: 572 x 572 in, 388 x 388 out, and each skip is
-# cropped to fit. Then the masks
-# no longer fit the pictures. We keep the skip whole, and pad the small map instead. The small map gets a row or a column of zeros where the skip is larger. The convolutions that follow smooth the seam.
+# In a U-Net, such a picture doesn't even get that far. At the second step up, a map of 24 rows meets a skip of 25, and
+# they can't be concatenated. The paper's convolutions have no padding, so its pictures shrink anyway: 572 x 572 in, 388
+# x 388 out, and each skip is cropped to fit. Then the masks no longer fit the pictures. We keep the skip whole, and pad
+# the small map instead. The small map gets a row or a column of zeros where the skip is larger. The convolutions that
+# follow smooth the seam.
 # </details>
 
 # %% [markdown]
@@ -225,7 +232,8 @@ with predict(question, choices) as reveal:
 # - `x`: N x in_channels x h x w, from below; `skip`: N x skip_channels x H x W, where H is 2h or 2h + 1, and W likewise
 # - a transposed convolution (kernel 2, stride 2) doubles the size of `x` and leaves `in_channels // 2` channels
 # - `x` is padded with zeros to H x W, on whichever side you like; it is not stretched, and the skip stays whole
-# - `x` and the skip are concatenated along the channels, in either order; a double convolution turns them into out_channels channels
+# - `x` and the skip are concatenated along the channels, in either order; a double convolution turns them into
+#   out_channels channels
 # - returns N x out_channels x H x W
 #
 # If your `DoubleConv` is not finished, `blocks.DoubleConv` of the library does the same.
@@ -264,11 +272,12 @@ check("Up", Up)
 # %% [markdown]
 # ## 4. Following one pixel through the network
 #
-# Before you build the whole network, watch a single pixel pass through one. The next cell makes every layer of a U-Net *transparent*:
-# each convolution outputs, at every pixel, the mean of its input channels, and batch norm changes nothing. What is left are the
-# connections: four poolings, four doublings, four skips.
+# Before you build the whole network, watch a single pixel pass through one. The next cell makes every layer of a U-Net
+# *transparent*: each convolution outputs, at every pixel, the mean of its input channels, and batch norm changes
+# nothing. What is left are the connections: four poolings, four doublings, four skips.
 #
-# The input is a black picture with a single bright pixel. Each step up takes the mean of its skip and of the map from below.
+# The input is a black picture with a single bright pixel. Each step up takes the mean of its skip and of the map from
+# below.
 
 # %%
 shares = {"1/16": 1 / 16, "1/5": 1 / 5, "1/2": 1 / 2, "all of it": 1.0}
@@ -288,13 +297,13 @@ with predict(question, list(shares)) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Each step up takes a mean, so the topmost skip gets half, the next one half of the rest, and so on: 1/2, 1/4, 1/8, 1/16, and 1/16 for
-# the bottleneck. Without skips only the bottleneck's part is left: brightness 0.0625, spread over 16 x 16 pixels, and nothing says
-# which pixel it was. Training changes the weights, but it can't add new connections.
+# Each step up takes a mean, so the topmost skip gets half, the next one half of the rest, and so on: 1/2, 1/4, 1/8,
+# 1/16, and 1/16 for the bottleneck. Without skips only the bottleneck's part is left: brightness 0.0625, spread over 16
+# x 16 pixels, and nothing says which pixel it was. Training changes the weights, but it can't add new connections.
 # </details>
 #
-# The next check looks at your network in the same way. It sets your weights by this rule, sends in the bright pixel, and reads the
-# brightness at these five places. So the names of your layers don't matter.
+# The next check looks at your network in the same way. It sets your weights by this rule, sends in the bright pixel,
+# and reads the brightness at these five places. So the names of your layers don't matter.
 
 # %% [markdown]
 # ### Exercise 3.3 · `UNet` · difficulty 3 of 3 · 25 minutes · 6 points
@@ -316,9 +325,9 @@ with predict(question, list(shares)) as reveal:
 # - returns logits, N x num_classes x H x W: any real numbers, no sigmoid, no softmax
 # - gradients reach every parameter, through the skips as well
 #
-# `blocks.DoubleConv`, `blocks.Down(in_channels, out_channels)` and `blocks.Up` of the library may be used. First make half of the network run, and
-# print shapes: the reply shows what your answer prints. (A single picture of 16 x 16 pixels is one pixel at the bottom. Batch norm
-# can't train on that, so call `.eval()` before you try it.)
+# `blocks.DoubleConv`, `blocks.Down(in_channels, out_channels)` and `blocks.Up` of the library may be used. First make
+# half of the network run, and print shapes: the reply shows what your answer prints. (A single picture of 16 x 16
+# pixels is one pixel at the bottom. Batch norm can't train on that, so call `.eval()` before you try it.)
 #
 # <details><summary>Hint 1: where do I keep the skips?</summary>
 # In a list. The last one in is the first one that the decoder needs.
@@ -351,11 +360,16 @@ print(x.shape, "->", UNet(3, 2, width=4)(x).shape)
 check("UNet", UNet)
 
 # %% [markdown]
+# # Sitting 2 · Test it
+#
+# If you start here after a break, run all cells above once more (*Run → Run All Above Selected Cell*).
+#
 # ## 5. With and without
 #
-# Train two networks of width 8 on the same 400 pictures for eight epochs. One of them gets zeros in place of its skips. It loses
-# no layer and no parameter, only the information that flows across. The network with skips is *yours* if it passes its check, and the
-# course's own otherwise. `compare` trains each of the `variants` with `fit`, the course's training loop, and keeps the results.
+# Train two networks of width 8 on the same 400 pictures for eight epochs. One of them gets zeros in place of its skips.
+# It loses no layer and no parameter, only the information that flows across. The network with skips is *yours* if it
+# passes its check, and the course's own otherwise. `compare` trains each of the `variants` with `fit`, the course's
+# training loop, and keeps the results.
 #
 # The two trainings take about half a minute on two cores, and a bar shows how far they are.
 
@@ -397,8 +411,9 @@ show_results(images, truths, found, names=["skin", "lesion"], titles=list(predic
 # %% [markdown]
 # ### What other seeds say
 #
-# Before you explain a small difference, ask whether a second training would show it again. Another random seed changes the starting weights
-# and the order of training. Here are the gains of ten seeds, trained beforehand with `python -m segcourse.course.ladder`.
+# Before you explain a small difference, ask whether a second training would show it again. Another random seed changes
+# the starting weights and the order of training. Here are the gains of ten seeds, trained beforehand with `python -m
+# segcourse.course.ladder`.
 
 # %%
 question = "In how many of the ten trainings does the same third gain most?"
@@ -416,9 +431,10 @@ with predict(question, {"4 or 5": 4, "6 or 7": 6, "8 to 10": 8}) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# In nine of ten trainings the smallest third gains most. A large lesion is a blob, and 128 channels can redraw a blob. A small lesion
-# is hardly more than its border, and the border is what the bottleneck loses (section 2). Your own training may have been the tenth:
-# a single one is not enough. You can trust the direction. You can't trust the size of the gain, which differs by a factor of three.
+# In nine of ten trainings the smallest third gains most. A large lesion is a blob, and 128 channels can redraw a blob.
+# A small lesion is hardly more than its border, and the border is what the bottleneck loses (section 2). Your own
+# training may have been the tenth: a single one is not enough. You can trust the direction. You can't trust the size of
+# the gain, which differs by a factor of three.
 # </details>
 #
 # So far, every held-out lesion covered at least 2 % of its picture. What happens to the fifty tiny lesions below 2 %?
@@ -435,14 +451,15 @@ with predict(question, {"under 5": 0, "5 to 15": 5, "over 15": 15}) as reveal:
     reveal(missed["missed", "U-Net without skips"])
 
 # %% [markdown]
-# These are means over ten seeds. One of the tasks in the original paper was to find the thin membranes between cells, where everything
-# is border.
+# These are means over ten seeds. One of the tasks in the original paper was to find the thin membranes between cells,
+# where everything is border.
 
 # %% [markdown]
 # ## 6. Thirty-one million numbers
 #
-# In its original width, a U-Net has 31 million parameters. Training with AdamW needs room for four numbers per parameter:
-# itself, its gradient, and two averages. And a small data set has to fix all their values. Where do they sit?
+# In its original width, a U-Net has 31 million parameters. Training with AdamW needs room for four numbers per
+# parameter: itself, its gradient, and two averages. And a small data set has to fix all their values. Where do they
+# sit?
 
 # %%
 choices = ["the top: maps with every pixel", "all levels about equally", "the bottom: the smallest maps"]
@@ -461,9 +478,9 @@ with predict("Which part of the U-Net holds the most parameters?", choices) as r
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# A 3 x 3 kernel from 1024 to 1024 channels has nine million weights, and it works on a map with 1/256 of the pixels. The two
-# parts of level 1, which draw the outline at full size, hold very few. So a U-Net that is too large for your data or your memory
-# is slimmed at the bottom: fewer channels, or one level less.
+# A 3 x 3 kernel from 1024 to 1024 channels has nine million weights, and it works on a map with 1/256 of the pixels.
+# The two parts of level 1, which draw the outline at full size, hold very few. So a U-Net that is too large for your
+# data or your memory is slimmed at the bottom: fewer channels, or one level less.
 # </details>
 
 # %% [markdown]
@@ -473,8 +490,8 @@ with predict("Which part of the U-Net holds the most parameters?", choices) as r
 #
 # - `model`: any `nn.Module`
 # - returns an int: how many numbers there are in its parameters, biases included, also in layers inside layers
-# - a frozen parameter (`requires_grad` is False) does not count; a layer or a weight that is used twice counts once; what
-#   is measured and not trained (batch norm's running mean and variance) does not count
+# - a frozen parameter (`requires_grad` is False) does not count; a layer or a weight that is used twice counts once;
+#   what is measured and not trained (batch norm's running mean and variance) does not count
 #
 # <details><summary>Hint 1: what does a parameter know about itself?</summary>
 # <code>model.parameters()</code> goes through all parameters, each one once. A tensor knows its number of elements:
@@ -497,9 +514,9 @@ check("count_parameters", count_parameters)
 # %% [markdown]
 # ## 7. Not everything should cross (stretch)
 #
-# A skip carries everything: the border, but also each hair and the ruler. The level below already knows roughly where the lesion
-# is. An *attention gate* lets the level below decide. Pixel by pixel, it weakens the skip where nothing is interesting (Oktay et al. 2018).
-# Sections 8 to 10 don't need this exercise.
+# A skip carries everything: the border, but also each hair and the ruler. The level below already knows roughly where
+# the lesion is. An *attention gate* lets the level below decide. Pixel by pixel, it weakens the skip where nothing is
+# interesting (Oktay et al. 2018). Sections 8 to 10 don't need this exercise.
 #
 # $$\text{attention} = \sigma\big(\psi(\text{ReLU}(W_x\,\text{skip} + W_g\,\text{gate}))\big), \qquad
 # \text{out} = \text{skip} \cdot \text{attention}$$
@@ -513,8 +530,8 @@ check("count_parameters", count_parameters)
 #
 # - `AttentionGate(gate_channels, skip_channels, inner_channels)`, `forward(gate, skip)`
 # - `gate`: N x gate_channels x h x w, from the level below; `skip`: N x skip_channels x H x W, about twice the size
-# - $W_g$ and $W_x$ are 1 x 1 convolutions to inner_channels, $\psi$ one from inner_channels to a single channel; no batch
-#   norm
+# - $W_g$ and $W_x$ are 1 x 1 convolutions to inner_channels, $\psi$ one from inner_channels to a single channel; no
+#   batch norm
 # - the gate (or $W_g$ gate) is enlarged to H x W by interpolation (nearest or bilinear) before the sum
 # - returns N x skip_channels x H x W: the skip, each pixel of it multiplied by one number between 0 and 1
 #
@@ -522,8 +539,8 @@ check("count_parameters", count_parameters)
 # <code>F.interpolate(gate, size=skip.shape[-2:])</code> gives both the same size.
 # </details>
 # <details><summary>Hint 2: shapes, step by step</summary>
-# gate 1 x 8 x 2 x 3, after W_g 1 x 2 x 2 x 3, enlarged 1 x 2 x 5 x 6. skip 1 x 4 x 5 x 6, after W_x 1 x 2 x 5 x 6. Their sum, ReLU,
-# ψ and sigmoid: 1 x 1 x 5 x 6.
+# gate 1 x 8 x 2 x 3, after W_g 1 x 2 x 2 x 3, enlarged 1 x 2 x 5 x 6. skip 1 x 4 x 5 x 6, after W_x 1 x 2 x 5 x 6.
+# Their sum, ReLU, ψ and sigmoid: 1 x 1 x 5 x 6.
 # </details>
 # <details><summary>Hint 3: one map for all channels</summary>
 # A tensor N x 1 x H x W times one of N x C x H x W is broadcast over the channels.
@@ -551,23 +568,23 @@ check("AttentionGate", AttentionGate)
 # %% [markdown]
 # ## 8. The ladder
 #
-# The ladder compares every method of the course on the same 120 held-out lesions, and shows the Dice of every lesion. Otsu's threshold
-# (1979) calls everything darker than one grey value a lesion, and learns nothing. The course's own results are means over ten seeds.
-# Your results are below them.
+# The ladder compares every method of the course on the same 120 held-out lesions, and shows the Dice of every lesion.
+# Otsu's threshold (1979) calls everything darker than one grey value a lesion, and learns nothing. The course's own
+# results are means over ten seeds. Your results are below them.
 
 # %% tags=["skip-grading"]
 chart = ladder.show({f"yours, {name}": scores for name, scores in dice.items()})
 
 # %% [markdown]
-# A threshold fails on many of these lesions, because hairs, rulers and dark corners are dark, too. The green band shows how well
-# two people agree. The U-Net comes close, but that is partly because these lesions are easy: drawn by code, with clear borders. The two people
-# outlined real photographs.
+# A threshold fails on many of these lesions, because hairs, rulers and dark corners are dark, too. The green band shows
+# how well two people agree. The U-Net comes close, but that is partly because these lesions are easy: drawn by code,
+# with clear borders. The two people outlined real photographs.
 
 # %% [markdown]
 # ## 9. When it goes wrong
 #
-# Three pieces of real notebooks, each with its symptom. Read the symptom, find the line, repair it in place, and run the cell
-# again. Nothing here is graded.
+# Three mistakes that are common in real notebooks, each with its symptom. Read the symptom, find the line, repair it in place, and run
+# the cell again. Nothing here is graded.
 #
 # ### 9.1 "The same picture, another mask"
 
@@ -582,8 +599,8 @@ print(f"logits of the same picture differ by up to {(first - second).abs().max()
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# What does batch norm use in training mode: the averages collected during training, or those of the current batch? A network needs
-# one method call before it predicts.
+# What does batch norm use in training mode: the averages collected during training, or those of the current batch? A
+# network needs one method call before it predicts.
 # </details>
 #
 # ### 9.2 "Good in validation, poor in the demo"
@@ -597,8 +614,9 @@ print(f"mean Dice {dice_score(found, masks).mean():.2f}; section 5 measured {bef
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# The weights are the same, so the inputs must differ. <code>fit</code> normalises each picture before the network sees it: it
-# subtracts a mean per colour channel and divides by a standard deviation. No line does that here. (<code>trials.segmenters["with skips", seed]</code> has <code>.mean</code> and <code>.std</code>, and its
+# The weights are the same, so the inputs must differ. <code>fit</code> normalises each picture before the network sees
+# it: it subtracts a mean per colour channel and divides by a standard deviation. No line does that here.
+# (<code>trials.segmenters["with skips", seed]</code> has <code>.mean</code> and <code>.std</code>, and its
 # <code>predict</code> uses them.)
 # </details>
 #
@@ -625,8 +643,8 @@ print("loss every five steps:", [f"{value:.2f}" for value in history[::5]])
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# Which tensors did the optimiser get, and when? Compare <code>id(network.head.weight)</code> with the ids of the parameters in
-# <code>optimizer.param_groups</code>.
+# Which tensors did the optimiser get, and when? Compare <code>id(network.head.weight)</code> with the ids of the
+# parameters in <code>optimizer.param_groups</code>.
 # </details>
 
 # %% [markdown]
@@ -634,11 +652,13 @@ print("loss every five steps:", [f"{value:.2f}" for value in history[::5]])
 #
 # 1. Downsampling gains context and loses position: a 4 x 4 map knows that there is a lesion, not where its border runs.
 # 2. A skip takes the encoder's features, from before the pooling, straight to the decoder level of the same size.
-# 3. Each halving of an odd size loses a row or a column. `Up` pads to the skip, so a picture of any size comes back whole.
+# 3. Each halving of an odd size loses a row or a column. `Up` pads to the skip, so a picture of any size comes back
+#    whole.
 # 4. Three quarters of the parameters sit at the bottom. The few at the top draw the outline.
 # 5. The network ends in logits, because the loss applies softmax itself. A second softmax would squeeze the gradient.
 #
-# **Read on.** Ronneberger, Fischer and Brox 2015, *U-Net* (arXiv 1505.04597): section 2 and figure 1 for the architecture (without batch norm), section 3 for the
-# weighted loss and the initialisation. Oktay et al. 2018, *Attention U-Net* (arXiv 1804.03999): section 2, equations 1 and 2, for the gate (which shrinks the skip
-# instead of enlarging the gate). Lesson 4 shows a network that never gives up the detail. If lesson 4 isn't in your folder yet,
+# **Read on.** Ronneberger, Fischer and Brox 2015, *U-Net* (arXiv 1505.04597): section 2 and figure 1 for the
+# architecture (without batch norm), section 3 for the weighted loss and the initialisation. Oktay et al. 2018,
+# *Attention U-Net* (arXiv 1804.03999): section 2, equations 1 and 2, for the gate (which shrinks the skip instead of
+# enlarging the gate). Lesson 4 shows a network that never gives up the detail. If lesson 4 isn't in your folder yet,
 # continue with lesson 5.

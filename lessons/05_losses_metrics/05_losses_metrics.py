@@ -16,13 +16,14 @@
 # %% [markdown]
 # # Lesson 5 · Losses and metrics: what is a good mask?
 #
-# Two numbers steer every segmentation project. The *metric* is what you compare and publish. The *loss* is what training
-# lowers. Each name stands for several formulas,
-# and they give different numbers. In this lesson you write eight losses and metrics, and you learn what each one misses.
+# Two numbers steer every segmentation project. The *metric* is what you compare and publish. The *loss* is what
+# training lowers. Each name stands for several formulas, and they give different numbers. In this lesson you write
+# eight losses and metrics, and you learn what each one misses.
 #
-# The lesson has two sittings. **Sitting 1, scores** (sections 1 to 7) takes about 65 minutes. **Sitting 2, losses**
-# (sections 8 to 15) takes about 75 minutes. From lesson 3 you need only one thing: images go into a network, logits come out.
-# (A *logit* is the number before softmax or sigmoid turns it into a probability.) The cells run for two to four minutes in all. All pictures are drawn by code, `load_dataset("lesions")`, so the lesson works offline.
+# The lesson has two sittings. **Sitting 1, scores** (sections 1 to 7) and **sitting 2, losses** (sections 8 to 15) take
+# about 60 minutes each. From lesson 3 you need only one thing: images go into a network, logits come out. (A *logit* is
+# the number before softmax or sigmoid turns it into a probability.) The cells run for two to four minutes in all. All
+# pictures are drawn by code, `load_dataset("lesions")`, so the lesson works offline.
 
 # %% [markdown]
 # ## What you will be able to do
@@ -59,20 +60,22 @@ lesions = segcourse.load_dataset("lesions", "test", size=128, count=100, difficu
 samples = list(lesions)  # each has .image (3 x H x W), .mask (H x W, 0 skin, 1 lesion) and .name
 
 # %% [markdown]
+# # Sitting 1 · Scores
+#
 # ## 1. Where this lesson leads
 #
 # ![Three small held-out lesions in rows: the true outline, then the outlines that one network draws after training with
 # three different losses. In each row the three outlines differ, and another loss has the best Dice.](result.png)
 #
-# One small network, trained with three losses, draws three different outlines of the same lesion. Which loss is best? To
-# answer, you need a score that you trust. So scores come first.
+# One small network, trained with three losses, draws three different outlines of the same lesion. Which loss is best?
+# To answer, you need a score that you trust. So scores come first.
 
 # %% [markdown]
 # ## 2. The obvious score
 #
 # The lesion below covers about 1 % of its picture. Network A answers "skin" everywhere. Network B finds the lesion, but
-# draws the outline three pixels too far out. The obvious score is *pixel accuracy*: the fraction of pixels with the right
-# class.
+# draws the outline three pixels too far out. The obvious score is *pixel accuracy*: the fraction of pixels with the
+# right class.
 
 # %%
 small = min(samples, key=lambda sample: abs(sample.mask.float().mean() - 0.01))
@@ -91,12 +94,13 @@ with predict("Which network has the higher pixel accuracy?", choices) as reveal:
 # <details><summary>Why?</summary>
 #
 # A misses every pixel of the lesion, but there are few of them. B's wide outline adds more wrong pixels than that. So A
-# has the higher accuracy, with 99 % and nothing found. The other two scores above the error maps, Dice and IoU, prefer B.
+# has the higher accuracy, with 99 % and nothing found. The other two scores above the error maps, Dice and IoU, prefer
+# B.
 # </details>
 #
-# Accuracy counts two kinds of mistake in one number: *misses* (lesion called skin) and *false alarms* (skin called lesion). The
-# large class hides the small one. So count before you add:
-# how often was class $i$ (the truth, a row) predicted as class $j$ (a column)? That table is the *confusion matrix*.
+# Accuracy counts two kinds of mistake in one number: *misses* (lesion called skin) and *false alarms* (skin called
+# lesion). The large class hides the small one. So count before you add: how often was class $i$ (the truth, a row)
+# predicted as class $j$ (a column)? That table is the *confusion matrix*.
 
 # %%
 for name, answer in {"A": nothing, "B": wide}.items():
@@ -104,32 +108,33 @@ for name, answer in {"A": nothing, "B": wide}.items():
     show_matrix(matrix, ["skin", "lesion"], title=f"network {name}")
 
 # %% [markdown]
-# In network A's matrix, all pixels are in the first column, because it predicts only skin. In network B's matrix, the second row has
-# no mistake, and the false alarms are in the first row.
+# In network A's matrix, all pixels are in the first column, because it predicts only skin. In network B's matrix, the
+# second row has no mistake, and the false alarms are in the first row.
 
 # %% [markdown]
 # ### Exercise 5.1 · `confusion_matrix` · difficulty 2 of 3 · 10 minutes · 4 points
 #
 # Count the pairs.
 #
-# - `prediction` and `target`: integer tensors of the same shape, H x W or N x H x W, with class ids 0 … num_classes - 1.
-#   Any integer type is possible (uint8, int16, int32, int64), also different ones
+# - `prediction` and `target`: integer tensors of the same shape, H x W or N x H x W, with class ids 0 … num_classes -
+#   1. Any integer type is possible (uint8, int16, int32, int64), also different ones
 # - a batch gives one matrix, of all its pixels
 # - pixels whose *target* equals `ignore_index` are left out, whatever the prediction says there. `ignore_index` may be
-#   any id: 255, the id of a class (0, too), or an id beyond 255 that the target's type can hold. The prediction never makes a pixel ignored
+#   any id: 255, the id of a class (0, too), or an id beyond 255 that the target's type can hold. The prediction never
+#   makes a pixel ignored
 # - returns a tensor of counts, num_classes x num_classes: row the true class, column the predicted class. Classes that
 #   do not occur have a row and a column of zeros
 #
-# In every exercise the work itself is yours: an answer that only calls a finished implementation, of this library or another,
-# gets no points. You may use other functions for single steps. An answer never changes its inputs.
+# In every exercise the work itself is yours: an answer that only calls a finished implementation, of this library or
+# another, gets no points. You may use other functions for single steps. An answer never changes its inputs.
 #
 # <details><summary>Hint 1: how do I count pairs without a loop?</summary>
-# Give each pair its own number, 0 … num_classes² - 1, as if you numbered the cells of the table row by row. Then count how often
-# each number occurs. <code>torch.bincount</code> counts.
+# Give each pair its own number, 0 … num_classes² - 1, as if you numbered the cells of the table row by row. Then count
+# how often each number occurs. <code>torch.bincount</code> counts.
 # </details>
 # <details><summary>Hint 2: right for small masks, wrong for others</summary>
-# Absent classes: does your count always have num_classes² entries (<code>minlength</code>)? Many classes stored as uint8: how large can the number
-# of a pair become, and what is 255 + 1 in uint8?
+# Absent classes: does your count always have num_classes² entries (<code>minlength</code>)? Many classes stored as
+# uint8: how large can the number of a pair become, and what is 255 + 1 in uint8?
 # </details>
 
 
@@ -158,8 +163,8 @@ check("confusion_matrix", confusion_matrix)
 # | precision | $\lvert A \cap B\rvert \,/\, \lvert B\rvert$ | the part of the prediction that is lesion |
 # | intersection over union (IoU, Jaccard index) | $\lvert A \cap B\rvert \,/\, \lvert A \cup B\rvert$ | the shared part of everything marked |
 #
-# Here are two useless predictions. One calls the whole picture lesion. The other calls a single pixel lesion, one inside
-# the lesion.
+# Here are two useless predictions. One calls the whole picture lesion. The other calls a single pixel lesion, one
+# inside the lesion.
 
 # %%
 one_pixel = torch.zeros_like(small.mask)
@@ -182,21 +187,22 @@ with predict(question, choices) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Recall rewards the prediction that is everywhere, and precision rewards the lucky pixel. Each of them ignores one kind of
-# mistake. IoU gives both predictions about 0.01, because the union contains the misses *and* the false alarms.
+# Recall rewards the prediction that is everywhere, and precision rewards the lucky pixel. Each of them ignores one kind
+# of mistake. IoU gives both predictions about 0.01, because the union contains the misses *and* the false alarms.
 # </details>
 #
-# A class's row in the confusion matrix holds its true pixels. Its column holds its predicted pixels. The diagonal holds the pixels in
-# both. Network A predicted no lesion at all, so its precision is 0/0: a question without an answer. IoU has the same problem for a
-# class that is *neither* in the truth *nor* in the prediction. In the next exercise such a class gets NaN. A class that was predicted
-# but is not there gets 0.
+# A class's row in the confusion matrix holds its true pixels. Its column holds its predicted pixels. The diagonal holds
+# the pixels in both. Network A predicted no lesion at all, so its precision is 0/0: a question without an answer. IoU
+# has the same problem for a class that is *neither* in the truth *nor* in the prediction. In the next exercise such a
+# class gets NaN. A class that was predicted but is not there gets 0.
 
 # %% [markdown]
 # ### Exercise 5.2 · `iou_per_class` · difficulty 1 of 3 · 5 minutes · 2 points
 #
 # Read the IoU of every class off a confusion matrix.
 #
-# - `matrix`: int64 tensor C x C as in exercise 5.1, rows the truth, columns the prediction; the counts may be very large
+# - `matrix`: int64 tensor C x C as in exercise 5.1, rows the truth, columns the prediction; the counts may be very
+#   large
 # - returns a float tensor of C numbers, 0 … 1: the intersection over union of each class
 # - a class with no pixel in truth and prediction is 0/0: NaN (not 0, not 1). A class that is only in the prediction, or
 #   only in the truth, gets 0
@@ -225,16 +231,16 @@ check("iou_per_class", iou_per_class)
 # %% [markdown]
 # ## 4. The mean of what?
 #
-# Papers report one number, the mean IoU. Here are two images of 2 x 2 pixels and three classes. One of the eight pixels is
-# wrong, and class 2 does not occur.
+# Papers report one number, the mean IoU. Here are two images of 2 x 2 pixels and three classes. One of the eight pixels
+# is wrong, and class 2 does not occur.
 #
 # | | truth | prediction |
 # | --- | --- | --- |
 # | image 1 | `0 1` / `1 0` | `0 1` / `1 0` |
 # | image 2 | `0 1` / `1 1` | `1 1` / `1 1` |
 #
-# Libraries decide differently what to do with an absent class, whether to add all classes into one sum, and whether to score all
-# pixels together or image by image.
+# Libraries decide differently what to do with an absent class, whether to add all classes into one sum, and whether to
+# score all pixels together or image by image.
 
 # %%
 truth = torch.tensor([[[0, 1], [1, 0]], [[0, 1], [1, 1]]])
@@ -282,15 +288,16 @@ with predict(question, ["one", "two", "four", "eight"]) as reveal:
 # | 0.800 | image by image, all classes in one sum | segmentation_models.pytorch, `reduction="micro-imagewise"` |
 # | 0.833 | all pixels, absent class counts 1 | segmentation_models.pytorch, `reduction="macro"`, its default `zero_division=1` |
 #
-# Two libraries that share a line here may differ on other images. Some leave a class out whenever the *truth* lacks it, and then a false alarm costs that class nothing.
+# Two libraries that share a line here may differ on other images. Some leave a class out whenever the *truth* lacks it,
+# and then a false alarm costs that class nothing.
 # </details>
 #
-# So two papers can report different mean IoUs for the same masks. Check the averaging rule before you compare networks. This course
-# follows Long et al. 2015: one matrix with all pixels of the data set, the IoU of each class, then the mean. Absent classes are left
-# out.
+# So two papers can report different mean IoUs for the same masks. Check the averaging rule before you compare networks.
+# This course follows Long et al. 2015: one matrix with all pixels of the data set, the IoU of each class, then the
+# mean. Absent classes are left out.
 #
-# "All classes in one sum" deserves a closer look. Seven of eight pixels are right, so the accuracy is 7/8. And
-# (7/8) / (2 - 7/8) = 7/9 is the value of that rule. Is this a coincidence?
+# "All classes in one sum" deserves a closer look. Seven of eight pixels are right, so the accuracy is 7/8. And (7/8) /
+# (2 - 7/8) = 7/9 is the value of that rule. Is this a coincidence?
 
 # %%
 random_matrices = torch.randint(0, 50, (1000, 4, 4), generator=torch.Generator().manual_seed(0))
@@ -300,7 +307,9 @@ difference = (micro - accuracies / (2 - accuracies)).abs().max()
 print(f"largest difference in 1,000 random matrices: {difference:.0e}")
 
 # %% [markdown]
-# It isn't. With all classes in one sum, the intersections add up to the right pixels $R$, and the unions to $2N - R$. So micro-IoU is $R / (2N - R)$: pixel accuracy on another scale. It sees as little of a rare class as accuracy did in section 2.
+# It isn't. With all classes in one sum, the intersections add up to the right pixels $R$, and the unions to $2N - R$.
+# So micro-IoU is $R / (2N - R)$: pixel accuracy on another scale. It sees as little of a rare class as accuracy did in
+# section 2.
 
 # %% [markdown]
 # ### Exercise 5.3 · `mean_iou` · difficulty 1 of 3 · 5 minutes · 2 points
@@ -333,13 +342,14 @@ check("mean_iou", mean_iou)
 # %% [markdown]
 # ## 5. Per image, or per data set
 #
-# The *Dice score* (also called F1) is common for lesions. It is twice the shared area, divided by the sum of both areas:
+# The *Dice score* (also called F1) is common for lesions. It is twice the shared area, divided by the sum of both
+# areas:
 #
 # $$\text{Dice} = \frac{2\,\lvert A \cap B\rvert}{\lvert A\rvert + \lvert B\rvert} = \frac{2\,\text{IoU}}{1 + \text{IoU}}.$$
 #
-# Dice ranks two masks of one image as IoU does, and between 0 and 1 it is the larger number: IoU 1/2 is Dice 2/3. Again the averaging makes
-# the difference. Here are five patients, one with a large lesion and four with small ones. The network outlines the large
-# lesion almost perfectly and misses the other four.
+# Dice ranks two masks of one image as IoU does, and between 0 and 1 it is the larger number: IoU 1/2 is Dice 2/3. Again
+# the averaging makes the difference. Here are five patients, one with a large lesion and four with small ones. The
+# network outlines the large lesion almost perfectly and misses the other four.
 
 # %%
 by_size = sorted(samples, key=lambda sample: sample.mask.sum())
@@ -368,9 +378,9 @@ with predict(question, bands) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# The Dice per data set is almost 1, and the Dice per image is about 0.2. Both are called "the Dice". Per data set, every
-# *pixel* counts equally, so the large lesion decides. Per image, every *patient* counts equally, and four of five patients
-# went home without a diagnosis. Both numbers are right. What is wrong is a table that doesn't say which one it
+# The Dice per data set is almost 1, and the Dice per image is about 0.2. Both are called "the Dice". Per data set,
+# every *pixel* counts equally, so the large lesion decides. Per image, every *patient* counts equally, and four of five
+# patients went home without a diagnosis. Both numbers are right. What is wrong is a table that doesn't say which one it
 # shows.
 # </details>
 #
@@ -392,9 +402,9 @@ with predict(question, {"the same": 1, "about 2": 1.5, "about 6": 4}) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# A smoothing term in numerator and denominator silently makes 0/0 a 1. A small number in the denominator alone makes it a 0. Left out,
-# the healthy pictures change nothing. Counting 0/0 as 1 has another danger: a *single* false pixel on a healthy picture turns its 1
-# into 0.
+# A smoothing term in numerator and denominator silently makes 0/0 a 1. A small number in the denominator alone makes it
+# a 0. Left out, the healthy pictures change nothing. Counting 0/0 as 1 has another danger: a *single* false pixel on a
+# healthy picture turns its 1 into 0.
 # </details>
 #
 # In this course 0/0 is NaN, and averages skip it. If a data set has healthy pictures, report a second number beside the
@@ -411,8 +421,8 @@ print(f"false-alarm rate on healthy pictures: {false_alarms:.0%}")
 #
 # One Dice score per image.
 #
-# - `prediction` and `target`: tensors of the same shape, H x W or N x H x W, that hold 0 and 1 as int64 or uint8, or bool;
-#   both have the same type, and no pixels are ignored
+# - `prediction` and `target`: tensors of the same shape, H x W or N x H x W, that hold 0 and 1 as int64 or uint8, or
+#   bool; both have the same type, and no pixels are ignored
 # - only the foreground (1) is scored
 # - returns a float tensor: N scores for a batch (one score for a batch of one), and a scalar tensor for a single H x W
 #   mask
@@ -444,8 +454,8 @@ check("dice_score", dice_score)
 # %% [markdown]
 # ## 6. The score of a challenge
 #
-# The ISIC 2018 challenge (Task 1, lesion boundaries) wanted failures to count as zero. Its score is the *threshold Jaccard*. Take the
-# Jaccard index of each image, and set it to 0 if it is below 0.65. Then average over the images.
+# The ISIC 2018 challenge (Task 1, lesion boundaries) wanted failures to count as zero. Its score is the *threshold
+# Jaccard*. Take the Jaccard index of each image, and set it to 0 if it is below 0.65. Then average over the images.
 #
 # Two networks, ten lesions. The steady one reaches 0.64 on each of them. The moody one reaches 0.66 on seven and misses
 # three completely.
@@ -471,8 +481,9 @@ with predict(question, ["0.00", "0.42", "0.64"]) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Each of its lesions lies just below the threshold. The score has a cliff: two hundredths decide between everything and nothing, and
-# the moody network wins. Such a score is noisy when many images lie near the cliff. Report it together with the plain mean.
+# Each of its lesions lies just below the threshold. The score has a cliff: two hundredths decide between everything and
+# nothing, and the moody network wins. Such a score is noisy when many images lie near the cliff. Report it together
+# with the plain mean.
 # </details>
 
 # %% [markdown]
@@ -492,8 +503,8 @@ with predict(question, ["0.00", "0.42", "0.64"]) as reveal:
 # comes last.
 # </details>
 # <details><summary>Hint 2: what happens to NaN at the threshold?</summary>
-# Comparisons with NaN are always false: NaN &lt; 0.65 is false, and so is NaN &gt;= 0.65. Choose the comparison that leaves
-# NaN alone, and a mean that skips it.
+# Comparisons with NaN are always false: NaN &lt; 0.65 is false, and so is NaN &gt;= 0.65. Choose the comparison that
+# leaves NaN alone, and a mean that skips it.
 # </details>
 
 
@@ -513,8 +524,9 @@ check("threshold_jaccard", threshold_jaccard)
 # %% [markdown]
 # ## 7. The boundary, and which score when
 #
-# Two predictions of one lesion miss nothing and add equally many false pixels, so their Dice is the same. The first is one pixel too
-# wide all around. The second outlines the lesion perfectly, and also marks a spot in a corner of the picture.
+# Two predictions of one lesion miss nothing and add equally many false pixels, so their Dice is the same. The first is
+# one pixel too wide all around. The second outlines the lesion perfectly, and also marks a spot in a corner of the
+# picture.
 
 # %%
 sample = samples[5]
@@ -527,9 +539,10 @@ images, truths = [sample.image] * 2, [sample.mask] * 2
 show_results(images, truths, [rim, spot], palette=lesions.palette, titles=titles)
 
 # %% [markdown]
-# Two scores look at the outlines. For each pixel of one outline, take the distance to the nearest pixel of the other outline, in both
-# directions. The *95 % Hausdorff distance* (HD95) is the distance that 95 % of the outline stay below: smaller is better. The *surface
-# Dice* is the fraction of both outlines that lies within a tolerance of the other outline: 1 is best.
+# Two scores look at the outlines. For each pixel of one outline, take the distance to the nearest pixel of the other
+# outline, in both directions. The *95 % Hausdorff distance* (HD95) is the distance that 95 % of the outline stay below:
+# smaller is better. The *surface Dice* is the fraction of both outlines that lies within a tolerance of the other
+# outline: 1 is best.
 
 # %%
 question = "Which prediction has the larger HD95?"
@@ -545,12 +558,12 @@ with predict(question, [*titles, "both the same"]) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# An outline that is one pixel off everywhere is nearly perfect for both scores. A far spot is a large error for HD95, but only if it
-# makes up more than 5 % of the outline: HD95 doesn't see a smaller spot at all.
+# An outline that is one pixel off everywhere is nearly perfect for both scores. A far spot is a large error for HD95,
+# but only if it makes up more than 5 % of the outline: HD95 doesn't see a smaller spot at all.
 # </details>
 #
-# No score sees everything. *Metrics Reloaded* (Maier-Hein, Reinke et al. 2024) is a guide that dozens of experts agreed on. It starts with the question that your
-# project asks. Our summary:
+# No score sees everything. *Metrics Reloaded* (Maier-Hein, Reinke et al. 2024) is a guide that dozens of experts agreed
+# on. It starts with the question that your project asks. Our summary:
 #
 # | you ask | report | it cannot see |
 # | --- | --- | --- |
@@ -583,8 +596,8 @@ with predict(question, [*titles, "both the same"]) as reveal:
 #
 # $$1 - \frac{2\sum p\,t}{\sum p + \sum t}.$$
 #
-# The formula hides a decision: what does $\sum$ run over? Summing over all pixels *and* all classes needs the least code. Kornia's
-# `dice_loss` does so by default.
+# The formula hides a decision: what does $\sum$ run over? Summing over all pixels *and* all classes needs the least
+# code. Kornia's `dice_loss` does so by default.
 
 
 # %%
@@ -609,13 +622,13 @@ with predict(question, ["0.01", "0.50", "0.99"]) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Each pixel adds exactly 1 to $\sum p$, because its probabilities add up to 1, and exactly 1 to $\sum t$. With $N$ pixels the
-# denominator is always $2N$, and the loss becomes
+# Each pixel adds exactly 1 to $\sum p$, because its probabilities add up to 1, and exactly 1 to $\sum t$. With $N$
+# pixels the denominator is always $2N$, and the loss becomes
 #
 # $$1 - \frac{2\sum_{i,c} p_{ic}\,t_{ic}}{2N} = 1 - \frac1N \sum_i p_{i,\text{true}(i)},$$
 #
-# one minus the mean probability of the true class. That is one minus a soft pixel accuracy, and you know from section 2 what accuracy
-# cannot see.
+# one minus the mean probability of the true class. That is one minus a soft pixel accuracy, and you know from section 2
+# what accuracy cannot see.
 # </details>
 #
 # What does this do to training? Compare the gradients at a missed lesion pixel.
@@ -638,12 +651,12 @@ ratio = gradients["mean over the classes"] / gradients["one sum"]
 print(f"with the mean over the classes, the gradient at a missed lesion pixel is {ratio:.0f} times as large")
 
 # %% [markdown]
-# Class by class, the lesion has its own denominator. The denominator is small as long as few pixels are lesion, so the lesion's pixels
-# count. When somebody says "we trained with Dice", ask: *summed over what?*
+# Class by class, the lesion has its own denominator. The denominator is small as long as few pixels are lesion, so the
+# lesion's pixels count. When somebody says "we trained with Dice", ask: *summed over what?*
 #
 # One decision is left: which classes enter the mean? A class that the batch doesn't contain has no overlap to gain. Its
-# term would be 1 whatever the network does, so it is left out. The background stays in. In a batch without any lesion, the
-# background is the only class left, and its Dice punishes false alarms.
+# term would be 1 whatever the network does, so it is left out. The background stays in. In a batch without any lesion,
+# the background is the only class left, and its Dice punishes false alarms.
 
 # %% [markdown]
 # ### Exercise 5.6 · `soft_dice_loss` · difficulty 3 of 3 · 15 minutes · 4 points
@@ -655,7 +668,8 @@ print(f"with the mean over the classes, the gradient at a missed lesion pixel is
 # - `target`: int64 tensor, N x H x W, ids 0 … C-1; no ignored pixels
 # - for each class, the sums of $p\,t$, of $p$ and of $t$ run over all pixels of the whole batch. They are plain sums:
 #   nothing squared, no smoothing term
-# - returns a scalar tensor: 1 minus the mean soft Dice of the classes that occur in `target`; class 0 is a class like any other
+# - returns a scalar tensor: 1 minus the mean soft Dice of the classes that occur in `target`; class 0 is a class like
+#   any other
 # - the check also compares the gradient with respect to the logits, which training needs
 #
 # <details><summary>Hint 1: where do I start?</summary>
@@ -686,8 +700,9 @@ check("soft_dice_loss", soft_dice_loss)
 # %% [markdown]
 # ## 9. Pixels that nobody labelled
 #
-# Many data sets mark pixels that nobody could label: a blurred rim, the padding around a rotated picture. Their id is 255,
-# and a loss must act as if they were not there. PyTorch's cross-entropy has `ignore_index` for this. What happens when a random crop contains only such pixels?
+# Many data sets mark pixels that nobody could label: a blurred rim, the padding around a rotated picture. Their id is
+# 255, and a loss must act as if they were not there. PyTorch's cross-entropy has `ignore_index` for this. What happens
+# when a random crop contains only such pixels?
 
 # %%
 choices = ["0", "0.69", "nan", "an error"]
@@ -702,16 +717,16 @@ with predict(question, choices) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# It is a mean over zero pixels, 0/0. The NaN spreads into every number that the loss is added to, such as the mean of the
-# epoch. A mean that you write by hand can be worse: its *gradient* can be NaN as well. Then every weight of the network is NaN one step
-# later.
+# It is a mean over zero pixels, 0/0. The NaN spreads into every number that the loss is added to, such as the mean of
+# the epoch. A mean that you write by hand can be worse: its *gradient* can be NaN as well. Then every weight of the
+# network is NaN one step later.
 # </details>
 #
-# For a *score*, NaN was the honest answer. For a loss it isn't: a batch that says nothing should change nothing. So its loss
-# is 0, with a gradient of zeros.
+# For a *score*, NaN was the honest answer. For a loss it isn't: a batch that says nothing should change nothing. So its
+# loss is 0, with a gradient of zeros.
 #
-# There is a second trap in the denominator. Suppose memory is short, and you split a batch of two pictures into two micro-batches and
-# average their losses. All pixels of the first picture are labelled, but only two rows of the second.
+# There is a second trap in the denominator. Suppose memory is short, and you split a batch of two pictures into two
+# micro-batches and average their losses. All pixels of the first picture are labelled, but only two rows of the second.
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -724,9 +739,9 @@ print(f"micro-batches {first:.2f} and {second:.2f}, their mean {(first + second)
 print(f"both pictures in one batch: {whole:.2f}")
 
 # %% [markdown]
-# The mean of the micro-batches gives 64 labelled pixels as much weight as 1024. Training would follow another gradient, and
-# no error would tell you. Divide *once*, by the number of labelled pixels. (`segcourse.fit` does so when it accumulates gradients over
-# micro-batches. The exercise asks for it within a batch.)
+# The mean of the micro-batches gives 64 labelled pixels as much weight as 1024. Training would follow another gradient,
+# and no error would tell you. Divide *once*, by the number of labelled pixels. (`segcourse.fit` does so when it
+# accumulates gradients over micro-batches. The exercise asks for it within a batch.)
 
 # %% [markdown]
 # ### Exercise 5.7 · `cross_entropy` · difficulty 2 of 3 · 10 minutes · 3 points
@@ -744,12 +759,12 @@ print(f"both pictures in one batch: {whole:.2f}")
 # You may use `F.cross_entropy` or `F.log_softmax`, not `segcourse.cross_entropy`.
 #
 # <details><summary>Hint 1: where do I start?</summary>
-# Look at <code>reduction</code> in the documentation of <code>F.cross_entropy</code>: you can have the sum and choose the
-# denominator yourself.
+# Look at <code>reduction</code> in the documentation of <code>F.cross_entropy</code>: you can have the sum and choose
+# the denominator yourself.
 # </details>
 # <details><summary>Hint 2: how do I avoid 0/0 without an if?</summary>
-# A count of labelled pixels is never between 0 and 1. <code>clamp(min=1)</code> changes it only where it is 0, and there the
-# numerator is already 0.
+# A count of labelled pixels is never between 0 and 1. <code>clamp(min=1)</code> changes it only where it is 0, and
+# there the numerator is already 0.
 # </details>
 
 
@@ -770,9 +785,9 @@ check("cross_entropy", cross_entropy)
 # %% [markdown]
 # ## 10. Easy pixels
 #
-# A network recognises skin well: on 99 % of the pixels, the true class gets probability 0.95. It doesn't recognise the lesion: on the other
-# 1 %, the true class gets 0.2. Cross-entropy charges $-\log 0.95$ for an easy pixel and $-\log 0.2$, thirty times as much,
-# for a hard one.
+# A network recognises skin well: on 99 % of the pixels, the true class gets probability 0.95. It doesn't recognise the
+# lesion: on the other 1 %, the true class gets 0.2. Cross-entropy charges $-\log 0.95$ for an easy pixel and $-\log
+# 0.2$, thirty times as much, for a hard one.
 
 
 # %%
@@ -799,31 +814,30 @@ with predict("What fraction of the cross-entropy comes from the easy pixels?", b
 # the cross-entropy.
 # </details>
 #
-# The *focal loss* (Lin et al. 2017) multiplies each pixel's cross-entropy by $(1 - p)^\gamma$, where $p$ is the probability
-# of its true class:
+# The *focal loss* (Lin et al. 2017) multiplies each pixel's cross-entropy by $(1 - p)^\gamma$, where $p$ is the
+# probability of its true class:
 #
 # $$\text{focal} = \frac1N \sum_i (1 - p_i)^\gamma \, (-\log p_i).$$
 #
 # With $\gamma = 2$, an easy pixel keeps 0.0025 of its cost and a hard one 0.64. With $\gamma = 0$ the focal loss is
-# cross-entropy. A side effect, for two classes: the probability that minimises the focal loss lies closer to 1/2 than the
-# true frequency. For
-# large networks, which tend to be too sure of themselves, this often makes the probabilities *more* reliable (Mukhoti et al.
-# 2020).
+# cross-entropy. A side effect, for two classes: the probability that minimises the focal loss lies closer to 1/2 than
+# the true frequency. For large networks, which tend to be too sure of themselves, this often makes the probabilities
+# *more* reliable (Mukhoti et al. 2020).
 
 # %% [markdown]
 # ### Exercise 5.8 · `focal_loss` · difficulty 2 of 3 · 10 minutes · 3 points
 #
-# Make easy pixels count less. (The original was made for detection, with class weights. For segmentation we take the mean over the
-# pixels.)
+# Make easy pixels count less. (The original was made for detection, with class weights. For segmentation we take the
+# mean over the pixels.)
 #
-# - `logits`: float tensor, N x C x H x W, no softmax applied; float32, sometimes bfloat16 (convert to float32 first); as
-#   in 5.7 they may be large
+# - `logits`: float tensor, N x C x H x W, no softmax applied; float32, sometimes bfloat16 (convert to float32 first);
+#   as in 5.7 they may be large
 # - `target`: int64 tensor, N x H x W, ids 0 … C-1; no ignored pixels, and no class weights (no alpha)
 # - `gamma`: any number, 0 or larger, such as 0.5; 2 by default
 # - returns a scalar tensor: the mean, over all pixels of the batch, of the formula above; $p$ is the softmax's
 #   probability of the true class
-# - the check also compares the gradient, which flows through *both* factors. For every gamma the gradient must be finite, also in
-#   a pixel where $p$ is exactly 1 (hint 3)
+# - the check also compares the gradient, which flows through *both* factors. For every gamma the gradient must be
+#   finite, also in a pixel where $p$ is exactly 1 (hint 3)
 #
 # <details><summary>Hint 1: one call gives half of it</summary>
 # <code>F.cross_entropy</code> with another <code>reduction</code> gives -log p for each pixel, N x H x W.
@@ -832,8 +846,8 @@ with predict("What fraction of the cross-entropy comes from the easy pixels?", b
 # It takes one function, and no second softmax. Mind where the mean stands: before or after the factor?
 # </details>
 # <details><summary>Hint 3: my gradient is NaN or infinite</summary>
-# Where p is exactly 1, the base 1 - p is 0. For gamma below 1, the power has an infinite slope at 0, and infinity times zero
-# is NaN. Keep the base a tiny amount above 0: <code>clamp(min=1e-12)</code>, for example.
+# Where p is exactly 1, the base 1 - p is 0. For gamma below 1, the power has an infinite slope at 0, and infinity times
+# zero is NaN. Keep the base a tiny amount above 0: <code>clamp(min=1e-12)</code>, for example.
 # </details>
 
 
@@ -855,8 +869,9 @@ check("focal_loss", focal_loss)
 #
 # ### Class weights
 #
-# Another remedy for rare classes is a weight: each lesion pixel counts `w` times in the cross-entropy. What does that do to
-# the probabilities? Imagine a kind of pixel that is lesion in 1 of 10 cases. Without weights, the best answer for it is 0.1.
+# Another remedy for rare classes is a weight: each lesion pixel counts `w` times in the cross-entropy. What does that
+# do to the probabilities? Imagine a kind of pixel that is lesion in 1 of 10 cases. Without weights, the best answer for
+# it is 0.1.
 
 # %%
 bands = {"0.1, as before": 0.0, "0.3": 0.2, "0.5": 0.4, "0.9": 0.8}
@@ -874,16 +889,16 @@ with predict(question, bands) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Nine skin pixels with weight 1 balance one lesion pixel with weight 9, at 0.5. So class weights make the network answer as if lesions
-# were more frequent. They act like a lower threshold. Use class weights when misses cost more than false alarms,
-# and don't read the probabilities as frequencies afterwards.
+# Nine skin pixels with weight 1 balance one lesion pixel with weight 9, at 0.5. So class weights make the network
+# answer as if lesions were more frequent. They act like a lower threshold. Use class weights when misses cost more than
+# false alarms, and don't read the probabilities as frequencies afterwards.
 # </details>
 #
 # ### Two losses in one
 #
-# Cross-entropy gives every wrong pixel a clear gradient, but a small lesion has few pixels. Soft Dice gives every class the same weight,
-# but its gradient is small while the overlap is almost zero. Their sum has both advantages, and many winning entries of
-# challenges use it. `segcourse.combined_loss` is this sum, and `segcourse.fit` uses it by default.
+# Cross-entropy gives every wrong pixel a clear gradient, but a small lesion has few pixels. Soft Dice gives every class
+# the same weight, but its gradient is small while the overlap is almost zero. Their sum has both advantages, and many
+# winning entries of challenges use it. `segcourse.combined_loss` is this sum, and `segcourse.fit` uses it by default.
 #
 # ### One channel or two
 #
@@ -901,8 +916,9 @@ with predict(question, choices) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Softmax depends only on the difference of its inputs, so one of the two channels is redundant. Two channels need no special
-# case when a third class comes. One channel per class, each with its own sigmoid, is right where classes may overlap.
+# Softmax depends only on the difference of its inputs, so one of the two channels is redundant. Two channels need no
+# special case when a third class comes. One channel per class, each with its own sigmoid, is right where classes may
+# overlap.
 # </details>
 #
 # ### A mask is a decision
@@ -920,18 +936,19 @@ with predict("Which probability does logits > 0.5 ask for?", choices) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Probability 0.5 belongs to logit 0. With the slip, every pixel whose probability is between 0.5 and 0.622 becomes background, and
-# no error message says so. The slip may even raise the score of a network that draws too wide.
+# Probability 0.5 belongs to logit 0. With the slip, every pixel whose probability is between 0.5 and 0.622 becomes
+# background, and no error message says so. The slip may even raise the score of a network that draws too wide.
 # </details>
 
 # %% [markdown]
 # ## 12. One network, four losses
 #
-# Now the losses train a network: the small U-Net of the course, on 400 pictures of 64 x 64 pixels, for eight epochs (passes over all
-# pictures). One test set is used in all lessons, 120 held-out lesions. Fifty more are tiny, below 2 % of the picture.
+# Now the losses train a network: the small U-Net of the course, on 400 pictures of 64 x 64 pixels, for eight epochs
+# (passes over all pictures). One test set is used in all lessons, 120 held-out lesions. Fifty more are tiny, below 2 %
+# of the picture.
 #
-# If your loss passes its check, it is used here. Otherwise the course's version is used. The four trainings take one to three minutes
-# on two cores, and a bar shows how far they are.
+# If your loss passes its check, it is used here. Otherwise the course's version is used. The four trainings take one to
+# three minutes on two cores, and a bar shows how far they are.
 
 # %% tags=["skip-grading"]
 seed = 0
@@ -967,8 +984,8 @@ for group, samples_of_group in {"ladder": pictures.test, "tiny": pictures.tiny}.
 # %% [markdown]
 # Look at the pixel accuracies: they are *higher* on the tiny lesions, where the Dice is lower. Section 2 again.
 #
-# Here is one tiny lesion with the outline of each network, epoch by epoch. Press play. (`trials.play(1)` and `trials.play(2)` show two
-# more lesions.)
+# Here is one tiny lesion with the outline of each network, epoch by epoch. Press play. (`trials.play(1)` and
+# `trials.play(2)` show two more lesions.)
 
 # %% tags=["skip-grading"]
 trials.play(0)
@@ -976,9 +993,9 @@ trials.play(0)
 # %% [markdown]
 # ### Ten seeds
 #
-# Each loss was also trained from ten random seeds beforehand, with `python -m segcourse.course.ladder`. The seed draws the starting
-# weights and the order of the pictures. Over ten seeds, soft Dice has a higher mean Dice on tiny lesions than cross-entropy. Now take
-# one training of each.
+# Each loss was also trained from ten random seeds beforehand, with `python -m segcourse.course.ladder`. The seed draws
+# the starting weights and the order of the pictures. Over ten seeds, soft Dice has a higher mean Dice on tiny lesions
+# than cross-entropy. Now take one training of each.
 
 # %%
 names = ["cross-entropy", "soft Dice", "focal", "U-Net"]  # U-Net: cross-entropy + Dice
@@ -995,9 +1012,10 @@ with predict(question, {"none": 0, "1 to 30": 1, "more than 30": 31}) as reveal:
 # %% [markdown]
 # <details><summary>What can you conclude?</summary>
 #
-# The better loss on average loses some of the pairs. With one training of each, you can't separate two losses whose means are close
-# together, such as soft Dice and cross-entropy + Dice. Soft Dice against focal is clear. On the ladder's lesions, all losses are closer
-# still. So train several seeds before you claim a difference, and trust a difference more if a reason predicted it.
+# The better loss on average loses some of the pairs. With one training of each, you can't separate two losses whose
+# means are close together, such as soft Dice and cross-entropy + Dice. Soft Dice against focal is clear. On the
+# ladder's lesions, all losses are closer still. So train several seeds before you claim a difference, and trust a
+# difference more if a reason predicted it.
 # </details>
 #
 # And the one-sum Dice of section 8? It was trained from the same ten seeds.
@@ -1013,16 +1031,18 @@ with predict(question, {"about 2": 0, "about 10": 6, "about 25": 15}) as reveal:
 # %% [markdown]
 # <details><summary>So was section 8 wrong?</summary>
 #
-# The one-sum Dice misses twice as many tiny lesions as the Dice with a mean over the classes, but fewer than cross-entropy. So the
-# direction of section 8 is right, and the effect is far smaller than its formulas suggest. Section 8 looked at a single picture. A
-# network uses the same weights for all pictures, and a pixel of a tiny lesion looks much like a pixel of a large one. What it learned
-# from large lesions may therefore help with tiny ones. That is a guess. A data set with tiny lesions only would test it.
+# The one-sum Dice misses twice as many tiny lesions as the Dice with a mean over the classes, but fewer than
+# cross-entropy. So the direction of section 8 is right, and the effect is far smaller than its formulas suggest.
+# Section 8 looked at a single picture. A network uses the same weights for all pictures, and a pixel of a tiny lesion
+# looks much like a pixel of a large one. What it learned from large lesions may therefore help with tiny ones. That is
+# a guess. A data set with tiny lesions only would test it.
 # </details>
 
 # %% [markdown]
 # ### Choose the threshold on the validation set
 #
-# A mask needs a threshold, and it is part of the method. Choose it on pictures that neither trained nor test the network.
+# A mask needs a threshold, and it is part of the method. Choose it on pictures that neither trained nor test the
+# network.
 
 # %% tags=["skip-grading"]
 segmenter = trials.segmenters["cross-entropy + Dice", seed]
@@ -1055,30 +1075,30 @@ explorer = threshold_explorer(one.image, probability, one.mask, threshold=best, 
 # | misses cost more than false alarms | Tversky loss (below), class weights, or a lower threshold | you choose what each mistake costs |
 # | unlabelled pixels | any loss that divides by the labelled pixels once | no NaN, no wrong weights |
 #
-# Avoid the Dice with all classes in one sum: it gives a rare class no protection. The Tversky loss (`segcourse.tversky_loss`) is
-# $1 - TP / (TP + \alpha\,FP + \beta\,FN)$, with sums of probabilities of right lesion pixels, false alarms and misses; with
-# $\beta > \alpha$, misses cost more.
+# Avoid the Dice with all classes in one sum: it gives a rare class no protection. The Tversky loss
+# (`segcourse.tversky_loss`) is $1 - TP / (TP + \alpha\,FP + \beta\,FN)$, with sums of probabilities of right lesion
+# pixels, false alarms and misses; with $\beta > \alpha$, misses cost more.
 #
 # ### The ladder
 #
-# The chart compares all methods of the course on the same 120 held-out lesions; each dot is one lesion. The course's own results are
-# means over ten seeds, and your networks of section 12 are below them. Otsu's threshold (1979) calls everything darker than one grey
-# value a lesion. "Without skips" is a U-Net of lesson 3. The green band shows how well two people agree, on real photographs (IMA++,
-# arXiv 2512.21472).
+# The chart compares all methods of the course on the same 120 held-out lesions; each dot is one lesion. The course's
+# own results are means over ten seeds, and your networks of section 12 are below them. Otsu's threshold (1979) calls
+# everything darker than one grey value a lesion. "Without skips" is a U-Net of lesson 3. The green band shows how well
+# two people agree, on real photographs (IMA++, arXiv 2512.21472).
 
 # %% tags=["skip-grading"]
 chart = ladder.show({f"yours: {name}": dice_of["ladder", name] for name in variants})
 
 # %% [markdown]
 # The step from a threshold to a network is large. The steps between losses are small. Our lesions are drawn by code
-# with exact borders, so you can't compare a network here with a person. And look at the dots on the left: each method still misses
-# some lesions almost completely, and no median shows that.
+# with exact borders, so you can't compare a network here with a person. And look at the dots on the left: each method
+# still misses some lesions almost completely, and no median shows that.
 
 # %% [markdown]
 # ## 14. When it goes wrong
 #
-# Three mistakes that are common in real notebooks, each with its symptom. Read the symptom, find the line, repair it in place and run the cell
-# again. Nothing here is graded.
+# Three mistakes that are common in real notebooks, each with its symptom. Read the symptom, find the line, repair it in
+# place and run the cell again. Nothing here is graded.
 #
 # ### 14.1 "My loss is negative, and it is going down nicely"
 
@@ -1110,8 +1130,9 @@ print(f"IoU {intersection / union:.2f} (it should lie between 0 and 1)")
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# Print <code>(guess * masks_of_batch).shape</code>. Broadcasting aligns shapes from the right: N x 1 x H x W times N x H x W
-# pairs every prediction with <em>every</em> mask. The course's functions refuse two different shapes for this reason.
+# Print <code>(guess * masks_of_batch).shape</code>. Broadcasting aligns shapes from the right: N x 1 x H x W times N x
+# H x W pairs every prediction with <em>every</em> mask. The course's functions refuse two different shapes for this
+# reason.
 # </details>
 #
 # ### 14.3 "Dice is stuck"
@@ -1137,7 +1158,8 @@ print(history)
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# Over which axis do the probabilities add up to 1? What does that make them in a batch of one? In a larger batch this slip is worse. The loss moves, but the probabilities of each picture depend on the other pictures.
+# Over which axis do the probabilities add up to 1? What does that make them in a batch of one? In a larger batch this
+# slip is worse. The loss moves, but the probabilities of each picture depend on the other pictures.
 # </details>
 
 # %% [markdown]
@@ -1146,13 +1168,14 @@ print(history)
 # 1. Say what your score averages over, and what it does with 0/0.
 # 2. With all classes in one sum, Dice and IoU measure pixel accuracy, and rare classes lose their protection.
 # 3. Scores answer 0/0 with NaN. Losses must not: a batch without labels changes nothing.
-# 4. Start with cross-entropy + soft Dice. Class weights and thresholds shift the balance between misses and false alarms.
+# 4. Start with cross-entropy + soft Dice. Class weights and thresholds shift the balance between misses and false
+#    alarms.
 # 5. Compare losses over several seeds, on the cases that matter to you, next to a plain threshold.
 #
-# **Read on.** Long, Shelhamer and Darrell 2015, *Fully convolutional networks* (arXiv 1411.4038), section 5: pixel accuracy,
-# mean IU and related scores. Milletari et al. 2016, *V-Net* (arXiv 1606.04797), section 3: the Dice loss, with squares in its
-# denominator. Lin et al. 2017,
-# *Focal loss* (arXiv 1708.02002), section 3. Mukhoti et al. 2020, *Calibrating deep neural networks using focal loss* (arXiv
-# 2002.09437). Salehi et al. 2017, *Tversky loss* (arXiv 1706.05721), section 2.2. Codella et al. 2019, *ISIC 2018* (arXiv
-# 1902.03368): the threshold Jaccard. Maier-Hein, Reinke et al. 2024, *Metrics reloaded* (arXiv 2206.01653), and Reinke et al.
-# 2021, *Common limitations of image processing metrics* (arXiv 2104.05642), which illustrates the topics of this lesson.
+# **Read on.** Long, Shelhamer and Darrell 2015, *Fully convolutional networks* (arXiv 1411.4038), section 5: pixel
+# accuracy, mean IU and related scores. Milletari et al. 2016, *V-Net* (arXiv 1606.04797), section 3: the Dice loss,
+# with squares in its denominator. Lin et al. 2017, *Focal loss* (arXiv 1708.02002), section 3. Mukhoti et al. 2020,
+# *Calibrating deep neural networks using focal loss* (arXiv 2002.09437). Salehi et al. 2017, *Tversky loss* (arXiv
+# 1706.05721), section 2.2. Codella et al. 2019, *ISIC 2018* (arXiv 1902.03368): the threshold Jaccard. Maier-Hein,
+# Reinke et al. 2024, *Metrics reloaded* (arXiv 2206.01653), and Reinke et al. 2021, *Common limitations of image
+# processing metrics* (arXiv 2104.05642), which illustrates the topics of this lesson.

@@ -111,6 +111,7 @@ def _nothing(exercise: Exercise, records: Records, failing: Records) -> Fact | N
     if came == "None":
         return Fact("Your answer returns None. Does every path end in a `return`?", "returns None", affected)
     says = f"Your answer returns {came}, and {wanted} of plain numbers is asked for."
+    says += " `async def` makes coroutines: write `def`." if came == "a coroutine" else ""
     return Fact(says, f"returns {came}", affected)
 
 

@@ -84,7 +84,7 @@ class TestAttentionGate(Contract):
          lambda g, s, i: EnlargesFirst(g, s, i + 1)),
         ("one from inner_channels to a single channel", "one attention map", module._PerChannel),
         ("no batch norm", "the gate is in training mode", module._BatchNorm),
-        ("the gate, or its branch, is enlarged to H x W by interpolation (nearest or bilinear) before the sum",
+        ("the gate (or $W_g$ gate) is enlarged to H x W by interpolation (nearest or bilinear) before the sum",
          "the gate has half the skip's size", module._enlarging(mode="bicubic"),
          module._with(enlarged=lambda self, gate, skip: gate.mean((-2, -1), keepdim=True).expand_as(
              F.interpolate(gate, skip.shape[-2:])))),

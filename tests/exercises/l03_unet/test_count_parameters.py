@@ -53,7 +53,7 @@ class TestCountParameters(Contract):
         ("returns an int", "all kinds of layers", lambda m: float(answer(m)), lambda m: str(answer(m)),
          lambda m: next(m.parameters()).new_tensor(answer(m)).long()),
         ("biases included", "the network is a convolution", module._no_vectors, module._weights_by_name),
-        ("at any depth of nesting", "blocks lie five levels deep", up_to_three_levels),
+        ("also in layers inside layers", "blocks lie five levels deep", up_to_three_levels),
         ("a frozen parameter (`requires_grad` is False) does not count", "the first layer is frozen", module._frozen_too),
         ("a frozen parameter", "a layer is half frozen", module._frozen_layers),
         ("a frozen parameter", "everything is frozen", module._frozen_too),

@@ -139,7 +139,7 @@ class TestUp(Contract):
         ("it is not stretched, and the skip stays whole", "odd sizes", module._StretchesX, module._StretchesXNearest,
          module._ShrinksSkip),
         ("concatenated along the channels, in either order", "there are two pictures", NoDim, module._Adds),
-        ("a double convolution makes out_channels of them", "even sizes", module._ConvolvesOnce),
+        ("a double convolution turns them into out_channels channels", "even sizes", module._ConvolvesOnce),
         ("returns N x out_channels x H x W", "the skip has 101 x 131 pixels", module._CropsSkip),
         ("and the skip stays whole", "x is 0 everywhere, the skip has 5 x 5 pixels", module._IgnoresSkip),
         ("from below", "gradients are computed", Detached),
