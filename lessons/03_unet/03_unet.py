@@ -54,6 +54,7 @@ from segcourse.widgets import predict
 torch.manual_seed(0)
 pictures = ladder.pictures()  # .train, .val; .test and .tiny are never trained on
 masks = torch.stack([sample.mask for sample in pictures.test])  # 120 x 64 x 64; 0 is skin, 1 is lesion
+thirds = ladder.thirds(masks)  # numbers of the smallest, middle and largest 40 of them
 
 # %% [markdown]
 # # Sitting 1 · Build it
@@ -390,7 +391,6 @@ show_curves(curves, xlabel="epoch", ylabel="validation Dice, per image")
 trials.play(2)  # the last of the watched lesions, epoch by epoch
 
 # %% tags=["skip-grading"]
-thirds = ladder.thirds(masks)  # the held-out lesions, sorted by size
 question = "Which third of the held-out lesions gains most from the skips?"
 with predict(question, list(thirds)) as reveal:
     predicted = {name: found for (name, _), found in trials.masks(pictures.test).items()}
