@@ -32,9 +32,9 @@ def asks_for_input():
 
 
 @accident(7)
-def plots_by_the_hundred():
-    """A hundred plots, none of which is closed."""
-    loop = "for i in range(100):\n    plt.figure(figsize=(1, 1))\n    plt.plot([i])\n    plt.show()"
+def plots_by_the_dozen():
+    """Forty plots, none of which is closed."""
+    loop = "for i in range(40):\n    plt.figure(figsize=(1, 1))\n    plt.plot([i])\n    plt.show()"
     return with_cell(f"import matplotlib.pyplot as plt\n{loop}")
 
 
