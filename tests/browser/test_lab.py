@@ -28,8 +28,8 @@ LESSON = [
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WRONG = {
     "dice_score": """def dice_score(prediction, target):
-    both = (prediction & target).sum()
-    either = (prediction | target).sum()
+    both = (prediction & target).sum(dim=(-2, -1))
+    either = (prediction | target).sum(dim=(-2, -1))
     return both / either""",
     "DoubleConv": """class DoubleConv(nn.Sequential):
     def __init__(self, in_channels, out_channels):
