@@ -14,6 +14,7 @@ import numpy as np
 from segcourse.exercises.engine.exercise import Case, Exercise, Misconception
 from segcourse.exercises.engine.facts import Fact, Record, Records, facts, own_line, wrong_container
 from segcourse.exercises.engine.observations import Observation, alike
+from segcourse.exercises.engine.observing import Explained
 from segcourse.exercises.engine.relations import Pair, outside, relation
 
 Observed = Callable[[Exercise, Any, Case], Observation]  # what a known wrong answer does on a case
@@ -116,17 +117,20 @@ def _relation(numbers: Records) -> str | None:
 
 
 def _pairs(numbers: Records) -> list[Pair]:
-    """Return what came and what was expected, of the records whose value is a wrong array."""
+    """Return what came and what was expected, where the value is a wrong array of the right shape."""
     wrong = [r for r in numbers if r.fields[0] == "value" and isinstance(r.seen.get("value"), np.ndarray)]
-    return [(record.seen["value"], record.expected["value"]) for record in wrong]
+    pairs = [(record.seen["value"], record.expected["value"]) for record in wrong]
+    return [pair for pair in pairs if pair[0].shape == pair[1].shape]
 
 
 def _located(fact: Fact, records: Records) -> str:
     """Return the fact's sentence, and where it holds if it does not hold everywhere."""
     first = fact.records[0]
-    if fact.about_all or (first.index == 0 and "error" in first.fields):
+    explained = first.seen.get("error") == Explained.__name__  # its sentence says what it is about
+    if fact.about_all or explained or (first.index == 0 and "error" in first.fields):
         return fact.says  # an error in the very first case is what the student sees
-    looked_at = set(first.fields)  # where nobody counted weights, they are neither right nor wrong
+    # Where weights were not counted, they are neither right nor wrong.
+    looked_at = set(first.fields) - {"type"} or {"type"}
     always = {"error", "type", "changed"}
     comparable = [r for r in records if r in fact.records or looked_at & {*r.expected, *always}]
     return " ".join([fact.says, *_scope(fact.records, comparable)])

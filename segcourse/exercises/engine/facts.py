@@ -144,7 +144,7 @@ def _shape(exercise: Exercise, records: Records, failing: Records) -> Fact | Non
     if not affected:
         return None
     field = _reshaped(affected[0])
-    affected = [record for record in affected if _reshaped(record) in (field, "shape")]
+    affected = [record for record in affected if field == "shape" or _reshaped(record) in (field, "shape")]
     seen, expected = affected[0].seen[field], affected[0].expected[field]
     came, wanted = (_size(array.tolist() if field == "shape" else array.shape) for array in (seen, expected))
     subject = "Your result" if field in ("value", "shape") else f"The {field}"
@@ -172,11 +172,17 @@ def _changed(exercise: Exercise, records: Records, failing: Records) -> Fact | N
     affected = [record for record in failing if record.fields == ("changed",)]
     if not affected:
         return None
+    begin = "The result is right, but your" if _all_right(records) else "Your"
     says = (
-        f"The result is right, but your code changes its input {affected[0].seen['changed']} in place, "
+        f"{begin} code changes its input {affected[0].seen['changed']} in place, "
         "and the caller needs that data unchanged. Work on a copy, or make a new tensor."
     )
     return Fact(says, "changes its input in place", affected)
+
+
+def _all_right(records: Records) -> bool:
+    """Return whether every result is right, whatever else is wrong."""
+    return not any({"value", "shape", "error"} & set(record.fields) for record in records)
 
 
 AFTERWARDS = "after training"
@@ -226,11 +232,12 @@ def _gradient(exercise: Exercise, records: Records, failing: Records) -> Fact | 
         return None
     field = affected[0].fields[0]
     values = [(record, record.seen.get(field, "None")) for record in affected if record.fields[0] == field]
-    what = "The result is right, but its gradient" if field == "gradient" else f"The {field}"
+    right = field == "gradient" and _all_right(records)
+    what = "The result is right, but its gradient" if right else f"The {field}"
     if missing := [record for record, value in values if isinstance(value, str)]:
         says = (
-            f"{what} is missing: on the way the result became a plain number (`.item()`, `float()`, "
-            "`.detach()`, NumPy, argmax), and training would change nothing. Keep to tensors."
+            f"{what} is missing: this input is not used, or on the way the result became a plain number "
+            "(`.item()`, `float()`, `.detach()`, NumPy, argmax). Training would change nothing."
         )
         return Fact(says, "no gradient", missing)
     if broken := [record for record, value in values if not np.isfinite(value).all()]:
@@ -243,8 +250,8 @@ def _gradient(exercise: Exercise, records: Records, failing: Records) -> Fact | 
     pairs = [(value, record.expected[field]) for record, value in values]
     how = relations.relation(pairs, affected[0].case.tolerance)
     says = f"{what} is not. {how.replace('Your', 'Its', 1)}" if how else (
-        f"The results are right, but the {field} is not: part of the computation is cut off from it, as by "
-        "`.detach()`, `.data` or `torch.no_grad()`."
+        f"The results are right, but the {field} is not: part of the computation may be cut off from it, as "
+        "by `.detach()`, `.data` or `torch.no_grad()`."
     )  # fmt: skip
     return Fact(says, "a wrong gradient", [record for record, _ in values])
 

@@ -237,7 +237,7 @@ def _close(pairs: Sequence[Pair], tolerance: float) -> str | None:
         return None
     return (
         f"Your numbers are close, but off by up to {100 * off:.2g} %. A number type with few digits, or a "
-        "small constant that is added somewhere, does that."
+        "small constant that is added somewhere, can cause that."
     )
 
 
