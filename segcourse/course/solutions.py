@@ -1,6 +1,6 @@
 """An exercise as cells of a notebook: its heading, its stub, its check, and its solution.
 
-Points, names, signatures and docstrings stand in the exercise's own file; nobody types them again.
+Points, names, signatures and docstrings are in the exercise's own file and are not repeated here.
 """
 
 import ast

@@ -55,7 +55,7 @@ def judge(exercise: Exercise, observations: Sequence[Any], cases: Sequence[Case]
 
 
 def _read(records: Sequence[Any], count: int) -> list[Observation]:
-    """Return one observation per case; what is missing or was tampered with becomes an error of its own."""
+    """Return one observation per case; what is missing or was tampered with becomes an error."""
     seen: list[Observation] = []
     for index in range(count):
         try:

@@ -165,7 +165,7 @@ def _transparent(use: Use, generator: torch.Generator) -> Tensor:
 
 
 def _drawn(use: Use, generator: torch.Generator) -> Tensor:
-    """Each output has a strength of its own, every third one negative, and weighs all its inputs alike.
+    """Each output has its own strength, every third one negative, and weighs all its inputs alike.
 
     The strengths are such that a ReLU's output is about as large as its input, and that a step up weighs more
     than its skip: so each level of a U-Net shows in the result.

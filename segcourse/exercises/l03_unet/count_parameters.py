@@ -15,7 +15,7 @@ def count_parameters(model):
 
 
 class _Own(nn.Module):
-    """A network with parameters of its own, one of them a single number."""
+    """A network with parameters outside its layers, one of them a single number."""
 
     def __init__(self, several: int):
         super().__init__()

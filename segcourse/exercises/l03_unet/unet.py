@@ -111,7 +111,7 @@ ANY_SIZE = (
     _PadsInput,
     _PadsInputEvenly,
 )
-# what comes after the last convolution is looked at in cases of its own, and costs nothing elsewhere
+# what comes after the last convolution has separate cases, and costs nothing in the others
 LAYERS = (nn.Sigmoid(), nn.Softmax(dim=1), nn.ReLU(), nn.Tanh(), nn.LogSoftmax(dim=1), nn.LeakyReLU())
 ENDINGS = tuple(map(_ending, LAYERS))
 

@@ -28,9 +28,9 @@ JACCARD = (
 def matrix_cases(rng: Generator) -> Iterator[Case]:
     """Yield matrices in which every class occurs, and matrices with a class that is absent somewhere."""
     yield Case(EVERY, {"matrix": ids([[3, 1], [2, 4]])})
-    yield Case(ABSENT, {"matrix": ids([[3, 0, 1], [0, 0, 0], [2, 0, 4]])}, ("class 1 occurs nowhere",))
-    yield Case(ABSENT, {"matrix": ids([[0, 0, 0], [0, 5, 1], [0, 2, 4]])}, ("class 0 occurs nowhere",))
-    yield Case(ABSENT, {"matrix": ids([[4, 1, 0], [2, 3, 0], [0, 0, 0]])}, ("the last class occurs nowhere",))
+    yield Case(ABSENT, {"matrix": ids([[3, 0, 1], [0, 0, 0], [2, 0, 4]])}, ("class 1 is absent",))
+    yield Case(ABSENT, {"matrix": ids([[0, 0, 0], [0, 5, 1], [0, 2, 4]])}, ("class 0 is absent",))
+    yield Case(ABSENT, {"matrix": ids([[4, 1, 0], [2, 3, 0], [0, 0, 0]])}, ("the last class is absent",))
     predicted = ids([[3, 2, 1], [0, 0, 0], [1, 0, 4]])
     yield Case(ABSENT, {"matrix": predicted}, ("class 1 is predicted, but not in the truth",))
     yield Case(
@@ -47,7 +47,7 @@ def matrix_cases(rng: Generator) -> Iterator[Case]:
         matrix = random_ids(rng, 20, num_classes, num_classes) + 1
         absent = int(rng.integers(num_classes))
         matrix[absent], matrix[:, absent] = 0, 0
-        yield Case(ABSENT, {"matrix": matrix}, (f"of {num_classes} classes, class {absent} occurs nowhere",))
+        yield Case(ABSENT, {"matrix": matrix}, (f"of {num_classes} classes, class {absent} is absent",))
 
 
 def parts(matrix):

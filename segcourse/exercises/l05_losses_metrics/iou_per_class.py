@@ -84,12 +84,12 @@ EXERCISE = Exercise(
             _intersection_twice,
         ),
         (
-            "You return 0 for a class that occurs nowhere, as if it had been missed. There was nothing to "
+            "You return 0 for an absent class, as if it had been missed. There was nothing to "
             "find: 0/0 is NaN, and a mean can leave it out.",
             lambda matrix: iou_per_class(matrix).nan_to_num(0),
         ),
         (
-            "You return 1 for a class that occurs nowhere, which lifts the mean. There was nothing to "
+            "You return 1 for an absent class, which lifts the mean. There was nothing to "
             "find: 0/0 is NaN. (A smoothing term in numerator and denominator makes such a 1.)",
             lambda matrix: iou_per_class(matrix).nan_to_num(1),
         ),
@@ -129,7 +129,7 @@ EXERCISE = Exercise(
             _floor,
         ),
         (
-            "You leave out the classes that occur nowhere. Return one number per class, NaN among them: "
+            "You leave out the absent classes. Return one number per class, NaN among them: "
             "the place of a number says which class it belongs to.",
             _dropped,
         ),

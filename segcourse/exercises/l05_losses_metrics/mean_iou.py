@@ -66,17 +66,17 @@ EXERCISE = Exercise(
     celebrate=celebrate,
     mistakes=[
         (
-            "You return NaN where one class occurs nowhere: its IoU is 0/0 and spreads. Take the mean "
+            "You return NaN where one class is absent: its IoU is 0/0 and spreads. Take the mean "
             "over the classes that do occur.",
             lambda matrix: iou_per_class(matrix).mean(),
         ),
         (
-            "You average a class that occurs nowhere in as 0, as if it had been missed. There was "
+            "You average an absent class as 0, as if it had been missed. There was "
             "nothing to find: leave it out of the mean.",
             lambda matrix: iou_per_class(matrix).nan_to_num(0).mean(),
         ),
         (
-            "You average a class that occurs nowhere in as 1, so that pictures with few classes look "
+            "You average an absent class as 1, so that pictures with few classes look "
             "better. Leave it out of the mean.",
             lambda matrix: iou_per_class(matrix).nan_to_num(1).mean(),
         ),

@@ -163,7 +163,7 @@ EXERCISE = Exercise(
             _zero_or_one,
         ),
         (
-            "You sum intersections and unions over the whole batch, so that there is one index to cut. "
+            "You sum intersections and unions over the whole batch, so you get one index to cut. "
             "Compute one Jaccard index per image, cut each, then take the mean.",
             _pooled,
         ),

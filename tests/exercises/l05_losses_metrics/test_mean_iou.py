@@ -46,7 +46,7 @@ class TestMeanIou(Contract):
         ("int64 tensor C x C", "the counts go up to 3,000,000,000", lambda m: answer(m.int())),
         ("returns a scalar tensor", "every class occurs", lambda m: answer(m).item(), lambda m: answer(m).reshape(1),
          lambda m: np.float64(answer(m))),
-        ("the mean IoU over the classes that occur", "class 1 occurs nowhere",
+        ("the mean IoU over the classes that occur", "class 1 is absent",
          lambda m: metrics.iou_per_class(m).mean(), lambda m: metrics.iou_per_class(m).nan_to_num(0).mean()),
         ("in the truth *or* in the prediction", "class 1 is predicted, but not in the truth",
          lambda m: metrics.iou_per_class(m)[m.sum(1) > 0].mean()),
@@ -56,7 +56,7 @@ class TestMeanIou(Contract):
          lambda m: metrics.iou_per_class(m)[1:].nanmean()),
         ("every class that occurs counts equally", "every class occurs",
          lambda m: (metrics.iou_per_class(m).nan_to_num(0) * m.sum(1)).sum() / m.sum()),
-        ("class 0, the background", "class 0 occurs nowhere", lambda m: metrics.iou_per_class(m).nan_to_num(1).mean()),
+        ("class 0, the background", "class 0 is absent", lambda m: metrics.iou_per_class(m).nan_to_num(1).mean()),
         ("int64 tensor C x C", "absent classes", nothing_changes(answer)),
     )  # fmt: skip
     equal = {r"matrix = matrix\.T": "the union of a class is the same for both"}
