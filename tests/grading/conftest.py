@@ -86,7 +86,7 @@ def lesson(lessons):
 @pytest.fixture
 def backends_untested():
     """Forget which sandbox backends work, before this test and after it."""
-    caches = (bubblewrap._tested_command, docker.engine, backend._first_working)
+    caches = (bubblewrap.command_line, docker.engine, backend._first_working)
     for cache in caches:
         cache.cache_clear()
     yield

@@ -4,11 +4,14 @@ Outside the sandbox, in the grader:
 
 - `backend` chooses the technology: `bubblewrap`, `docker`, or none.
 - `runner` starts a sandbox and collects its record. `watchdog` enforces the `limits`, `cgroup` asks the
-  kernel to do the same.
-- `fork_server` imports PyTorch once. Each submission runs in a fork, which joins a fresh sandbox with
-  `nsenter` and a `seccomp` filter.
+  kernel to do the same. `process` is the handle of a running sandbox.
 
-Inside the sandbox:
+In a read-only sandbox of bubblewrap, which runs no student's code:
+
+- `fork_server` imports PyTorch once. Each submission runs in a fork, which `isolation` moves into a sandbox
+  of its own, with a `seccomp` filter.
+
+Inside that sandbox:
 
 - `entrypoint` is the first process and the zygote of all others.
 - `supervisor` hands out the cells, enforces the time limits (`cpu_time`) and writes the record.

@@ -1,7 +1,7 @@
-"""bubblewrap's command line: what a submission can see of this machine.
+"""bubblewrap's command line: what submissions can see of this machine.
 
-The sandbox has its own namespaces for users, processes, network and mounts, no capabilities, no inherited
-environment, and nothing writable but three small RAM disks.
+Everything is read-only, and nothing is bound but what Python and the course need. bubblewrap starts the fork
+server with it. Each submission then runs in a fork with its own namespaces; see `isolation`.
 """
 
 import functools
@@ -11,56 +11,44 @@ import subprocess
 import sys
 from pathlib import Path
 
-from segcourse.grading.sandbox.environment import HOME, PACKAGE, environment
+from segcourse.grading.sandbox import seccomp
+from segcourse.grading.sandbox.environment import PACKAGE, RAM_DISKS, environment
+from segcourse.grading.sandbox.isolation import CAPABILITIES
 
-RAM_DISKS = {"/tmp": 1 << 29, str(HOME): 1 << 26, "/dev/shm": 1 << 26}  # bytes
+# Not all of /usr: nbgrader's exchange, with the work of the whole class, is in /usr/local/share by default.
+_SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libexec")
+# Not all of the prefix: a virtual environment may be the folder of the repository, or of the course.
+_PYTHON = ("bin", "lib", "lib64", "pyvenv.cfg")
 
 
 class UnusableError(Exception):
     """This sandbox technology does not work here; the message says why and what to do."""
 
 
-def command_line() -> list[str]:
-    """Return the part of the command line that precedes the program.
+@functools.cache
+def command_line() -> tuple[str, ...]:
+    """Return the part of the command line that precedes the program, after one trial.
 
     Raises:
         UnusableError: bubblewrap is missing or does not work here.
     """
-    command = [*_tested_command()]
-    for fonts in _font_lists():  # matplotlib would spend seconds on building its own
-        command += ["--ro-bind-try", str(fonts), f"{HOME}/.matplotlib/{fonts.name}"]
-    return command
-
-
-@functools.cache
-def _font_lists() -> tuple[Path, ...]:
-    import matplotlib
-    import matplotlib.font_manager  # importing it writes the list
-
-    return tuple(Path(matplotlib.get_cachedir()).glob("fontlist-*.json"))
-
-
-@functools.cache
-def _tested_command() -> tuple[str, ...]:
-    """Return the part of the command that all submissions share, after one test run."""
     program = shutil.which("bwrap")
     if program is None:
         raise UnusableError("bubblewrap is not installed (apt install bubblewrap)")
-    known = subprocess.run([program, "--help"], capture_output=True, text=True).stdout
-    command = [program, "--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000"]
-    command += ["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
-    if "--disable-userns" in known:  # since bubblewrap 0.8: no namespaces inside the namespace
-        command.append("--disable-userns")
+    if not seccomp.filter_program():
+        raise UnusableError(f"there is no filter of system calls for this machine ({os.uname().machine})")
+    command = [program, "--unshare-all", "--unshare-user", "--new-session", "--clearenv", "--cap-drop", "ALL"]
+    command.append("--as-pid-1")  # when the fork server ends, the kernel ends all that it has started
+    for capability in CAPABILITIES:
+        command += ["--cap-add", f"CAP_{capability}"]
     for name, value in environment().items():
         command += ["--setenv", name, value]
     command += ["--hostname", "sandbox", "--proc", "/proc", "--dev", "/dev"]
-    # settings of the whole machine, such as core_pattern: if root grades, the user inside could change them
-    for name in ("sys", "fs", "irq", "bus", "acpi", "scsi", "mtrr", "sysrq-trigger"):
-        command += ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
     # before the read-only mounts, because this Python may itself lie below /tmp or a home folder
-    for folder, size in RAM_DISKS.items():
-        command += ["--size", str(size), "--tmpfs", folder]
-    command += ["--ro-bind", "/usr", "/usr"]
+    for folder in RAM_DISKS:
+        command += ["--tmpfs", folder]
+    for source in dict.fromkeys(_system_folders() + _python_folders()):
+        command += ["--ro-bind", source, source]
     for name in ("bin", "lib", "lib32", "lib64", "sbin"):
         path = Path("/", name)
         if path.is_symlink():
@@ -69,15 +57,13 @@ def _tested_command() -> tuple[str, ...]:
             command += ["--ro-bind", str(path), str(path)]
     for name in ("ld.so.cache", "fonts", "alternatives", "localtime"):
         command += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    for folder in dict.fromkeys((os.path.realpath(sys.base_prefix), sys.base_prefix, sys.prefix)):
-        if not folder.startswith("/usr/"):
-            command += ["--ro-bind", folder, folder]
-    # under the same path as outside, so that modules imported outside can import more inside
-    command += ["--ro-bind", str(PACKAGE), str(PACKAGE)]
-    command += ["--ro-bind-try", str(PACKAGE.parent / "datasets"), str(PACKAGE.parent / "datasets")]
-    # bubblewrap's own root and /dev are RAM disks without a size limit
-    command += ["--remount-ro", "/", "--remount-ro", "/dev", "--chdir", str(HOME)]
-    trial = subprocess.run([*command, "--", sys.executable, "-c", ""], capture_output=True, text=True)
+    for fonts in _font_lists():  # matplotlib would spend seconds on building its own
+        command += ["--ro-bind", str(fonts), f"{environment()['MPLCONFIGDIR']}/{fonts.name}"]
+    command += ["--remount-ro", "/", "--remount-ro", "/dev", "--chdir", "/"]
+    trial = subprocess.run(
+        [*command, "--", sys.executable, "-m", "segcourse.grading.sandbox.isolation"],
+        capture_output=True, text=True,
+    )  # fmt: skip
     if trial.returncode:
         reason = (trial.stderr.strip().splitlines() or [f"exit code {trial.returncode}"])[-1]
         raise UnusableError(
@@ -85,3 +71,24 @@ def _tested_command() -> tuple[str, ...]:
             "machine that allows them"
         )
     return tuple(command)
+
+
+def _system_folders() -> list[str]:
+    folders = {"/usr": _SYSTEM, "/usr/local": ("bin", "lib"), "/usr/share": ("fonts", "zoneinfo", "terminfo")}
+    paths = [Path(parent, name) for parent, names in folders.items() for name in names]
+    return [str(path) for path in paths if path.is_dir() and not path.is_symlink()]
+
+
+def _python_folders() -> list[str]:
+    """Return this Python, its packages, segcourse and its data cards."""
+    prefixes = (os.path.realpath(sys.base_prefix), sys.base_prefix, sys.prefix)
+    paths = [Path(prefix, name) for prefix in prefixes for name in _PYTHON]
+    paths += [PACKAGE, PACKAGE.parent / "datasets"]
+    return [str(path) for path in paths if path.exists()]
+
+
+def _font_lists() -> tuple[Path, ...]:
+    import matplotlib
+    import matplotlib.font_manager  # importing it writes the list
+
+    return tuple(Path(matplotlib.get_cachedir()).glob("fontlist-*.json"))

@@ -23,7 +23,7 @@ class ControlGroup:
     """A control group for one sandbox.
 
     Attributes:
-        procs_files: The files through which a process joins the group; empty where there are no groups.
+        descriptors: Files to which a process writes "0" to join; empty where there are no groups.
         limits_memory: Whether the group limits the memory of all its processes together.
     """
 
@@ -31,27 +31,23 @@ class ControlGroup:
         name = f"segcourse-{os.getpid()}-{next(_numbers)}"
         values = {"pids": limits.processes, "memory": int(limits.memory_gb * 2**30)}
         self.folders = tuple({parent / name: None for parent, _ in _parents().values()})
+        self.descriptors: list[int] = []
         _remove_leftovers()
         try:
             for folder in self.folders:
                 folder.mkdir()
             for controller, (parent, file) in _parents().items():
                 (parent / name / file).write_text(str(values[controller]))
+            self.descriptors = [os.open(folder / "cgroup.procs", os.O_WRONLY) for folder in self.folders]
         except OSError:
             self.close()
             self.folders = ()
-        self.procs_files = [str(folder / "cgroup.procs") for folder in self.folders]
         self.limits_memory = bool(self.folders) and "memory" in _parents()
-
-    def wrap(self, command: list[str]) -> list[str]:
-        """Return a command that joins the group and then becomes `command`."""
-        if not self.procs_files:
-            return command
-        join = 'while [ "$1" != -- ]; do echo 0 > "$1"; shift; done; shift; exec "$@"'
-        return ["/bin/sh", "-c", join, "sh", *self.procs_files, "--", *command]
 
     def close(self) -> None:
         """Remove the group after its processes were killed; the kernel may need a moment to reap them."""
+        while self.descriptors:
+            os.close(self.descriptors.pop())
         for folder in self.folders:
             deadline = time.monotonic() + 5
             while time.monotonic() < deadline:
@@ -77,7 +73,7 @@ def controllers() -> tuple[str, ...]:
     """Return which of "pids" and "memory" the kernel can limit here."""
     group = ControlGroup(Limits())
     group.close()
-    return tuple(_parents()) if group.procs_files else ()
+    return tuple(_parents()) if group.folders else ()
 
 
 @functools.cache

@@ -14,8 +14,8 @@ import uuid
 
 import psutil
 
-from segcourse.grading.sandbox.bubblewrap import RAM_DISKS, UnusableError
-from segcourse.grading.sandbox.environment import HOME, PACKAGE, environment
+from segcourse.grading.sandbox.bubblewrap import UnusableError
+from segcourse.grading.sandbox.environment import HOME, PACKAGE, RAM_DISKS, environment
 from segcourse.grading.sandbox.limits import Limits
 
 IMAGE = "segcourse-sandbox"  # built from grading/Dockerfile

@@ -16,15 +16,16 @@ killed from outside leaves what it recorded until then.
 """
 
 import base64
+import contextlib
 import json
 import os
 import resource
-import sys
+import signal
 from pathlib import Path
 
 from segcourse import exercises
 from segcourse.exercises.engine.exercise import draw
-from segcourse.grading.sandbox.nsenter import set_dumpable
+from segcourse.grading.sandbox.isolation import set_dumpable
 from segcourse.grading.sandbox.supervisor import Supervisor
 from segcourse.grading.sandbox.worker import Worker
 
@@ -32,11 +33,8 @@ RESTARTS = 3  # a notebook may lose this many workers; after the next loss its r
 
 
 def main() -> None:
-    """Run the job from stdin, with the record on stdout, or with the two descriptors in `sys.argv`.
-
-    A submission can look into bubblewrap's own first process, which keeps descriptors 0 to 2 open.
-    """
-    job, record = map(int, sys.argv[1:]) if len(sys.argv) > 1 else (os.dup(0), os.dup(1))
+    """Run the job from stdin, with the record on stdout."""
+    job, record = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):
         os.dup2(null, descriptor)
@@ -69,6 +67,7 @@ def run_zygote(job: int, record: int, shell) -> None:
     workers_ends = [(answers, orders) for (_, answers), (orders, _) in pipes]
     supervisors_ends = [(answers, orders) for (answers, _), (_, orders) in pipes]
     set_dumpable(False)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # process 1 has to reap all orphans
     supervisor = os.fork()
     if supervisor == 0:
         try:
@@ -90,6 +89,7 @@ def run_zygote(job: int, record: int, shell) -> None:
             if worker == 0:
                 try:
                     _close(requests, replies, *sum(workers_ends[number + 1 :], ()))
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                     set_dumpable(True)
                     limit_resources(limits)
                     Worker(shell, answers, orders, int(limits["output_kb"] * 1000)).run()
@@ -97,9 +97,14 @@ def run_zygote(job: int, record: int, shell) -> None:
                     os._exit(1)
             _close(answers, orders)
             os.write(replies, b"%d\n" % worker)
-            os.waitpid(worker, 0)
+            _wait(worker)
             os.write(replies, b"exited\n")
-    os.waitpid(supervisor, 0)
+    _wait(supervisor)
+
+
+def _wait(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):  # the kernel has reaped it
+        os.waitpid(pid, 0)
 
 
 def _close(*descriptors: int) -> None:

@@ -1,4 +1,4 @@
-"""The environment of a submission: its home folder and variables, with nothing of the instructor's."""
+"""The environment of a submission: its folders and variables, with nothing of the instructor's."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,7 @@ import segcourse
 
 HOME = Path("/home/s")
 PACKAGE = Path(segcourse.__file__).parent
+RAM_DISKS = {"/tmp": 1 << 29, str(HOME): 1 << 26, "/dev/shm": 1 << 26}  # bytes
 
 
 def environment(home: Path = HOME, temporary: str = "/tmp") -> dict[str, str]:

@@ -12,7 +12,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -22,15 +21,15 @@ from dataclasses import asdict, dataclass
 from typing import IO
 
 from segcourse.exercises.engine.observations import clip
-from segcourse.grading.sandbox import backend, bubblewrap, docker, seccomp, watchdog
+from segcourse.grading.sandbox import backend, docker, watchdog
 from segcourse.grading.sandbox.cgroup import ControlGroup
 from segcourse.grading.sandbox.environment import environment
 from segcourse.grading.sandbox.fork_server import ForkServer
 from segcourse.grading.sandbox.limits import Limits
-from segcourse.grading.sandbox.watchdog import SandboxProcess
+from segcourse.grading.sandbox.process import SandboxProcess, SandboxProgram, end_sandbox
 
-_running: set[SandboxProcess] = set()
-_testing_fork_server = threading.Lock()
+_running: set[SandboxProcess | SandboxProgram] = set()
+_starting = threading.Lock()
 stopped = threading.Event()  # set by Ctrl-C, so that sandboxes which threads start later end as well
 
 ENTRYPOINT = [sys.executable, "-m", "segcourse.grading.sandbox.entrypoint"]
@@ -73,10 +72,8 @@ def run(
         NoSandboxError: Neither bubblewrap nor Docker works here, and `trust` is False.
     """
     name = backend.choose(trust)
-    if name == "bubblewrap" and fork_server_works(tuple(imports)):
-        launch = functools.partial(_launch_fork, imports=tuple(imports))
-    else:
-        launch = {"bubblewrap": _launch_bubblewrap, "docker": _launch_docker, "none": _launch_trusted}[name]
+    forks = functools.partial(_launch_fork, imports=tuple(imports))
+    launch = {"bubblewrap": forks, "docker": _launch_docker, "none": _launch_trusted}[name]
     return _run(job, limits, files or {}, launch, own_users=name == "bubblewrap" and _counts_per_namespace())
 
 
@@ -92,28 +89,13 @@ def _counts_per_namespace(release: str = platform.release()) -> bool:
 
 
 def preload(imports: tuple[str, ...]) -> None:
-    """Start the fork server in the background."""
-    threading.Thread(target=fork_server_works, args=(imports,), daemon=True).start()
-
-
-def fork_server_works(imports: tuple[str, ...] = ()) -> bool:
-    """Return whether this kernel lets a running process join a sandbox."""
-    with _testing_fork_server:
-        return _test_fork_server(imports)
-
-
-@functools.cache
-def _test_fork_server(imports: tuple[str, ...]) -> bool:
-    launch, empty = functools.partial(_launch_fork, imports=imports), {"seed": 0, "steps": []}
-    try:
-        done = _run(empty, Limits(total_seconds=60), {}, launch, own_users=_counts_per_namespace())
-    except (OSError, ValueError):
-        return False
-    return bool(done.events) and done.events[-1] == {"finished": True}
+    """Start the fork server in the background, with an empty submission."""
+    options = {"job": {"seed": 0, "steps": []}, "limits": Limits(), "imports": imports}
+    threading.Thread(target=run, kwargs=options, daemon=True).start()
 
 
 # (limits, job, record, errors, clean-up) -> the process whose end ends the sandbox
-Launch = Callable[[Limits, IO, int, IO, contextlib.ExitStack], SandboxProcess]
+Launch = Callable[[Limits, IO, int, IO, contextlib.ExitStack], SandboxProcess | SandboxProgram]
 
 
 def _run(job: dict, limits: Limits, files: Mapping[str, bytes], launch: Launch, own_users: bool) -> Run:
@@ -126,7 +108,7 @@ def _run(job: dict, limits: Limits, files: Mapping[str, bytes], launch: Launch, 
         job_file = stack.enter_context(tempfile.TemporaryFile())
         job_file.write(json.dumps(job).encode())
         job_file.seek(0)
-        # a pipe, not a file: bubblewrap keeps stderr open where a submission can write to it without end
+        # a pipe, not a file, which could grow without end
         errors, errors_end = (
             stack.enter_context(os.fdopen(end, mode, 0))
             for end, mode in zip(os.pipe(), ("rb", "wb"), strict=True)
@@ -139,7 +121,7 @@ def _run(job: dict, limits: Limits, files: Mapping[str, bytes], launch: Launch, 
             process = launch(limits, job_file, record_end, errors_end, stack)
         finally:
             os.close(record_end)
-        stack.callback(watchdog.kill, process)
+        stack.callback(end_sandbox, process)
         _running.add(process)
         stack.callback(_running.discard, process)
         if stopped.is_set():
@@ -160,70 +142,31 @@ def stop_all() -> None:
 
 
 def _launch_fork(limits, job, record, errors, stack, imports) -> SandboxProcess:
-    """Start an empty sandbox, which a fork of the fork server then joins."""
-    group, command, filters = _bubblewrap(limits, stack)
-    info, info_end = os.pipe()
-    with os.fdopen(info, "rb") as file:
-        try:
-            # `cat` keeps the sandbox open until its stdin is closed
-            command = group.wrap([*command, "--info-fd", str(info_end), "--", "sh", "-c", "echo; exec cat"])
-            process = _start(command, subprocess.PIPE, subprocess.PIPE, errors, pass_fds=[info_end, *filters])
-        finally:
-            os.close(info_end)
-        stack.callback(process.stdin.close)
-        stack.callback(process.stdout.close)
-        process.init_pid = json.loads(file.read())["child-pid"]
-        process.kernel_limits_memory = group.limits_memory
-    try:
-        process.stdout.readline()  # the sandbox's mounts are ready
-        files = job.fileno(), record, errors.fileno()
-        process.entered_pid = _fork_server(imports).spawn(process.init_pid, group.procs_files, *files)
-    except BaseException:
-        watchdog.kill(process)
-        raise
-    return process
-
-
-@functools.cache
-def _fork_server(imports: tuple[str, ...]) -> ForkServer:
-    import matplotlib
-
-    # matplotlib reads its list of fonts while the fork server is still outside
-    return ForkServer(imports, environment() | {"MPLCONFIGDIR": matplotlib.get_configdir()})
-
-
-def _launch_bubblewrap(limits, job, record, errors, stack) -> SandboxProcess:
-    group, command, filters = _bubblewrap(limits, stack)
-    descriptors, null = [job.fileno(), record], subprocess.DEVNULL
-    command = group.wrap([*command, "--", *ENTRYPOINT, *map(str, descriptors)])
-    process = _start(command, null, null, errors, pass_fds=[*descriptors, *filters])
+    group = ControlGroup(limits)
+    stack.callback(group.close)
+    with _starting:
+        server = _fork_server(imports)
+    pidfd = server.spawn(job.fileno(), record, errors.fileno(), group.descriptors)
+    stack.callback(os.close, pidfd)
+    process = SandboxProcess(pidfd)
     process.kernel_limits_memory = group.limits_memory
     return process
 
 
-def _bubblewrap(limits, stack) -> tuple[ControlGroup, list[str], list[int]]:
-    """Return a control group, bubblewrap's command line, and the descriptors that it reads."""
-    group, command, filters = ControlGroup(limits), bubblewrap.command_line(), []
-    stack.callback(group.close)
-    if seccomp.filter_program():
-        filters = [seccomp.filter_pipe()]
-        stack.callback(os.close, filters[0])
-        command += ["--seccomp", str(filters[0])]
-    return group, command, filters
+_fork_server = functools.cache(ForkServer)
 
 
-def _launch_docker(limits, job, record, errors, stack) -> SandboxProcess:
+def _launch_docker(limits, job, record, errors, stack) -> SandboxProgram:
     name = docker.new_name()
     stack.callback(docker.stop, name)
     return _start(docker.command_line(limits, name), job, record, errors, env=dict(os.environ))
 
 
-def _launch_trusted(limits, job, record, errors, stack) -> SandboxProcess:
+def _launch_trusted(limits, job, record, errors, stack) -> SandboxProgram:
     folder = tempfile.mkdtemp(prefix="segcourse-")
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     return _start(ENTRYPOINT, job, record, errors, env=environment(folder, folder), cwd=folder)
 
 
-def _start(command, job, record, errors, **options) -> SandboxProcess:
-    options = {"env": {}} | options
-    return SandboxProcess(command, stdin=job, stdout=record, stderr=errors, start_new_session=True, **options)
+def _start(command, job, record, errors, **options) -> SandboxProgram:
+    return SandboxProgram(command, stdin=job, stdout=record, stderr=errors, **options)

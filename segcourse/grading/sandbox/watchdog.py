@@ -4,32 +4,17 @@ import contextlib
 import json
 import os
 import select
-import signal
-import subprocess
 import time
 from collections.abc import Iterable
 
 import psutil
 
 from segcourse.grading.sandbox.limits import WALL_CLOCK_FACTOR, Limits
-
-
-class SandboxProcess(subprocess.Popen):
-    """The process whose end ends its whole sandbox.
-
-    Attributes:
-        init_pid: The sandbox's first process, if it is known.
-        entered_pid: The process that joined the sandbox later; it is not a descendant of this one.
-        kernel_limits_memory: Whether a control group limits the memory of the whole sandbox.
-    """
-
-    init_pid: int | None = None
-    entered_pid: int | None = None
-    kernel_limits_memory = False
+from segcourse.grading.sandbox.process import SandboxProcess, SandboxProgram
 
 
 def read_record(
-    process: SandboxProcess, record: int, limits: Limits, start: float
+    process: SandboxProcess | SandboxProgram, record: int, limits: Limits, start: float
 ) -> tuple[list[bytes], str | None]:
     """Read the descriptor `record` to its end while enforcing the limits.
 
@@ -45,7 +30,7 @@ def read_record(
     parts, size, reason = [], 0, None
     # the supervisor enforces this limit first, with allowances for a busy machine; this is the last resort
     deadline = start + WALL_CLOCK_FACTOR * limits.total_seconds + 30
-    roots, next_check, exited = _root_processes(process), start, False
+    root, next_check, exited = _root_process(process.pid), start, False
     while reason is None:
         if select.select([record], [], [], 0.2)[0]:
             chunk = os.read(record, 1 << 20)
@@ -57,19 +42,16 @@ def read_record(
                 reason = f"it returned more than {limits.record_mb:g} MB"
         elif exited:
             break
-        exited = process.poll() is not None  # its last output may still be in the pipe
+        exited = process.has_ended()  # its last output may still be in the pipe
         now = time.monotonic()
         if now > deadline:
             reason = f"it took more than {WALL_CLOCK_FACTOR * limits.total_seconds:g} s"
         elif now > next_check:
-            reason, next_check = (
-                reason or _enforce(roots, limits, not process.kernel_limits_memory),
-                now + 0.25,
-            )
+            reason, next_check = _enforce(root, limits, not process.kernel_limits_memory), now + 0.25
     return b"".join(parts).split(b"\n"), reason
 
 
-def _enforce(roots: list[psutil.Process], limits: Limits, check_memory: bool = True) -> str | None:
+def _enforce(root: psutil.Process | None, limits: Limits, check_memory: bool = True) -> str | None:
     """Check the sandbox's process count and memory, which the kernel may limit per process only.
 
     If the memory is exceeded, kill the largest process. If that is the worker, the supervisor continues
@@ -81,7 +63,7 @@ def _enforce(roots: list[psutil.Process], limits: Limits, check_memory: bool = T
     Returns:
         A sentence if the sandbox has too many processes.
     """
-    processes = _all_processes(roots)
+    processes = _all_processes(root)
     if len(processes) > limits.processes:
         return f"it started more than {limits.processes} processes"
     memory: dict[psutil.Process, int] = {}
@@ -95,7 +77,7 @@ def _enforce(roots: list[psutil.Process], limits: Limits, check_memory: bool = T
     most = limits.memory_gb * 2**30
     if not check_memory or sum(memory.values()) <= most:
         return None
-    for process in _trusted_processes(roots):  # an ordinary user cannot read their PSS, which is small
+    for process in _trusted_processes(root):  # an ordinary user cannot read their PSS, which is small
         memory.pop(process, None)
     for process in memory:  # forks share most pages; PSS counts each page once, but is slow to read
         with contextlib.suppress(psutil.Error, AttributeError):
@@ -106,48 +88,28 @@ def _enforce(roots: list[psutil.Process], limits: Limits, check_memory: bool = T
     return None
 
 
-def _root_processes(process: SandboxProcess) -> list[psutil.Process]:
-    roots = []
-    for pid in filter(None, (process.pid, process.entered_pid)):
-        with contextlib.suppress(psutil.Error):
-            roots.append(psutil.Process(pid))
-    return roots
+def _root_process(pid: int) -> psutil.Process | None:
+    with contextlib.suppress(psutil.Error, ValueError):
+        return psutil.Process(pid)
+    return None
 
 
-def _all_processes(roots: list[psutil.Process]) -> set[psutil.Process]:
+def _all_processes(root: psutil.Process | None) -> set[psutil.Process]:
     """Return all processes of a sandbox by their parents: orphans become children of its first process.
 
     A process cannot hide its parent. It can hide its namespaces, memory maps and open files with prctl(2).
     """
-    processes = set(roots[1:])
-    for root in roots:
-        with contextlib.suppress(psutil.Error):
-            processes.update(root.children(recursive=True))
-    return processes
+    with contextlib.suppress(psutil.Error):
+        return {root, *root.children(recursive=True)} if root else set()
+    return set()
 
 
-def _trusted_processes(roots: list[psutil.Process]) -> list[psutil.Process]:
+def _trusted_processes(root: psutil.Process | None) -> list[psutil.Process]:
     """Return the zygote and its first child, the supervisor: they never run a student's code."""
-    trusted = roots[1:]
-    for root in roots[1:]:
-        with contextlib.suppress(psutil.Error):
-            children = sorted(root.children(), key=lambda child: (child.create_time(), child.pid))
-            trusted += children[:1]
-    return trusted
-
-
-def kill(process: SandboxProcess) -> None:
-    """End a sandbox and everything in it."""
-    if process.poll() is None:
-        # bubblewrap then reaps its child itself and leaves no zombie to this machine's process 1
-        if process.init_pid:
-            os.kill(process.init_pid, signal.SIGKILL)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=5)
-        process.kill()
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # without bubblewrap, the session is the sandbox
-    process.wait()
+    with contextlib.suppress(psutil.Error):
+        children = sorted(root.children(), key=lambda child: (child.create_time(), child.pid)) if root else []
+        return [root, *children[:1]] if root else []
+    return []
 
 
 def parse_events(lines: Iterable[bytes]) -> Iterable[dict]:
