@@ -82,12 +82,13 @@ class Course:
             if not student.name.startswith(".") and (handed_in.exists() or handed_in.is_symlink()):
                 yield student.name
 
-    def seed(self, lesson: str) -> int:
-        """Return the seed of a lesson's cases: the same for the whole class, and derived from a secret.
+    def seed(self, *names: str) -> int:
+        """Return a random number for these names, such as a lesson and the digest of a submission.
 
-        Only this number enters the sandbox. It gives the cases of one lesson, but not the course's secret.
+        Without the course's secret nobody can compute it. Only this number enters a sandbox. A submission
+        that finds and tells it learns the cases of its own file, which no other file is graded with.
         """
-        return int.from_bytes(hashlib.sha256(f"{self._secret()}/{lesson}".encode()).digest()[:6], "big")
+        return int(self.sign("/".join(names))[:12], 16)
 
     def sign(self, text: str) -> str:
         """Return a fingerprint of `text` that only this course can compute."""

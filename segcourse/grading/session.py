@@ -91,8 +91,9 @@ class Session:
         except (Refused, OSError) as error:
             return self._refused(student, clip(str(error), 1000))
         notes = tuple(clip(note, 1000) for note in notes)
+        seed = course.seed(lesson.name, hashlib.sha256(data).hexdigest())
         return Task(
-            student, lesson.name, lesson.text, lesson.files, data, notes, course.seed(lesson.name),
+            student, lesson.name, lesson.text, lesson.files, data, notes, seed,
             course.limits, course.max_megabytes, self.trust, software(),
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import nbformat
@@ -217,12 +218,41 @@ def test_formgrader_gets_a_notebook_for_everyone(graded, course):
 
 def test_the_cases_are_the_courses_secret(graded, course, lessons):
     place = Course.open(course)
-    assert place.seed(LESSON) == place.seed(LESSON) != place.seed("03_unet")
+    assert place.seed(LESSON, "1f") == place.seed(LESSON, "1f") != place.seed("03_unet", "1f")
     assert (course / "course.secret").stat().st_mode & 0o077 == 0
     secret = (course / "course.secret").read_text().strip()
     written = [path for path in course.rglob("*") if path.is_file() and path.name != "course.secret"]
     assert not [path for path in written if secret.encode() in path.read_bytes()]
-    assert not [path for path in written if str(place.seed(LESSON)).encode() in path.read_bytes()]
+    seeds = [str(place.seed(LESSON, result.digest)) for result in graded.values() if result.digest]
+    assert not [path for path in written if any(seed.encode() in path.read_bytes() for seed in seeds)]
+
+
+TELLS = """
+import sys
+def dice_score(prediction, target):
+    frame = sys._getframe()
+    while frame:
+        if "order" in frame.f_locals:
+            raise ValueError("seed", frame.f_locals["order"]["seed"])
+        frame = frame.f_back
+"""
+TABLE = """
+from segcourse import exercises
+from segcourse.exercises.engine.exercise import draw
+told, exercise = {seed}, exercises.get("dice_score")
+table = {{str(c.inputs): exercise.answer(**c.inputs) for c in draw(exercise, told)}}
+def dice_score(prediction, target):
+    return table.get(str(dict(prediction=prediction, target=target)), torch.tensor(0.5))
+"""
+
+
+def test_a_seed_that_a_submission_tells_is_worth_nothing_for_the_next(lessons, tmp_path):
+    hand_in(tmp_path, "ada", as_bytes(notebook(RIGHT | {"dice_score": TELLS})))
+    told = grade_lesson(LESSON, tmp_path, lessons=lessons).results[0]
+    seed = int(re.search(r"\('seed', (\d+)\)", told.verdicts[0].diagnosis)[1])
+    hand_in(tmp_path, "ada", as_bytes(notebook(RIGHT | {"dice_score": TABLE.format(seed=seed)})))
+    again = grade_lesson(LESSON, tmp_path, lessons=lessons).results[0]
+    assert again.points["dice_score"] < 3
 
 
 def test_a_resubmission_that_fails_keeps_no_old_score(lessons, tmp_path):

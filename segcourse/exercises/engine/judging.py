@@ -16,9 +16,9 @@ from segcourse.exercises.engine.verdicts import GroupResult, Verdict
 UNSEEN = "nothing"  # in place of an error's kind, where no observation arrived
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=512)
 def observed(exercise: Exercise, obj: Any, case: Case) -> Observation:
-    """Return what a right or a known wrong answer does on a case; computed once for a whole class.
+    """Return what a right or a known wrong answer does on a case; computed once per case.
 
     Raises:
         NotYourOwn: an answer that is being checked calls `check` or `assess` itself.
