@@ -61,22 +61,33 @@ class Pool:
     def grade(self, tasks: Iterable[Task]) -> Iterator[Result]:
         """Yield the results in the order of completion; take tasks as workers become free.
 
+        What could not be graded for a reason outside the submission gets a second try, alone, at the end.
+
         Raises:
             SegcourseError: This machine or a worker cannot grade, or the cluster has lost all workers.
         """
-        waiting, todo = set(), iter(tasks)
+        again: list[bytes] = []
+        for task, result in self._grade(task.to_bytes() for task in tasks):
+            if result.is_final:
+                yield result
+            else:
+                again.append(task)
+        for task in again:
+            yield from (result for _, result in self._grade([task]))
+
+    def _grade(self, tasks: Iterable[bytes]) -> Iterator[tuple[bytes, Result]]:
+        waiting: dict[Future, bytes] = {}
+        todo = iter(tasks)
         while True:
             queue = QUEUED_PER_WORKER * max(1, self.size())
             while len(waiting) < queue and (task := next(todo, None)):
-                waiting.add(self.executor.submit(grade_bytes, task.to_bytes()))
+                waiting[self.executor.submit(grade_bytes, task)] = task
             if not waiting:
                 return
-            done = self._wait(waiting)
-            waiting -= done
-            for future in done:
-                yield Result.from_json(json.loads(future.result()))
+            for future in self._wait(waiting):
+                yield waiting.pop(future), Result.from_json(json.loads(future.result()))
 
-    def _wait(self, waiting: set[Future]) -> set[Future]:
+    def _wait(self, waiting: Iterable[Future]) -> set[Future]:
         without_worker = None
         while not (done := wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED).done):
             without_worker = None if self.size() else without_worker or time.monotonic()

@@ -1,6 +1,7 @@
 """Grade one lesson of a course: perform the five steps for each student, or for the whole class."""
 
 import contextlib
+import errno
 import hashlib
 import json
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from segcourse.course.lessons import find
+from segcourse.errors import SegcourseError
 from segcourse.exercises.engine.observations import clip
 from segcourse.grading.class_result import ClassResult
 from segcourse.grading.course import Course, software
@@ -23,10 +25,12 @@ from segcourse.grading.notebooks import Refused
 from segcourse.grading.pool import default_workers, open_pool
 from segcourse.grading.reports import feedback
 from segcourse.grading.sandbox import backend, runner
-from segcourse.grading.scoring.grade import Task, grade
+from segcourse.grading.scoring.grade import Task, failure, grade
 from segcourse.grading.scoring.instructor_cells import ungraded
 from segcourse.grading.scoring.result import Result
 from segcourse.grading.submissions.find import find_notebook
+
+_FOR_ALL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # errors that every other submission would meet too
 
 
 class Session:
@@ -78,10 +82,19 @@ class Session:
     def grade(self, student: str) -> Result:
         """Perform all five steps for one student; a submission that cannot be graded gives a result too."""
         task = self.prepare(student)
-        return self.record(grade(task) if isinstance(task, Task) else task)
+        if isinstance(task, Result):
+            return self.record(task)
+        result = grade(task)
+        return self.record(result if result.is_final else grade(task))
 
     def prepare(self, student: str) -> Task | Result:
         """Find what there is to grade; return the result at once if there is nothing."""
+        try:
+            return self._prepare(student)
+        except Exception as error:
+            return self._failed(student, error)
+
+    def _prepare(self, student: str) -> Task | Result:
         course, lesson = self.course, self.lesson
         if not _is_text(student):
             return self._refused(student, "the folder's name is not text; rename the folder and grade again.")
@@ -97,12 +110,31 @@ class Session:
             course.limits, course.max_megabytes, self.trust, software(),
         )  # fmt: skip
 
-    def _refused(self, student: str, why: str) -> Result:
-        lesson = self.lesson
-        return Result(student, lesson.name, (), {}, lesson.points, ungraded(lesson), refusal=why)
+    def _refused(self, student: str, why: str, failed: bool = False) -> Result:
+        lesson, points = self.lesson, self.lesson.points
+        return Result(student, lesson.name, (), {}, points, ungraded(lesson), refusal=why, failed=failed)
+
+    def _failed(self, student: str, error: Exception) -> Result:
+        """Return the result of a submission at which the grader failed, unless it would fail at all others.
+
+        Raises:
+            SegcourseError, OSError: The reason is the course or the disk, not the submission.
+        """
+        if isinstance(error, SegcourseError) or getattr(error, "errno", None) in _FOR_ALL:
+            raise error
+        return self._refused(student, failure(error), failed=True)
 
     def record(self, result: Result) -> Result:
         """Write the gradebook, formgrader's notebook, the feedback page and, last, the record."""
+        for _ in range(2):
+            try:
+                return self._record(result)
+            except Exception as error:
+                self.gradebook.book.db.rollback()
+                result = self._failed(result.student, error)
+        return result  # not even the failure can be written down: only the table tells it
+
+    def _record(self, result: Result) -> Result:
         if not _is_text(result.student):
             return result  # neither a gradebook nor a page can hold such a name
         before = autograded.read_record(self.course, result.student, self.lesson.name).get("digest")

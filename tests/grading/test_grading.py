@@ -11,8 +11,10 @@ from grading_class import IOU_FOR_DICE, LESSON, RIGHT, as_bytes, gradebook, hand
 from repository import table
 
 from segcourse.errors import SegcourseError
-from segcourse.grading import grade_lesson
+from segcourse.grading import grade_lesson, session
 from segcourse.grading.course import Course
+from segcourse.grading.gradebook.writer import GradebookWriter
+from segcourse.grading.scoring import grade
 
 LIMITS = {"cell_seconds": 1, "case_seconds": 1}
 # a student who replaces everything that may judge the answers, and whose answers are all wrong
@@ -253,6 +255,70 @@ def test_a_seed_that_a_submission_tells_is_worth_nothing_for_the_next(lessons, t
     hand_in(tmp_path, "ada", as_bytes(notebook(RIGHT | {"dice_score": TABLE.format(seed=seed)})))
     again = grade_lesson(LESSON, tmp_path, lessons=lessons).results[0]
     assert again.points["dice_score"] < 3
+
+
+HALVES = """
+print("half a pair: \\ud83d")
+def dice_score(prediction, target):
+    print("\\udc00")
+    raise ValueError("\\ud800")
+"""
+
+
+def test_half_a_surrogate_pair_stops_no_class(lessons, tmp_path):
+    hand_in(tmp_path, "ada", as_bytes(notebook(RIGHT | {"dice_score": HALVES})))
+    hand_in(tmp_path, "bob", as_bytes(notebook(RIGHT)))
+    results = grade_lesson(LESSON, tmp_path, lessons=lessons).results
+    assert [result.score for result in results] == [4, 7]
+    assert (tmp_path / "feedback" / "ada" / LESSON / f"{LESSON}.html").exists()
+
+
+STEPS = {
+    "find": (session, "find_notebook"),
+    "run and score": (grade, "_grade"),
+    "gradebook": (GradebookWriter, "record"),
+    "formgrader's notebook": (session.autograded, "write_notebook"),
+    "page": (session.feedback, "write"),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_error_of_the_grader_costs_one_submission_and_is_not_kept(monkeypatch, lessons, tmp_path, step):
+    for student in ("ada", "bob"):
+        hand_in(tmp_path, student, as_bytes(notebook(RIGHT, {student: ["1"]})))
+    place, name = STEPS[step]
+    works = getattr(place, name)
+
+    def fails_for_ada(*given, **more):
+        if any("ada" in (getattr(thing, "student", None), *getattr(thing, "parts", ())) for thing in given):
+            raise KeyError("a bug")
+        return works(*given, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(place, name, fails_for_ada)
+        ada, bob = grade_lesson(LESSON, tmp_path, lessons=lessons).results
+    assert ada.status.startswith("could not be graded: the grader itself failed (KeyError: 'a bug')")
+    assert bob.score == 7
+    again = grade_lesson(LESSON, tmp_path, lessons=lessons).results
+    assert [result.score for result in again] == [7, 7]
+
+
+# memory that no single process is refused, in each of several cells; the answers come after them
+HOARD = "import mmap\nkept_{0} = mmap.mmap(-1, 1 << 30)\nfor at in range(0, 1 << 30, 4096): kept_{0}[at] = 1"
+
+
+def test_what_a_lack_of_memory_hid_is_not_called_wrong(lessons, tmp_path):
+    hand_in(tmp_path, "ada", as_bytes(notebook(RIGHT, {"dice_score": [HOARD.format(n) for n in range(6)]})))
+    limits = {"memory_gb": 1.0, "cell_seconds": 20}
+    (result,) = grade_lesson(LESSON, tmp_path, lessons=lessons, limits=limits).results
+    lost = {verdict.name for verdict in result.verdicts if not verdict.passed}
+    assert lost
+    assert {v.status for v in result.verdicts} <= {"passed", "could not be graded"}
+    assert all("1 GB of memory" in v.diagnosis for v in result.verdicts if not v.passed)
+    with gradebook(tmp_path) as book:
+        for name in RIGHT:
+            grade_of = book.find_grade(f"check_{name}", LESSON, LESSON, "ada")
+            assert (grade_of.auto_score is None, grade_of.needs_manual_grade) == (name in lost,) * 2
 
 
 def test_a_resubmission_that_fails_keeps_no_old_score(lessons, tmp_path):

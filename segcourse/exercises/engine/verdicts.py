@@ -30,6 +30,7 @@ class Verdict:
         partly: whether more is wrong than the sentences explain.
         smallest: the first failing case that the sentences speak of.
         started: False for an untouched stub.
+        observed: False if something other than the answer ended its run; `diagnosis` then says what.
         cause: the diagnosis without the student's own numbers and lines, so that a class can be counted.
         printed: what the answer printed on the case shown (on the first one if all are right).
 
@@ -46,6 +47,7 @@ class Verdict:
     partly: bool = False
     smallest: Shown | None = None
     started: bool = True
+    observed: bool = True
     cause: str | None = None
     printed: str = ""
 
@@ -63,9 +65,11 @@ class Verdict:
 
     @property
     def status(self) -> str:
-        """Return one of "not started", "passed", "partly right", "wrong"."""
+        """Return one of "not started", "could not be graded", "passed", "partly right", "wrong"."""
         if not self.started:
             return "not started"
+        if not self.observed:
+            return "could not be graded"
         return "passed" if self.passed else "partly right" if self.points else "wrong"
 
     def to_json(self) -> dict[str, Any]:
@@ -83,6 +87,7 @@ class Verdict:
             data["partly"],
             Shown.from_json(data["smallest"]) if data["smallest"] else None,
             data["started"],
-            data.get("cause"),
-            data.get("printed", ""),
+            data["observed"],
+            data["cause"],
+            data["printed"],
         )

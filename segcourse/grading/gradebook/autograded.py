@@ -36,8 +36,11 @@ def write_notebook(course: Course, lesson: Lesson, result: Result) -> None:
 
 
 def write_record(course: Course, result: Result, fingerprint: str) -> None:
-    """Write the result without its cells; it is written last and shows that grading is complete."""
-    record = result.to_json() | {"fingerprint": fingerprint}
+    """Write the result without its cells; it is written last and shows that grading is complete.
+
+    A result that is not final has no fingerprint, so that the next run grades the submission again.
+    """
+    record = result.to_json() | {"fingerprint": fingerprint if result.is_final else None}
     record |= {"graded_at": datetime.now(UTC).isoformat(timespec="seconds"), "cells": [], "printed": {}}
     with replacing(record_path(course, result.student, result.lesson)) as temporary:
         temporary.write_text(json.dumps(record, indent=1))

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import itertools
 import os
+import re
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from segcourse.grading.sandbox.limits import Limits
 ROOT = Path("/sys/fs/cgroup")
 _LIMIT_FILES = {"pids": "pids.max", "memory": "memory.max"}
 _LIMIT_FILES_V1 = {"pids": "pids.max", "memory": "memory.limit_in_bytes"}
+_OOM_FILES = ("memory.events", "memory.oom_control")  # of version 2 and 1
 _numbers = itertools.count()
 
 
@@ -29,7 +31,7 @@ class ControlGroup:
 
     def __init__(self, limits: Limits) -> None:
         name = f"segcourse-{os.getpid()}-{next(_numbers)}"
-        values = {"pids": limits.processes, "memory": int(limits.memory_gb * 2**30)}
+        values = {"pids": limits.processes, "memory": int(limits.total_memory_gb * 2**30)}
         self.folders = tuple({parent / name: None for parent, _ in _parents().values()})
         self.descriptors: list[int] = []
         _remove_leftovers()
@@ -43,6 +45,11 @@ class ControlGroup:
             self.close()
             self.folders = ()
         self.limits_memory = bool(self.folders) and "memory" in _parents()
+
+    def out_of_memory(self) -> bool:
+        """Return whether the kernel has ended a process of the group because of the memory limit."""
+        files = [folder / name for folder in self.folders for name in _OOM_FILES]
+        return any(re.search(r"^oom_kill [1-9]", _read(file), re.MULTILINE) for file in files)
 
     def close(self) -> None:
         """Remove the group after its processes were killed; the kernel may need a moment to reap them."""

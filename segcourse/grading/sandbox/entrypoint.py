@@ -25,7 +25,7 @@ from pathlib import Path
 
 from segcourse import exercises
 from segcourse.exercises.engine.exercise import draw
-from segcourse.grading.sandbox.isolation import set_dumpable
+from segcourse.grading.sandbox.isolation import set_dumpable, volunteer
 from segcourse.grading.sandbox.supervisor import Supervisor
 from segcourse.grading.sandbox.worker import Worker
 
@@ -90,6 +90,7 @@ def run_zygote(job: int, record: int, shell) -> None:
                 try:
                     _close(requests, replies, *sum(workers_ends[number + 1 :], ()))
                     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    volunteer()
                     set_dumpable(True)
                     limit_resources(limits)
                     Worker(shell, answers, orders, int(limits["output_kb"] * 1000)).run()

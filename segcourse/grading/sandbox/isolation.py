@@ -29,6 +29,7 @@ _PR_CAPBSET_DROP, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 24, 4, 38
 _CAPABILITY_VERSION_3 = 0x20080522  # capset(2)
 _SET_INTERFACE_FLAGS, _UP_AND_RUNNING = 0x8914, 0x41  # netdevice(7)
 _libc = ctypes.CDLL(None, use_errno=True)
+_writable_proc: int | None = None
 
 
 def _call(name: str, *arguments) -> None:
@@ -42,7 +43,7 @@ def isolate(keep: Iterable[int] = ()) -> int:
 
     Like `os.fork`, this function returns twice. The child is process 1 of the sandbox: when it ends, the
     kernel ends every other process in there. No other process may look into it. It has no capabilities and no
-    descriptors but 0, 1, 2 and `keep`. The calling process must then exit.
+    descriptors but 0, 1, 2, `keep` and one for `volunteer`. The calling process must then exit.
 
     Returns:
         0 in the child; the child's pid in the calling process.
@@ -53,14 +54,15 @@ def isolate(keep: Iterable[int] = ()) -> int:
     _call("unshare", _NEW_MOUNTS | _NEW_IPC | _NEW_PIDS | _NEW_NETWORK)
     if child := os.fork():  # a process never changes its own PID namespace, only that of its children
         return child
-    outside = os.open("/proc/self", os.O_PATH)  # the new /proc will be read-only
+    global _writable_proc
+    _writable_proc = os.open("/proc", os.O_PATH)  # the new /proc will be read-only
     _start_loopback()
     _mount_all()
-    _change_user(outside)
+    _change_user()
     os.setsid()
     _drop_privileges()
     set_dumpable(False)
-    _close_all_but({0, 1, 2, *keep})
+    _close_all_but({0, 1, 2, _writable_proc, *keep})
     os.chdir(os.environ["HOME"])
     return 0
 
@@ -98,14 +100,19 @@ def _mount(source: str, target: str, kind: str | None, flags: int, options: str 
     _call("mount", source.encode(), target.encode(), kind and kind.encode(), flags, options.encode())
 
 
-def _change_user(proc_self: int) -> None:
+def _change_user() -> None:
     """Become a user without rights over the mounts, in a namespace where no other submission is counted."""
     ids = {"uid_map": os.getuid(), "gid_map": os.getgid()}
     _call("unshare", _NEW_USERS)
     lines = {"setgroups": "deny"} | {name: f"{_USER} {number} 1" for name, number in ids.items()}
     for name, line in lines.items():
-        with open(os.open(name, os.O_WRONLY, dir_fd=proc_self), "w") as file:
-            file.write(line)
+        _write(name, line)
+
+
+def _write(name: str, line: str) -> None:
+    """Write to one of this process's files in the /proc of the fork server."""
+    with open(os.open(f"self/{name}", os.O_WRONLY, dir_fd=_writable_proc), "w") as file:
+        file.write(line)
 
 
 def _drop_privileges() -> None:
@@ -127,6 +134,16 @@ def _close_all_but(keep: set[int]) -> None:
         if descriptor not in keep:
             with contextlib.suppress(OSError):  # the descriptor of the listing itself is already closed
                 os.close(descriptor)
+
+
+def volunteer() -> None:
+    """Let the kernel end this process and its children before all others when memory runs out."""
+    global _writable_proc
+    with contextlib.suppress(OSError):  # in Docker, /proc is the container's own
+        _write("oom_score_adj", "1000")
+    if _writable_proc is not None:
+        os.close(_writable_proc)
+        _writable_proc = None
 
 
 def set_dumpable(dumpable: bool) -> None:

@@ -10,7 +10,7 @@ class Limits:
     """What one submission may use; course.toml sets these values under [limits].
 
     The supervisor inside the sandbox enforces the times and `output_kb`. The watchdog outside enforces
-    `memory_gb` and `processes` for the whole sandbox, and `record_mb`. The kernel limits each process to
+    `processes`, `record_mb`, and `total_memory_gb` for the whole sandbox. The kernel limits each process to
     `memory_gb` of data and each file to 256 MB.
     """
 
@@ -21,3 +21,8 @@ class Limits:
     processes: int = 128
     record_mb: float = 64
     output_kb: float = 20
+
+    @property
+    def total_memory_gb(self) -> float:
+        """What all processes may use together; a single one gets a MemoryError before the kernel ends it."""
+        return self.memory_gb + 0.5

@@ -7,6 +7,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+from segcourse.grading.sandbox.cgroup import ControlGroup
+
 END_SECONDS = 60.0  # how long the kernel may take to end the processes of a sandbox
 
 
@@ -18,13 +20,11 @@ class SandboxProcess:
 
     Attributes:
         pid: The process as seen from here; -1 if it has ended already.
-        kernel_limits_memory: Whether a control group limits the memory of the whole sandbox.
+        group: The control group of its processes.
     """
 
-    kernel_limits_memory = False
-
-    def __init__(self, pidfd: int) -> None:
-        self.pidfd = pidfd
+    def __init__(self, pidfd: int, group: ControlGroup) -> None:
+        self.pidfd, self.group = pidfd, group
         fields = dict(line.split(":") for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines())
         self.pid = int(fields["Pid"])
 
@@ -43,7 +43,7 @@ class SandboxProcess:
 class SandboxProgram(subprocess.Popen):
     """A program in its own session: Docker's client, or the entry point without a sandbox."""
 
-    kernel_limits_memory = False
+    group = None  # Docker has its own
 
     def __init__(self, command: list[str], **options) -> None:
         super().__init__(command, start_new_session=True, **options)

@@ -43,11 +43,13 @@ class Run:
         events: The events of the record, in order.
         ended: Why the run ended early, as a sentence, if it was stopped from outside or recorded nothing.
         seconds: How long the run took.
+        out_of_memory: Whether a process was ended because the submission exceeded its memory.
     """
 
     events: tuple[dict, ...]
     ended: str | None
     seconds: float
+    out_of_memory: bool = False
 
 
 def run(
@@ -126,12 +128,12 @@ def _run(job: dict, limits: Limits, files: Mapping[str, bytes], launch: Launch, 
         stack.callback(_running.discard, process)
         if stopped.is_set():
             process.kill()
-        lines, ended = watchdog.read_record(process, record, limits, start)
+        lines, ended, out_of_memory = watchdog.read_record(process, record, limits, start)
         if not any(lines) and not ended:
             last = (errors.read(1 << 16) or b"").decode("utf-8", "replace").strip().splitlines()[-1:]
             reason = clip("".join(last)) or "no reason given"
             ended = f"the sandbox stopped before the notebook began ({reason})"
-    return Run(tuple(watchdog.parse_events(lines)), ended, time.monotonic() - start)
+    return Run(tuple(watchdog.parse_events(lines)), ended, time.monotonic() - start, out_of_memory)
 
 
 def stop_all() -> None:
@@ -148,9 +150,7 @@ def _launch_fork(limits, job, record, errors, stack, imports) -> SandboxProcess:
         server = _fork_server(imports)
     pidfd = server.spawn(job.fileno(), record, errors.fileno(), group.descriptors)
     stack.callback(os.close, pidfd)
-    process = SandboxProcess(pidfd)
-    process.kernel_limits_memory = group.limits_memory
-    return process
+    return SandboxProcess(pidfd, group)
 
 
 _fork_server = functools.cache(ForkServer)

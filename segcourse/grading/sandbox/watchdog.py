@@ -15,7 +15,7 @@ from segcourse.grading.sandbox.process import SandboxProcess, SandboxProgram
 
 def read_record(
     process: SandboxProcess | SandboxProgram, record: int, limits: Limits, start: float
-) -> tuple[list[bytes], str | None]:
+) -> tuple[list[bytes], str | None, bool]:
     """Read the descriptor `record` to its end while enforcing the limits.
 
     Args:
@@ -25,9 +25,11 @@ def read_record(
         start: The `time.monotonic()` at which the sandbox started.
 
     Returns:
-        The record's lines, and a sentence if the sandbox exceeded a limit.
+        The record's lines, a sentence if the sandbox exceeded a limit that ends it, and whether a process was
+        ended because the sandbox exceeded its memory.
     """
-    parts, size, reason = [], 0, None
+    parts, size, reason, killed = [], 0, None, False
+    grouped = process.group is not None and process.group.limits_memory
     # the supervisor enforces this limit first, with allowances for a busy machine; this is the last resort
     deadline = start + WALL_CLOCK_FACTOR * limits.total_seconds + 30
     root, next_check, exited = _root_process(process.pid), start, False
@@ -47,25 +49,27 @@ def read_record(
         if now > deadline:
             reason = f"it took more than {WALL_CLOCK_FACTOR * limits.total_seconds:g} s"
         elif now > next_check:
-            reason, next_check = _enforce(root, limits, not process.kernel_limits_memory), now + 0.25
-    return b"".join(parts).split(b"\n"), reason
+            processes, next_check = _all_processes(root), now + 0.25
+            if len(processes) > limits.processes:
+                reason = f"it started more than {limits.processes} processes"
+            killed |= _enforce(root, processes, limits, not grouped)
+    killed |= grouped and process.group.out_of_memory()
+    return b"".join(parts).split(b"\n"), reason, killed
 
 
-def _enforce(root: psutil.Process | None, limits: Limits, check_memory: bool = True) -> str | None:
-    """Check the sandbox's process count and memory, which the kernel may limit per process only.
+def _enforce(
+    root: psutil.Process | None, processes: set[psutil.Process], limits: Limits, check_memory: bool = True
+) -> bool:
+    """Wake stopped processes, and end the largest process if the memory is exceeded.
 
-    If the memory is exceeded, kill the largest process. If that is the worker, the supervisor continues
-    without the cell that did it.
+    If that is the worker, the supervisor continues without the cell that did it.
 
     Where a control group limits the memory, `check_memory` must be False. Reading the PSS of a process that
     the kernel has just killed delays the release of its memory, and the kernel then kills the supervisor too.
 
     Returns:
-        A sentence if the sandbox has too many processes.
+        Whether a process was ended.
     """
-    processes = _all_processes(root)
-    if len(processes) > limits.processes:
-        return f"it started more than {limits.processes} processes"
     memory: dict[psutil.Process, int] = {}
     for process in processes:
         try:
@@ -74,9 +78,9 @@ def _enforce(root: psutil.Process | None, limits: Limits, check_memory: bool = T
             memory[process] = process.memory_info().rss
         except psutil.Error:
             continue
-    most = limits.memory_gb * 2**30
+    most = limits.total_memory_gb * 2**30
     if not check_memory or sum(memory.values()) <= most:
-        return None
+        return False
     for process in _trusted_processes(root):  # an ordinary user cannot read their PSS, which is small
         memory.pop(process, None)
     for process in memory:  # forks share most pages; PSS counts each page once, but is slow to read
@@ -85,7 +89,8 @@ def _enforce(root: psutil.Process | None, limits: Limits, check_memory: bool = T
     if memory and sum(memory.values()) > most:
         with contextlib.suppress(psutil.Error):
             max(memory, key=memory.get).kill()
-    return None
+            return True
+    return False
 
 
 def _root_process(pid: int) -> psutil.Process | None:
@@ -117,6 +122,8 @@ def parse_events(lines: Iterable[bytes]) -> Iterable[dict]:
     for line in lines:
         try:
             event = json.loads(line)
+            if b"\\ud" in line.lower():  # half a surrogate pair, which no file, page or gradebook can hold
+                event = json.loads(json.dumps(event, ensure_ascii=False).encode("utf-8", "replace"))
         except (ValueError, RecursionError):
             continue
         if type(event) is dict:

@@ -6,6 +6,7 @@ from typing import Any
 
 from segcourse.exercises.engine.observations import clip
 from segcourse.grading.sandbox.limits import Limits
+from segcourse.grading.sandbox.runner import Run
 from segcourse.grading.submissions.recognise import Submission
 
 # a stub's error; an error that PyTorch raises under this name has another message
@@ -27,6 +28,7 @@ class Events:
         printed: What each cell printed.
         value: The value of the last line of each instructor's test.
         finished: Whether the run was completed.
+        gave_up: Whether the run ended because it had lost too many workers.
         out_of_time: Whether the run took too long.
     """
 
@@ -36,9 +38,10 @@ class Events:
         self.error: dict[int, str] = {}
         self.printed: dict[int, str] = {}
         self.value: dict[int, Any] = {}
-        self.finished = self.out_of_time = False
+        self.finished = self.gave_up = self.out_of_time = False
         for event in events:
             self.finished |= event.get("finished") is True
+            self.gave_up |= event.get("finished") is False
             self.out_of_time |= event.get("out_of_time") is True
             step = event.get("step")
             if type(step) is not int or not 0 <= step < len(places):
@@ -54,6 +57,26 @@ class Events:
                 if type(event.get("printed")) is str:
                     self.printed[place] = event["printed"][:100_000]
 
+    def why_lost(self, name: str, submission: Submission, run: Run, limits: Limits) -> str | None:
+        """Return what ended the observation of an exercise, if that was not its answer; otherwise None."""
+        check = submission.check(name)
+        if name in submission.untouched | submission.missing or check is None:
+            return None
+        if run.out_of_memory and self._is_incomplete(check, submission.answers[name]):
+            return f"the submission used more than its {limits.memory_gb:g} GB of memory and was ended"
+        return None if check in self.status else self._why_ended(run, limits)
+
+    def _is_incomplete(self, check: int, answers: Iterable[int]) -> bool:
+        """Return whether a check or its answer's cell ended in a way that a lack of memory explains."""
+        seen = self.observed.get(check, {}).values()
+        crashed = any(type(case) is dict and case.get("error") == "crash" for case in seen)
+        return crashed or check not in self.status or any(self.status.get(cell) == "died" for cell in answers)
+
+    def _why_ended(self, run: Run, limits: Limits) -> str:
+        slow = f"the notebook took more than {limits.total_seconds:g} s"
+        stopped = "the kernel stopped too often" if self.gave_up else "its processes were ended"
+        return run.ended or (slow if self.out_of_time else stopped)
+
     def errors(self) -> Iterable[str]:
         """Yield all error messages of cells and answers."""
         yield from self.error.values()
@@ -62,7 +85,7 @@ class Events:
                 if type(seen) is dict and "message" in seen:
                     yield clip(seen["message"])
 
-    def repairs(self, submission: Submission, ended: str | None, limits: Limits) -> list[str]:
+    def repairs(self, submission: Submission, run: Run, limits: Limits) -> list[str]:
         """Return a sentence about each cell that the run skipped, and about an early end."""
         reasons = LOST | {"too slow": f"took more than {limits.cell_seconds:g} s"}
         repairs = [
@@ -70,10 +93,8 @@ class Events:
             for place, status in self.status.items()
             if status in reasons and submission.cells[place].role not in ("check", "test")
         ]
-        if ended or not self.finished:
-            slow = f"the notebook took more than {limits.total_seconds:g} s"
-            why = ended or (slow if self.out_of_time else "the kernel stopped too often")
-            repairs.append(f"the run ended early: {why}")
+        if run.ended or not self.finished:
+            repairs.append(f"the run ended early: {self._why_ended(run, limits)}")
         return repairs
 
     def stopped_cells(self, submission: Submission) -> list[str]:

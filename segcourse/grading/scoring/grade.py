@@ -19,6 +19,7 @@ from segcourse import exercises
 from segcourse.errors import SegcourseError
 from segcourse.exercises.engine.exercise import draw
 from segcourse.exercises.engine.judging import judge
+from segcourse.exercises.engine.observations import clip
 from segcourse.exercises.engine.verdicts import GroupResult, Verdict
 from segcourse.grading import course
 from segcourse.grading.lesson import parse_lesson
@@ -117,8 +118,13 @@ def grade(task: Task) -> Result:
     except Refused as error:
         return replace(result, refusal=str(error))
     except Exception as error:  # an error of the grader must cost one submission, not the whole batch
-        refusal = f"the grader itself failed ({type(error).__name__}: {error}); please report this."
-        return replace(result, refusal=refusal)
+        return replace(result, refusal=failure(error), failed=True)
+
+
+def failure(error: Exception) -> str:
+    """Return why the grader itself could not grade a submission."""
+    reason = clip(f"{type(error).__name__}: {error}", 300)
+    return f"the grader itself failed ({reason}). Grade again; if it fails again, please report this."
 
 
 @functools.lru_cache(maxsize=8)
@@ -135,9 +141,14 @@ def _grade(task: Task, lesson: Lesson, result: Result) -> Result:
     if run.ended and not events.observed and not events.status:
         raise Refused(f"{run.ended}.")
     with _scoring:
-        verdicts = tuple(_judge(name, submission, events, task.seed) for name in lesson.points)
+        verdicts = tuple(
+            _not_observed(name, why)
+            if (why := events.why_lost(name, submission, run, task.limits))
+            else _judge(name, submission, events, task.seed)
+            for name in lesson.points
+        )
     points = {v.name: v.points * lesson.points[v.name] / (v.max_points or 1) for v in verdicts}
-    repairs = [*task.notes, *submission.repairs, *events.repairs(submission, run.ended, task.limits)]
+    repairs = [*task.notes, *submission.repairs, *events.repairs(submission, run, task.limits)]
     return replace(
         result, verdicts=verdicts, points=points, tests=instructor_cells.score(lesson, submission, events),
         repairs=tuple(repairs), stopped_cells=tuple(events.stopped_cells(submission)),
@@ -163,17 +174,21 @@ def _step(cell: Cell) -> dict[str, str]:
     return {"cell": cell.source} | ({"test": cell.grade_id} if cell.role == "test" else {})
 
 
+def _not_observed(name: str, why: str) -> Verdict:
+    groups = tuple(GroupResult(group, False, most) for group, most in exercises.get(name).groups.items())
+    return Verdict(name, groups, f"{name} could not be graded: {why}.", observed=False)
+
+
 def _judge(name: str, submission: Submission, events: Events, seed: int) -> Verdict:
     """Return the verdict on one exercise, with the reason if nothing was observed."""
     exercise = exercises.get(name)
-    cells = enumerate(submission.cells)
-    check = next((i for i, cell in cells if cell.role == "check" and cell.exercise == name), None)
+    check = submission.check(name)
     if name not in submission.untouched and (seen := events.observed.get(check)):
         cases = draw(exercise, seed)
         verdict = judge(exercise, [seen.get(case) for case in range(max(seen) + 1)], cases)
     else:
         groups = tuple(GroupResult(group, False, points) for group, points in exercise.groups.items())
-        says, cause = _why_unobserved(name, submission, events, check)
+        says, cause = _why_undefined(name, submission, events, check)
         verdict = Verdict(name, groups, says, started=says is not None, cause=cause)
     hint = submission.hints.get(name)
     if hint and not verdict.points and not verdict.diagnosis:
@@ -181,10 +196,10 @@ def _judge(name: str, submission: Submission, events: Events, seed: int) -> Verd
     return verdict
 
 
-def _why_unobserved(
+def _why_undefined(
     name: str, submission: Submission, events: Events, check: int | None
 ) -> tuple[str | None, str | None]:
-    """Return why an exercise was not observed, and the cause that a class report counts.
+    """Return why there was nothing to observe, and the cause that a class report counts.
 
     Both are None if the exercise was not started.
     """
@@ -193,8 +208,8 @@ def _why_unobserved(
         return None, None
     if name in submission.missing:
         says = hint or f"the cell of {name} was not found in your notebook."
-    elif events.status.get(check) != "undefined":
-        says = f"the run ended before {name} could be checked."
+    elif events.status.get(check) in LOST:
+        says = f"the check of {name} {LOST[events.status[check]]}."
     elif error := next((events.error[i] for i in answers if i in events.error), None):
         kind = re.match(r"\w*", error)[0]
         return f"its cell stopped with {error}, so {name} was never defined.", f"its cell stopped with {kind}"

@@ -36,6 +36,8 @@ class InstructorCell:
 class Result:
     """The result of grading one submission; `refusal` says why it could not be graded.
 
+    `failed` says that the reason is the grader or the machine, not the submission.
+
     >>> Result("ada", "05_losses_metrics", points={"dice_score": 2.0}).score
     2.0
     >>> refused = Result("bob", "05_losses_metrics", refusal="the file is empty.")
@@ -57,6 +59,12 @@ class Result:
     isolation: str = "none"
     cells: tuple[Cell, ...] = ()
     printed: dict[int, str] = field(default_factory=dict)
+    failed: bool = False
+
+    @property
+    def is_final(self) -> bool:
+        """Whether grading the same file again would give the same: neither grader nor machine failed."""
+        return not self.failed and all(verdict.observed for verdict in self.verdicts)
 
     @property
     def status(self) -> str:
@@ -78,8 +86,9 @@ class Result:
 
     @property
     def marks(self) -> dict[str, float | None]:
-        """The points of each graded cell, by grade_id."""
-        marks = {f"check_{name}": points for name, points in self.points.items()}
+        """The points of each graded cell, by grade_id; None where a person must grade."""
+        marks: dict[str, float | None] = {f"check_{name}": points for name, points in self.points.items()}
+        marks |= {f"check_{verdict.name}": None for verdict in self.verdicts if not verdict.observed}
         return marks | {test.grade_id: test.points for test in self.tests}
 
     def to_json(self) -> dict[str, Any]:
@@ -105,6 +114,7 @@ class Result:
             "isolation": self.isolation,
             "cells": [dataclasses.asdict(cell) for cell in self.cells],
             "printed": {str(index): text for index, text in self.printed.items()},
+            "failed": self.failed,
         }
 
     @classmethod
@@ -126,4 +136,5 @@ class Result:
             data["isolation"],
             tuple(Cell(**cell | {"tags": tuple(cell["tags"])}) for cell in data["cells"]),
             {int(index): text for index, text in data["printed"].items()},
+            data["failed"],
         )

@@ -33,6 +33,11 @@ class Submission:
     answers: dict[str, tuple[int, ...]]
     hints: dict[str, str]
 
+    def check(self, exercise: str) -> int | None:
+        """Return the place of the exercise's check."""
+        cells = enumerate(self.cells)
+        return next((i for i, cell in cells if cell.role == "check" and cell.exercise == exercise), None)
+
 
 def recognise(data: bytes, lesson: Lesson, max_megabytes: float = 50) -> Submission:
     """Recognise and repair the cells of a submitted notebook.

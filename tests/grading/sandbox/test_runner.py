@@ -228,8 +228,8 @@ def test_a_sandbox_leaves_no_process_and_no_zombie(monkeypatch):
     made = []
 
     class Recorded(runner.SandboxProcess):
-        def __init__(self, pidfd: int) -> None:
-            super().__init__(pidfd)
+        def __init__(self, *given) -> None:
+            super().__init__(*given)
             made.append(self.pid)
 
     monkeypatch.setattr(runner, "SandboxProcess", Recorded)
