@@ -17,6 +17,11 @@ from segcourse.grading.lock import Lock
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox, pytest.mark.slow]
 
+SCRIPTS = (
+    "a text cell <script>window.ran = 1</script>",
+    "<img src=x onerror='window.ran = 1'><svg onload='window.ran = 1'>\n\n![a](attachment:none)",
+    "[click](javascript:window.ran=1) $<img src=x onerror='window.ran = 1'>$",
+)
 WRONG = RIGHT | {"dice_score": IOU_FOR_DICE}
 
 
@@ -78,7 +83,10 @@ def test_a_lesson_goes_out_and_marks_come_back(root, jupyter, page):
         teacher.row(LESSON).get_by_text("2026-05-01").wait_for()
 
         hand_in(course, "ada", repository.answered(course))
-        hand_in(course, "ben", repository.answered(course, WRONG))
+        attack = nbformat.reads(repository.answered(course, WRONG), as_version=4)
+        attack.cells += [nbformat.v4.new_markdown_cell(text) for text in SCRIPTS]
+        attack.cells += [nbformat.v4.new_raw_cell(text) for text in SCRIPTS]
+        hand_in(course, "ben", nbformat.writes(attack).encode())
         hand_in(course, "cleo", b"{ unfinished")
         late = hand_in(course, "dan", repository.answered(course))
         late.with_name("timestamp.txt").write_text("2026-05-01 14:00:00 UTC")
@@ -100,6 +108,9 @@ def test_a_lesson_goes_out_and_marks_come_back(root, jupyter, page):
 
         teacher.submission("ben")
         page.screenshot(path=root / "ben.png", full_page=True)
+        assert page.evaluate("window.ran") is None
+        assert page.locator("#notebook [href^=javascript], #notebook [src]").count() == 0
+        assert "a text cell" in page.locator("#notebook").first.inner_text()
         shown = page.locator("#check_dice_score").get_attribute("placeholder")
         assert shown == "0"
         assert "You return intersection over union" in page.locator("#dice_score-comment").get_attribute(

@@ -1,9 +1,10 @@
 """The autograded/ folder: the repaired notebook for formgrader, and the record of the result.
 
 Every output in that notebook is plain text that the grader wrote or capped. A submission's own outputs never
-get here.
+get here. Text cells that a student wrote or changed are sanitised.
 """
 
+import html
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ import nbformat
 from segcourse.exercises.engine.display import text
 from segcourse.files import replacing
 from segcourse.grading.course import Course
+from segcourse.grading.gradebook.inert_text import inert_text
 from segcourse.grading.notebooks import Cell, Lesson
 from segcourse.grading.scoring.result import InstructorCell, Result
 
@@ -61,8 +63,8 @@ def record_path(course: Course, student: str, lesson: str) -> Path:
 
 def make_notebook(lesson: Lesson, result: Result) -> nbformat.NotebookNode:
     """Return the notebook for formgrader; if nothing could be graded, it has the lesson's own cells."""
-    lines = [f"**{result.status}**", *(f"- {line}" for line in (*result.repairs, *result.stopped_cells))]
-    report = _escape("\n".join(lines))
+    lines = [f"**{result.status}**\n", *(f"- {line}" for line in (*result.repairs, *result.stopped_cells))]
+    report = inert_text(html.escape("\n".join(lines), quote=False))  # file names of students are in there
     cells = [{"cell_type": "markdown", "id": "grading-report", "metadata": {}, "source": report}]
     verdicts = {verdict.name: verdict for verdict in result.verdicts}
     tests = {test.grade_id: test for test in result.tests if test.kind == "test"}
@@ -85,7 +87,8 @@ def _cell(lesson: Lesson, cell: Cell, name: str, outputs: list[str]) -> dict:
     metadata = {"nbgrader": dict(lesson.metadata[cell.grade_id])} if cell.grade_id in lesson.metadata else {}
     made = {"cell_type": cell.kind, "id": name, "metadata": metadata, "source": cell.source}
     if cell.kind != "code":
-        return made
+        ours = cell.source in (own.source for own in lesson.cells)
+        return made if ours else made | {"cell_type": "markdown", "source": inert_text(cell.source)}
     streams = [{"output_type": "stream", "name": "stdout", "text": output} for output in outputs]
     return made | {"execution_count": None, "outputs": streams}
 
@@ -93,8 +96,3 @@ def _cell(lesson: Lesson, cell: Cell, name: str, outputs: list[str]) -> dict:
 def _headline(test: InstructorCell) -> str:
     points = "not graded yet" if test.points is None else f"{test.points:.3g} of {test.max_points:.3g} points"
     return f"{test.grade_id}, the instructor's own test: {points}\n{test.says}\n"
-
-
-def _escape(line: str) -> str:
-    """Escape Markdown: file names and messages come from students and must not become tags or links."""
-    return line.replace("&", "&amp;").replace("<", "&lt;").replace("[", "&#91;")
