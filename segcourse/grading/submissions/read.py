@@ -12,7 +12,11 @@ from typing import Any
 
 from segcourse.grading.notebooks import Cell, Refused
 
-MAX_CELLS, MAX_SOURCE = 2000, 200_000
+MAX_CELLS, MAX_SOURCE, MAX_CODE = 2000, 200_000, 1_000_000
+# How often a notebook may contain these characters. A small file of tiny values takes gigabytes once it is
+# parsed, and so much here: at most 200 MB, and a second.
+_MAX_COUNTS = {b"{": 500_000, b"[": 500_000, b",": 5_000_000, b'"': 4_000_000}
+CLEAR = "clear the outputs (Kernel, Restart and clear outputs), save, and hand it in again"
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _KINDS = {
     rb"PK\x03\x04": "a zip archive, not a Jupyter notebook; hand in the .ipynb file.",
@@ -42,12 +46,11 @@ def read_notebook(data: bytes, max_megabytes: float) -> tuple[list[Cell], list[s
         Refused: The data is not a notebook, or the notebook is too big.
     """
     if len(data) > max_megabytes * 1e6:
-        raise Refused(
-            f"the file is larger than the limit of {max_megabytes:g} MB; clear the outputs "
-            "(Kernel, Restart and clear outputs), save, and hand it in again."
-        )
+        raise Refused(f"the file is larger than the limit of {max_megabytes:g} MB; {CLEAR}.")
     if not data.strip(b"\0 \t\r\n"):
         raise Refused("the file is empty; save the notebook again and hand it in.")
+    if any(data.count(character) > most for character, most in _MAX_COUNTS.items()):
+        raise Refused(f"the file contains millions of values; {CLEAR}.")
     try:
         text, repairs = _decode(data)
         content = json.loads(text)
@@ -64,6 +67,12 @@ def read_notebook(data: bytes, max_megabytes: float) -> tuple[list[Cell], list[s
     if len(cells) > MAX_CELLS:
         raise Refused(f"the notebook has {len(cells)} cells, but at most {MAX_CELLS} are allowed.")
     read = [_cell(cell) for cell in cells]
+    code = sum(len(cell.source) for cell in read if cell and cell.kind == "code")
+    if code > MAX_CODE:
+        raise Refused(
+            f"its code cells contain {code:,} characters, but at most {MAX_CODE:,} are allowed; remove data "
+            "that was pasted into code, save, and hand it in again."
+        )
     broken = read.count(None)
     if broken:
         repairs.append(f"{broken} cell(s) could not be read and were skipped")

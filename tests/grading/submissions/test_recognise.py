@@ -184,6 +184,20 @@ def test_a_file_that_is_too_big_is_refused(lesson):
         recognise(as_bytes(notebook()) + b" " * 2_000_000, lesson, max_megabytes=1)
 
 
+@pytest.mark.parametrize("value", [b"{},", b"[],", b'"ab",', b"300,"])
+def test_a_file_of_tiny_values_is_refused_before_it_fills_the_memory(lesson, value):
+    many = as_bytes(notebook()).rstrip()[:-1] + b', "more": [' + value * 5_000_000 + b"0]}"
+    with pytest.raises(Refused, match="contains millions of values; clear the outputs"):
+        recognise(many, lesson)
+
+
+def test_more_code_than_anyone_writes_is_refused_before_it_takes_minutes(lesson):
+    made = notebook()
+    made.cells += [new_code_cell("(" * 150_000) for _ in range(7)]
+    with pytest.raises(Refused, match=r"code cells contain 1,05\d,\d{3} characters"):
+        recognise(as_bytes(made), lesson)
+
+
 def test_another_lessons_notebook_is_named(lesson, tmp_path):
     other = as_bytes(notebook(RIGHT)).replace(b"iou_per_class", b"count_parameters")
     for name in ("dice_score", "mean_iou"):
