@@ -13,10 +13,10 @@ import pkgutil
 from typing import Any
 
 from segcourse.errors import DataError, SegcourseError
+from segcourse.exercises.engine import own_work
 from segcourse.exercises.engine.exercise import Exercise, draw
 from segcourse.exercises.engine.judging import judge
 from segcourse.exercises.engine.observing import observe_all
-from segcourse.exercises.engine.own_work import OwnWork
 from segcourse.exercises.engine.shown import call_of
 from segcourse.exercises.engine.verdicts import Verdict
 from segcourse.exercises.engine.weights import set_weights
@@ -136,8 +136,7 @@ def assess(name: str, obj: Any, seed: int | None = None, own: bool = True) -> Ve
     with use_threads(1):  # on tiny inputs, more threads only wait for each other
         if not own:
             return judge(exercise, observe_all(exercise, obj, cases), cases)
-        own_work = OwnWork(exercise)
-        return judge(exercise, [own_work.observe(obj, case) for case in cases], cases)
+        return judge(exercise, [own_work.observe(exercise, obj, case) for case in cases], cases)
 
 
 def check(name: str, obj: Any) -> None:

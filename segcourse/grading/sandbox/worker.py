@@ -21,7 +21,7 @@ import torch
 from segcourse import exercises
 from segcourse.exercises.engine.exercise import draw
 from segcourse.exercises.engine.observations import clip
-from segcourse.exercises.engine.own_work import OwnWork
+from segcourse.exercises.engine.own_work import observe
 from segcourse.grading.sandbox import snapshot
 
 
@@ -42,9 +42,9 @@ class Worker:
     def __init__(self, shell, answers: int, orders: int, output: int) -> None:
         self.shell, self.answers, self.orders, self.output = shell, answers, os.fdopen(orders), output
         self.run_cell, self.builtins = shell.run_cell, dict(vars(builtins))
-        self.own_work = {name: OwnWork(exercises.get(name)) for name in exercises.names()}
+        self.exercises = {name: exercises.get(name) for name in exercises.names()}
         self.running = False
-        self.restore = snapshot.take([*map(exercises.get, self.own_work), *self.own_work.values()])
+        self.restore = snapshot.take(self.exercises.values())
 
     def run(
         self, fork=os.fork, wait=os.waitpid, leave=os._exit, loads=json.loads, block=os.set_blocking
@@ -127,16 +127,16 @@ class Worker:
         if isinstance(error, MemoryError) or "allocate memory" in str(error):
             gc.collect()
 
-    def observe(self, order: dict, draw=draw) -> None:
+    def observe(self, order: dict, draw=draw, observe=observe) -> None:
         """In an observer: run the answer on each case from the ordered one on, and send each observation."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         os.setpgid(0, 0)
-        own_work, first = self.own_work[order["check"]], order["case"]
-        cases = draw(own_work.exercise, order["seed"])
+        exercise, first = self.exercises[order["check"]], order["case"]
+        cases = draw(exercise, order["seed"])
         self.send("observing", pid=os.getpid(), case=first)
-        answer = self.shell.user_ns[own_work.exercise.name]
+        answer = self.shell.user_ns[exercise.name]
         for case in cases[first:]:
-            self.send("observation", observation=own_work.observe(answer, case))
+            self.send("observation", observation=observe(exercise, answer, case))
 
 
 class CappedOutput(io.StringIO):

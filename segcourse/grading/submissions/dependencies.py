@@ -10,10 +10,8 @@ import ast
 import builtins
 import contextlib
 import functools
-import io
-import keyword
 import re
-import tokenize
+import symtable
 from collections.abc import Iterable
 
 from segcourse.grading.notebooks import Cell, Lesson
@@ -22,6 +20,8 @@ _SCOPES = (
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda,
     ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,
 )  # fmt: skip
+
+_MAGICS = re.compile(r"^[ \t]*[%!].*", re.MULTILINE)  # IPython's own lines
 
 
 def unneeded_cells(cells: tuple[Cell, ...], lesson: Lesson) -> dict[int, frozenset[str]]:
@@ -101,33 +101,24 @@ def _names(sources: Iterable[str]) -> set[str]:
 
 @functools.lru_cache(maxsize=4096)
 def _used_names(source: str) -> frozenset[str]:
-    """Return the names that a source may take from other cells.
+    """Return the names that a source takes from other cells, by Python's own rules of scope.
 
-    The source may be a student's, so it is only split into tokens, never parsed. Attributes, keywords of
-    calls, parameters, loop variables and names that a function assigns to are not taken from other cells.
-
-    >>> sorted(_used_names("def area(m, k=ONE):\\n    total = m.sum()\\n    return total * unit(x=m)"))
+    >>> sorted(_used_names("def area(m, k=ONE):\\n    p, total = m, m.sum()\\n    return total * unit(x=p)"))
     ['ONE', 'unit']
     """
-    words, own, before, depth, header, in_for = set(), set(), "", 0, None, False
     try:
-        tokens = [t for t in tokenize.generate_tokens(io.StringIO(source).readline) if t.string.strip()]
-    except (tokenize.TokenError, SyntaxError):
+        table = symtable.symtable(_MAGICS.sub("", source), "cell", "exec")
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
         return frozenset(re.findall(r"[^\W\d]\w*", source))
-    for token, after in zip(tokens, [*(t.string for t in tokens[1:]), ""], strict=True):
-        word = token.string
-        depth += (word in "([{") - (word in ")]}") if len(word) == 1 else 0
-        if word in ("def", "lambda"):
-            header = depth
-        elif header is not None and word == ":" and depth == header:
-            header = None
-        in_for = (in_for or word == "for") and word != "in"
-        if token.type == tokenize.NAME and not keyword.iskeyword(word) and before != ".":
-            parameter = header is not None and before in ("(", ",", "*", "**", "lambda")
-            assigned = after == "=" and token.start[1] and not depth
-            if before in ("def", "class", "as") or parameter or assigned or in_for:
-                own.add(word)
-            elif not (after == "=" and depth):
-                words.add(word)
-        before = word
-    return frozenset(words - own)
+    own = {
+        symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()
+    }
+    return frozenset(_globals_of(table) - own)
+
+
+def _globals_of(table: symtable.SymbolTable) -> set[str]:
+    """Return the names that a scope and those inside it look up in the notebook."""
+    names = {
+        symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced() and symbol.is_global()
+    }
+    return names.union(*map(_globals_of, table.get_children()))

@@ -45,6 +45,8 @@ def folder(tmp_path):
         ("def mean_iou(matrix):\n    return matrix.shares / settings['scale']", {5, 6}),
         ("def mean_iou(matrix, all=shares):\n    return 0", {0, 1, 2, 3}),
         ("def mean_iou(matrix)\n    return settings", {5, 6}),  # a syntax error: its words are still read
+        ("def mean_iou(matrix):\n    masks, (shares, *_) = matrix, matrix\n    return shares", set()),
+        ("def mean_iou(matrix):\n    with a as shares: masks: int = 1\n    return shares, masks", set()),
         ("mean_iou = lambda masks, shares=None: sum(x for x in masks)", set()),
     ],
 )
