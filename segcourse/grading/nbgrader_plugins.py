@@ -21,9 +21,10 @@ from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Unicode
 
 from segcourse.errors import SegcourseError
-from segcourse.grading.course import Course
-from segcourse.grading.gradebook.autograded import EXCHANGE_FILES, RECORD, make_notebook
+from segcourse.grading.course import RECORD, Course
+from segcourse.grading.gradebook.autograded import EXCHANGE_FILES, make_notebook
 from segcourse.grading.gradebook.marks import status_of
+from segcourse.grading.gradebook.opening import refuse_lost
 from segcourse.grading.lock import Lock
 from segcourse.grading.reports.csv_tables import escape_formula
 from segcourse.grading.session import Session
@@ -60,13 +61,14 @@ class GradingExporter(NotebookExporter):
         """
         super().__init__(**settings)
         about = self.parent.coursedir
+        course = Course.open(Path(self.course))
         try:
-            Lock(Path(self.course)).close()
+            Lock(course.root).close()
+            refuse_lost(course)
         except SegcourseError as error:
             self.log.error(str(error))
             raise NbGraderException(str(error)) from error
-        records = Path(self.course).glob(f"autograded/*/*/{RECORD}")
-        self.records = {path.parts[-3:-1]: path.read_bytes() for path in records}
+        self.records = {path.parts[-3:-1]: path.read_bytes() for path in course.records()}
         # nbgrader ignores files that are not named after the lesson, but their students need a status too
         everyone = about.format_path(about.submitted_directory, about.student_id, about.assignment_id)
         for folder in glob.glob(everyone):
