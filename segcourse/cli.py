@@ -15,7 +15,7 @@ import typer
 
 from segcourse import model_commands
 from segcourse.errors import SegcourseError, sentence
-from segcourse.grading import commands
+from segcourse.grading import commands, course_commands
 
 # Plain text: rich's boxes slow down the start, break when copied into a question, and confuse screen readers.
 app = typer.Typer(
@@ -31,6 +31,7 @@ data = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(data, name="data")
+app.add_typer(course_commands.app, name="course")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segcourse.course import lessons
 from segcourse.errors import SegcourseError
 from segcourse.files import replacing
 from segcourse.grading.sandbox.environment import PACKAGE
@@ -69,6 +70,12 @@ class Course:
     @property
     def db_url(self) -> str:
         return f"sqlite:///{self.gradebook}"
+
+    @property
+    def lessons(self) -> Path:
+        """The folder of lessons: the instructor's own copy beside the course folder, else segcourse's."""
+        beside = self.root.parent / "lessons"
+        return beside if beside.is_dir() else lessons.root()
 
     def submitted(self, student: str, lesson: str) -> Path:
         """Return where a student handed in `lesson`, even if the folder's name is spelled differently."""

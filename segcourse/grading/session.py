@@ -55,9 +55,9 @@ class Session:
         trust: bool = False,
         preload: bool = True,
     ) -> None:
-        folder = Path(lessons) / lesson if lessons else find(lesson)
-        self.lesson = read_lesson(folder / f"{folder.name}.ipynb")
         self.course, self.trust = Course.open(Path(course), **(limits or {})), trust
+        folder = Path(lessons) / lesson if lessons else find(lesson, self.course.lessons)
+        self.lesson = read_lesson(folder / f"{folder.name}.ipynb")
         isolation = backend.choose(trust)
         self.lock = Lock(self.course.root)
         if preload and isolation == "bubblewrap":
