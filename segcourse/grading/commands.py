@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from segcourse.errors import SegcourseError
+from segcourse.errors import SegcourseError, first_few
 
 
 def grade(
@@ -53,6 +53,8 @@ def grade(
         typer.echo("Stopped. Finished results are kept; run the same command to continue.", err=True)
         raise typer.Exit(130) from None
     typer.echo(result.json() if json else result.table())
+    if not json:
+        _mention_requests(result.lesson, course)
 
 
 def report(
@@ -72,8 +74,21 @@ def report(
 
     page, made = class_report.write(lesson, course, out, hide_names=anonymous)
     typer.echo(f"{made.summary}\nThe report is {page}. Its tables are in the same folder.")
+    _mention_requests(made.records.lesson, course)
     if pages:
         typer.echo(f"Rewrote {class_report.rewrite_pages(lesson, course)} feedback page(s).")
+
+
+def _mention_requests(lesson: str, course: Path) -> None:
+    from segcourse.exercises.engine.observations import clip
+    from segcourse.grading import regrade
+    from segcourse.grading.course import Course
+
+    if opened := regrade.open_requests(Course.open(course), lesson):
+        students = first_few(sorted({clip(request.student, 60) for request in opened}))
+        typer.echo(
+            f"Open regrade requests: {len(opened)} ({students}); see `segcourse course requests {lesson}`."
+        )
 
 
 def _require_nbgrader() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -70,23 +70,56 @@ def rubric(lesson: Lesson, course: CourseFolder = GRADING, out: Out = None) -> N
     from segcourse.grading.lesson import read_lesson
 
     opened = Course.open(course)
-    folder = find(lesson, opened.lessons)
-    path = out or opened.root / "exports" / f"{folder.name}-rubric.csv"
-    rubric.write(path, read_lesson(folder / f"{folder.name}.ipynb"))
+    name = find(lesson, opened.lessons).name
+    path = out or opened.root / "exports" / f"{name}-rubric.csv"
+    rubric.write(path, read_lesson(opened.lessons / name / f"{name}.ipynb"))
     typer.echo(f"The rubric is {path}.")
 
 
 def _export(lesson: str, course: Path, out: Path | None, platform: str, write: Callable) -> None:
     """Export the scores, and say who is left out and why."""
     from segcourse.exercises.engine.observations import clip
-    from segcourse.grading.course import Course
     from segcourse.grading.exports import scores
-    from segcourse.grading.reports.class_report import find_lesson
 
-    opened = Course.open(course)
-    found = scores.read(opened, find_lesson(opened, lesson))
+    opened, name = _open(course, lesson)
+    found = scores.read(opened, name)
     path = out or opened.root / "exports" / f"{found.lesson}-{platform}.csv"
     write(path, found)
     typer.echo(f"{path}: {len(found.scores)} score(s), of {found.max_points:g} points.")
     for student, why in found.left_out.items():
         typer.echo(f"left out: {clip(student, 60)} ({clip(why, 200)})")
+
+
+@app.command()
+def requests(lesson: Lesson, course: CourseFolder = GRADING) -> None:
+    """List the open regrade requests of LESSON: regrade.md or regrade.txt, handed in beside the notebook."""
+    from segcourse.grading import regrade
+
+    found = regrade.open_requests(*_open(course, lesson))
+    for request in found:
+        typer.echo(str(request))
+    typer.echo(f"{len(found)} open regrade request(s).")
+
+
+@app.command()
+def answer(
+    lesson: Lesson,
+    student: Annotated[str, typer.Argument(help="The student's id.")],
+    text: Annotated[str, typer.Argument(help="Your answer.")],
+    exercise: Annotated[str | None, typer.Option(help="Answer only the request about this exercise.")] = None,
+    course: CourseFolder = GRADING,
+) -> None:
+    """Answer a student's regrade requests: log the answer in COURSE/regrade. Give points in formgrader."""
+    from segcourse.grading import regrade
+
+    for request in regrade.answer(*_open(course, lesson), student, text, exercise):
+        typer.echo(f"answered: {request}")
+
+
+def _open(course: Path, lesson: str) -> tuple[Any, str]:
+    """Return the course, opened, and the lesson's full name."""
+    from segcourse.grading.course import Course
+    from segcourse.grading.reports.class_report import find_lesson
+
+    opened = Course.open(course)
+    return opened, find_lesson(opened, lesson)
