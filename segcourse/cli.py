@@ -138,6 +138,7 @@ def solve(
 
 app.command()(commands.grade)
 app.command()(commands.report)
+app.command()(commands.gradescope)
 app.command()(model_commands.fit)
 app.command()(model_commands.evaluate)
 app.command()(model_commands.predict)

@@ -1,11 +1,13 @@
 """The commands for instructors, `segcourse grade` and `segcourse report`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from segcourse.errors import SegcourseError, first_few
+
+Visibility = Literal["visible", "after_due_date", "after_published", "hidden"]
 
 
 def grade(
@@ -77,6 +79,32 @@ def report(
     _mention_requests(made.records.lesson, course)
     if pages:
         typer.echo(f"Rewrote {class_report.rewrite_pages(lesson, course)} feedback page(s).")
+
+
+def gradescope(
+    lesson: Annotated[str, typer.Argument(help="The lesson's name or number, for example 05.")],
+    course: Annotated[Path, typer.Option(help="nbgrader's course folder.")] = Path("grading"),
+    out: Annotated[
+        Path | None, typer.Option(help="The zip file [default: COURSE/exports/LESSON-gradescope.zip].")
+    ] = None,
+    visibility: Annotated[
+        Visibility, typer.Option(help="When students see the results of their submission.")
+    ] = "visible",
+) -> None:
+    """Write an autograder of LESSON for Gradescope.
+
+    The file contains the course's secret: keep it private.
+    """
+    _require_nbgrader()
+    from segcourse.course.lessons import find
+    from segcourse.grading.course import Course
+    from segcourse.grading.gradescope import package
+
+    opened = Course.open(course)
+    name = find(lesson, opened.lessons).name
+    path = out or opened.root / "exports" / f"{name}-gradescope.zip"
+    package.write(path, opened, name, visibility)
+    typer.echo(f"The autograder is {path}. It contains the course's secret: keep it private.")
 
 
 def _mention_requests(lesson: str, course: Path) -> None:
