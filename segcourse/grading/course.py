@@ -75,7 +75,7 @@ class Course:
     def lessons(self) -> Path:
         """The folder of lessons: the instructor's own copy beside the course folder, else segcourse's."""
         beside = self.root.parent / "lessons"
-        return beside if beside.is_dir() else lessons.root()
+        return beside if lessons.folders(beside) else lessons.root()
 
     def submitted(self, student: str, lesson: str) -> Path:
         """Return where a student handed in `lesson`, even if the folder's name is spelled differently."""

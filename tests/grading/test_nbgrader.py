@@ -213,19 +213,41 @@ def test_feedback_is_released_to_those_who_used_the_exchange(repository, tmp_pat
     assert page.read_text() == "the page of ada"
 
 
+def _lose_the_gradebook(course: Path) -> None:
+    record = course / "autograded" / "ada" / LESSON / "segcourse.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    (course / "gradebook.db").unlink()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("break_it", "sentence"),
+    ("break_it", "command", "sentence"),
     [
-        (lambda course: (course / "gradebook.db").write_bytes(b"no database" * 99), "it is damaged; move it"),
-        (lambda course: (course / "grades.csv").mkdir(), "could not be written"),
+        (
+            lambda course: (course / "gradebook.db").write_bytes(b"junk" * 999),
+            ["export"],
+            "it is damaged; move",
+        ),
+        (
+            lambda course: (course / "gradebook.db").write_bytes(b"junk" * 999),
+            ["autograde", LESSON],
+            "it is damaged; move",
+        ),
+        (_lose_the_gradebook, ["autograde", LESSON, "--force"], "gradebook.db is missing, with the marks of"),
+        (lambda course: (course / "grades.csv").mkdir(), ["export"], "could not be written"),
     ],
-    ids=["damaged gradebook", "folder in the way"],
+    ids=["export damaged", "autograde damaged", "autograde lost", "folder in the way"],
 )
-def test_nbgraders_commands_end_with_a_sentence(repository, break_it, sentence):
+def test_nbgraders_commands_end_with_a_sentence(repository, break_it, command, sentence):
+    hand_in(repository / "grading", "ada", as_bytes(notebook(RIGHT)))
     break_it(repository / "grading")
-    command = [sys.executable, "-m", "nbgrader", "export"]
     done = subprocess.run(
-        command, cwd=repository, env=os.environ | environment(repository), capture_output=True, text=True
+        [sys.executable, "-m", "nbgrader", *command],
+        cwd=repository,
+        env=os.environ | environment(repository),
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -9,6 +9,7 @@ from nbgrader import utils
 from repository import CONFIGURED, nbgrader
 
 from segcourse import cli
+from segcourse.course import lessons
 from segcourse.grading import new_course
 from segcourse.grading.course import Course
 
@@ -25,6 +26,12 @@ def test_a_new_course_has_all_files_but_no_class(folder):
     assert (folder / "lessons" / LESSON / f"{LESSON}.ipynb").is_file()
     for name in files:
         assert (folder / "grading" / name).read_bytes() == (CONFIGURED / name).read_bytes()
+
+
+def test_a_folder_of_other_lessons_beside_the_course_is_ignored(tmp_path):
+    (tmp_path / "lessons" / "piano").mkdir(parents=True)
+    (tmp_path / "grading").mkdir()
+    assert Course.open(tmp_path / "grading").lessons == lessons.root()
 
 
 def test_nothing_is_overwritten(folder, capsys):

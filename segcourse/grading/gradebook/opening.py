@@ -50,7 +50,7 @@ def refuse_lost(course: Course) -> None:
         GradebookError: The marks of a graded lesson are not in the gradebook, or it cannot be read.
     """
     graded, known = {path.parts[-2] for path in course.records()}, set()
-    if graded and course.gradebook.exists():
+    if course.gradebook.exists():
         with explained(course.gradebook), Gradebook(course.db_url, course.name) as book:
             rows = book.db.query(Assignment.name).join(SubmittedAssignment).distinct()
             known = {name for (name,) in rows}
