@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 
 from segcourse import model_commands
-from segcourse.errors import SegcourseError
-from segcourse.grading import commands
+from segcourse.errors import SegcourseError, sentence
+from segcourse.grading import commands, course_commands
 
 # Plain text: rich's boxes slow down the start, break when copied into a question, and confuse screen readers.
 app = typer.Typer(
@@ -31,6 +31,7 @@ data = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(data, name="data")
+app.add_typer(course_commands.app, name="course")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     except SegcourseError as error:
         _fail(str(error))
     except OSError as error:
-        _fail(_sentence(error))
+        _fail(sentence(error))
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -54,19 +55,6 @@ def main(arguments: list[str] | None = None) -> None:
 def _fail(sentence: str) -> None:
     print(sentence, file=sys.stderr)
     sys.exit(2)
-
-
-def _sentence(error: OSError) -> str:
-    """Turn an error of the operating system into a sentence that names the file and what to do."""
-    if error.filename is None:
-        return str(error)
-    advice = {
-        FileNotFoundError: "does not exist; check the path",
-        PermissionError: "can't be read or written by you; choose another folder or change its permissions",
-        IsADirectoryError: "is a folder; give a file",
-        NotADirectoryError: "is a file; give a folder",
-    }
-    return f"{error.filename} {advice.get(type(error), f'cannot be used: {error.strerror}')}."
 
 
 def _integers(text: str | None) -> list[int] | None:
@@ -116,8 +104,8 @@ def doctor(
     """
     from segcourse.course import doctor
 
-    for sentence in doctor.fix() if fix else []:
-        typer.echo(sentence)
+    for repair in doctor.fix() if fix else []:
+        typer.echo(repair)
     if notebook is None:
         findings = doctor.machine()
         if teach:
@@ -150,6 +138,7 @@ def solve(
 
 app.command()(commands.grade)
 app.command()(commands.report)
+app.command()(commands.gradescope)
 app.command()(model_commands.fit)
 app.command()(model_commands.evaluate)
 app.command()(model_commands.predict)

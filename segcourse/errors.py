@@ -4,6 +4,7 @@ The command line prints the message on one line and exits with code 2. In a note
 exceptions, and each one also inherits from the built-in exception that a caller would expect.
 """
 
+import errno
 from collections.abc import Sequence
 
 
@@ -33,6 +34,26 @@ class TrainingError(SegcourseError, RuntimeError):
 
 class LessonError(SegcourseError, ValueError):
     """A lesson or a notebook is missing or invalid."""
+
+
+def sentence(error: OSError) -> str:
+    """Turn an error of the operating system into a sentence that names the file and what to do.
+
+    >>> sentence(PermissionError(13, "Permission denied", "notes.txt"))
+    "notes.txt can't be read or written by you; choose another folder or change its permissions."
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = error.filename or "A file"
+        return f"{place} could not be written, because the disk is full. Free some space, then try again."
+    if error.filename is None:
+        return str(error)
+    advice = {
+        FileNotFoundError: "does not exist; check the path",
+        PermissionError: "can't be read or written by you; choose another folder or change its permissions",
+        IsADirectoryError: "is a folder; give a file",
+        NotADirectoryError: "is a file; give a folder",
+    }
+    return f"{error.filename} {advice.get(type(error), f'cannot be used: {error.strerror}')}."
 
 
 def first_few(values: Sequence, most: int = 5) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -51,6 +52,19 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def copy_new(source: Path, target: Path) -> bool:
+    """Copy a file and return True; if `target` exists, change nothing and return False.
+
+    Raises:
+        SaveError: see `replacing`.
+    """
+    if target.exists():
+        return False
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
+    return True
 
 
 def write_csv(path: str | os.PathLike, rows: Iterable[Iterable]) -> None:

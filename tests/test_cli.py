@@ -41,7 +41,9 @@ def failing(error):
         (PermissionError(13, "Permission denied", "/etc/x"), 2, "/etc/x can't be read or written by "
          "you; choose another folder or change its permissions.\n"),
         (IsADirectoryError(21, "Is a directory", "photos"), 2, "photos is a folder; give a file.\n"),
-        (OSError(28, "No space left", "a.png"), 2, "a.png cannot be used: No space left.\n"),
+        (OSError(5, "Input/output error", "a.png"), 2, "a.png cannot be used: Input/output error.\n"),
+        (OSError(28, "No space left"), 2, "A file could not be written, because the disk is full. Free some "
+         "space, then try again.\n"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )  # fmt: skip

@@ -194,7 +194,8 @@ def test_the_wheel_brings_lessons_and_catalogue(tmp_path):
     zipfile.ZipFile(wheel).extractall(installed)
     assert (installed / "segcourse" / "_course" / "datasets" / "catalogue.toml").is_file()
     code = "import segcourse, sys; from segcourse import cli; print(segcourse.__file__, flush=True)\n"
-    code += "cli.main(['start', 'work', '--no-lab'])"
+    code += "try: cli.main(['start', 'work', '--no-lab'])\n"
+    code += "except SystemExit: cli.main(['course', 'new', 'class'])"
     environment = os.environ | {"PYTHONPATH": str(installed)}
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -208,3 +209,5 @@ def test_the_wheel_brings_lessons_and_catalogue(tmp_path):
     copied = sorted(path.name for path in (tmp_path / "work").glob("*/*.ipynb"))
     assert copied == sorted(path.name for path in (REPOSITORY / "lessons").glob("*/*.ipynb"))
     assert copied
+    course = {path.name for path in (tmp_path / "class" / "grading").iterdir()}
+    assert course == {"README.md", "course.toml", "nbgrader_config.py", ".gitignore"}  # and no one's work

@@ -2,7 +2,6 @@
 
 import difflib
 import os
-import shutil
 import sys
 import sysconfig
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import nbformat
 
 from segcourse.errors import LessonError
-from segcourse.files import replacing
+from segcourse.files import copy_new, replacing
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -21,25 +20,30 @@ def root() -> Path:
     return shipped if shipped.is_dir() else _PACKAGE.parent / "lessons"
 
 
-def folders() -> list[Path]:
-    """Return the lesson folders in teaching order; a lesson is a folder NN_slug with NN_slug.ipynb."""
+def folders(place: Path | None = None) -> list[Path]:
+    """Return the lesson folders in teaching order; a lesson is a folder NN_slug with NN_slug.ipynb.
+
+    Args:
+        place: the folder of all lessons. Default: `root()`.
+    """
     return sorted(
         notebook.parent
-        for notebook in root().glob("[0-9][0-9]_*/*.ipynb")
+        for notebook in (place or root()).glob("[0-9][0-9]_*/*.ipynb")
         if notebook.stem == notebook.parent.name
     )
 
 
-def find(name: str) -> Path:
+def find(name: str, place: Path | None = None) -> Path:
     """Return the folder of a lesson.
 
     Args:
         name: number ("05", "5"), slug ("losses_metrics"), or both ("05_losses_metrics").
+        place: the folder of all lessons. Default: `root()`.
 
     Raises:
         LessonError: there is no such lesson; the message names similar ones.
     """
-    known = {folder.name: folder for folder in folders()}
+    known = {folder.name: folder for folder in folders(place)}
     wanted = name.strip().lower().removesuffix(".ipynb")
     for full, folder in known.items():
         number, _, slug = full.partition("_")
@@ -125,11 +129,10 @@ def start(folder: str | os.PathLike) -> list[Path]:
     for lesson in folders():
         for source in sorted(path for path in lesson.rglob("*") if path.is_file()):
             target = folder / source.relative_to(root())
-            if source.suffix == ".py" or ".ipynb_checkpoints" in source.parts or target.exists():
+            if source.suffix == ".py" or ".ipynb_checkpoints" in source.parts:
                 continue
-            with replacing(target) as temporary:
-                shutil.copyfile(source, temporary)
-            added.append(target)
+            if copy_new(source, target):
+                added.append(target)
     return added
 
 

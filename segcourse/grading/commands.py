@@ -1,11 +1,13 @@
 """The commands for instructors, `segcourse grade` and `segcourse report`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from segcourse.errors import SegcourseError
+from segcourse.errors import SegcourseError, first_few
+
+Visibility = Literal["visible", "after_due_date", "after_published", "hidden"]
 
 
 def grade(
@@ -53,6 +55,8 @@ def grade(
         typer.echo("Stopped. Finished results are kept; run the same command to continue.", err=True)
         raise typer.Exit(130) from None
     typer.echo(result.json() if json else result.table())
+    if not json:
+        _mention_requests(result.lesson, course)
 
 
 def report(
@@ -72,8 +76,47 @@ def report(
 
     page, made = class_report.write(lesson, course, out, hide_names=anonymous)
     typer.echo(f"{made.summary}\nThe report is {page}. Its tables are in the same folder.")
+    _mention_requests(made.records.lesson, course)
     if pages:
         typer.echo(f"Rewrote {class_report.rewrite_pages(lesson, course)} feedback page(s).")
+
+
+def gradescope(
+    lesson: Annotated[str, typer.Argument(help="The lesson's name or number, for example 05.")],
+    course: Annotated[Path, typer.Option(help="nbgrader's course folder.")] = Path("grading"),
+    out: Annotated[
+        Path | None, typer.Option(help="The zip file [default: COURSE/exports/LESSON-gradescope.zip].")
+    ] = None,
+    visibility: Annotated[
+        Visibility, typer.Option(help="When students see the results of their submission.")
+    ] = "visible",
+) -> None:
+    """Write an autograder of LESSON for Gradescope.
+
+    The file contains the course's secret: keep it private.
+    """
+    _require_nbgrader()
+    from segcourse.course.lessons import find
+    from segcourse.grading.course import Course
+    from segcourse.grading.gradescope import package
+
+    opened = Course.open(course)
+    name = find(lesson, opened.lessons).name
+    path = out or opened.root / "exports" / f"{name}-gradescope.zip"
+    package.write(path, opened, name, visibility)
+    typer.echo(f"The autograder is {path}. It contains the course's secret: keep it private.")
+
+
+def _mention_requests(lesson: str, course: Path) -> None:
+    from segcourse.exercises.engine.observations import clip
+    from segcourse.grading import regrade
+    from segcourse.grading.course import Course
+
+    if opened := regrade.open_requests(Course.open(course), lesson):
+        students = first_few(sorted({clip(request.student, 60) for request in opened}))
+        typer.echo(
+            f"Open regrade requests: {len(opened)} ({students}); see `segcourse course requests {lesson}`."
+        )
 
 
 def _require_nbgrader() -> None:

@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segcourse.course import lessons
 from segcourse.errors import SegcourseError
 from segcourse.files import replacing
 from segcourse.grading.sandbox.environment import PACKAGE
 from segcourse.grading.sandbox.limits import Limits
 from segcourse.grading.submissions.find import lesson_folder
+
+RECORD = "segcourse.json"  # in autograded/STUDENT/LESSON; the whole result of grading
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,18 @@ class Course:
         return cls(root.resolve(), settings.get("name", "default_course"), Limits(**chosen), megabytes)
 
     @property
+    def gradebook(self) -> Path:
+        return self.root / "gradebook.db"
+
+    @property
     def db_url(self) -> str:
-        return f"sqlite:///{self.root / 'gradebook.db'}"
+        return f"sqlite:///{self.gradebook}"
+
+    @property
+    def lessons(self) -> Path:
+        """The folder of lessons: the instructor's own copy beside the course folder, else segcourse's."""
+        beside = self.root.parent / "lessons"
+        return beside if lessons.folders(beside) else lessons.root()
 
     def submitted(self, student: str, lesson: str) -> Path:
         """Return where a student handed in `lesson`, even if the folder's name is spelled differently."""
@@ -82,6 +95,10 @@ class Course:
             if not student.name.startswith(".") and (handed_in.exists() or handed_in.is_symlink()):
                 yield student.name
 
+    def records(self, lesson: str = "*") -> Iterator[Path]:
+        """Yield the record of each submission that was graded."""
+        return self.root.glob(f"autograded/*/{lesson}/{RECORD}")
+
     def seed(self, *names: str) -> int:
         """Return a random number for these names, such as a lesson and the digest of a submission.
 
@@ -97,6 +114,12 @@ class Course:
     def _secret(self) -> str:
         path = self.root / "course.secret"
         if not path.exists():
+            if any(self.records()):
+                raise SegcourseError(
+                    f"{path} is missing, but submissions were graded with it. A new one would draw other "
+                    "test cases, so that equal answers could get other marks. Restore it from your backup. "
+                    f"If it is lost, move {self.root / 'autograded'} elsewhere and grade every lesson again."
+                )
             with replacing(path) as temporary:
                 temporary.write_text(secrets.token_hex(32) + "\n")
             os.chmod(path, 0o600)

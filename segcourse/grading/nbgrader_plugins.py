@@ -5,8 +5,10 @@ run one, the five steps run instead, so that a corrupt file or a dead kernel cos
 """
 
 import csv
+import functools
 import glob
 import shutil
+import sys
 from collections.abc import Container
 from pathlib import Path
 
@@ -15,15 +17,19 @@ from nbconvert.exporters import NotebookExporter
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters.base import NbGraderException
+from nbgrader.exchange.default import ExchangeReleaseFeedback
 from nbgrader.plugins.export import ExportPlugin
 from nbgrader.preprocessors import ClearHiddenTests, GetGrades
-from nbgrader.utils import is_grade, is_solution
+from nbgrader.utils import is_grade, is_solution, temp_attrs
+from sqlalchemy.exc import SQLAlchemyError
 from traitlets import Bool, Unicode
 
-from segcourse.errors import SegcourseError
-from segcourse.grading.course import Course
-from segcourse.grading.gradebook.autograded import EXCHANGE_FILES, RECORD, make_notebook
+from segcourse.errors import SegcourseError, sentence
+from segcourse.files import replacing
+from segcourse.grading.course import RECORD, Course
+from segcourse.grading.gradebook.autograded import EXCHANGE_FILES, make_notebook
 from segcourse.grading.gradebook.marks import status_of
+from segcourse.grading.gradebook.opening import explain, refuse_lost
 from segcourse.grading.lock import Lock
 from segcourse.grading.reports.csv_tables import escape_formula
 from segcourse.grading.session import Session
@@ -31,18 +37,35 @@ from segcourse.grading.zip_collect import SortByName, UnpackDownload
 
 
 def install(config, course: Path, lessons: Path) -> None:
-    """Set the plug-ins in nbgrader's `config`."""
-    config.CourseDirectory.course_id = Course.open(course).name
+    """Set the plug-ins in nbgrader's `config`, and let nbgrader's commands end with a sentence."""
+    opened = Course.open(course)
+    config.CourseDirectory.course_id = opened.name
     config.Autograde.exporter_class = GradingExporter
     config.GradingExporter.course = str(course)
     config.GradingExporter.lessons = str(lessons)
     config.ExportApp.plugin_class = StatusExport
+    config.StatusExport.course = str(course)
+    config.ExchangeFactory.release_feedback = ReleaseFeedback
     config.ZipCollectApp.downloaded_directory = f"{course.name}/downloaded"
     config.ZipCollectApp.extractor_plugin = UnpackDownload
     config.ZipCollectApp.collector_plugin = SortByName
     config.GenerateFeedback.preprocessors = [GetGrades, HideHiddenTests, CSSHTMLHeaderPreprocessor]
     # formgrader and nbgrader's own feedback show students' text on the instructor's page
     config.HTMLExporter.sanitize_html = True
+    sys.excepthook = functools.partial(_print_sentence, opened.gradebook)
+
+
+def _print_sentence(gradebook: Path, kind, error, trace) -> None:
+    """Print an error that a person can fix as one sentence; only a bug shows a traceback."""
+    match error:
+        case SegcourseError():
+            print(error, file=sys.stderr)
+        case SQLAlchemyError():
+            print(explain(error, gradebook), file=sys.stderr)
+        case OSError():
+            print(sentence(error), file=sys.stderr)
+        case _:
+            sys.__excepthook__(kind, error, trace)
 
 
 class GradingExporter(NotebookExporter):
@@ -60,13 +83,14 @@ class GradingExporter(NotebookExporter):
         """
         super().__init__(**settings)
         about = self.parent.coursedir
+        course = Course.open(Path(self.course))
         try:
-            Lock(Path(self.course)).close()
+            Lock(course.root).close()
+            refuse_lost(course)
         except SegcourseError as error:
             self.log.error(str(error))
             raise NbGraderException(str(error)) from error
-        records = Path(self.course).glob(f"autograded/*/*/{RECORD}")
-        self.records = {path.parts[-3:-1]: path.read_bytes() for path in records}
+        self.records = {path.parts[-3:-1]: path.read_bytes() for path in course.records()}
         # nbgrader ignores files that are not named after the lesson, but their students need a status too
         everyone = about.format_path(about.submitted_directory, about.student_id, about.assignment_id)
         for folder in glob.glob(everyone):
@@ -109,8 +133,30 @@ class HideHiddenTests(ClearHiddenTests):
         return cell, resources
 
 
+class ReleaseFeedback(ExchangeReleaseFeedback):
+    """Skips students who did not hand in through nbgrader's exchange, instead of stopping at the first."""
+
+    def copy_files(self) -> None:
+        skipped = self.coursedir.student_id_exclude.split(",")
+        for page in glob.glob(f"{self.src_path}/*.html"):
+            student = Path(page).parts[-3]
+            if not all(_is_text(Path(page).with_name(name)) for name in EXCHANGE_FILES):
+                self.log.warning("%s did not hand in through the exchange; send them %s.", student, page)
+                skipped.append(student)
+        with temp_attrs(self.coursedir, student_id_exclude=",".join(skipped)):
+            super().copy_files()
+
+
+def _is_text(path: Path) -> bool:
+    """Return whether a file of the exchange, which a student can write too, can be read as text."""
+    try:
+        return bool(path.read_text())
+    except (OSError, ValueError):
+        return False
+
+
 class StatusExport(ExportPlugin):
-    """Writes grades.csv with a status for every student.
+    """Writes grades.csv in the course folder, with a status for every student.
 
     A submission that could not be graded has an empty score, never 0.
     """
@@ -120,8 +166,11 @@ class StatusExport(ExportPlugin):
         "raw_score", "late_submission_penalty", "score", "max_score", "status",
     )  # fmt: skip
 
+    course = Unicode(help="The course folder, to which grades.csv is written.").tag(config=True)
+
     def export(self, gradebook: Gradebook) -> None:
-        with open(self.to or "grades.csv", "w", newline="", encoding="utf-8") as file:
+        path = Path(self.to or Path(self.course, "grades.csv"))
+        with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             for assignment in gradebook.assignments:

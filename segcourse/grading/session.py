@@ -59,9 +59,9 @@ class Session:
         trust: bool = False,
         preload: bool = True,
     ) -> None:
-        folder = Path(lessons) / lesson if lessons else find(lesson)
-        self.lesson = read_lesson(folder / f"{folder.name}.ipynb")
         self.course, self.trust = Course.open(Path(course), **(limits or {})), trust
+        folder = Path(lessons) / lesson if lessons else find(lesson, self.course.lessons)
+        self.lesson = read_lesson(folder / f"{folder.name}.ipynb")
         isolation = backend.choose(trust)
         self.lock = Lock(self.course.root)
         if preload and isolation == "bubblewrap":
@@ -130,7 +130,6 @@ class Session:
             try:
                 return self._record(result)
             except Exception as error:
-                self.gradebook.book.db.rollback()
                 result = self._failed(result.student, error)
         return result  # not even the failure can be written down: only the table tells it
 

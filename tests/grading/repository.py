@@ -75,7 +75,7 @@ def _launch(arguments: tuple[str, ...]) -> None:
 def exported(root: Path) -> dict[str, dict[str, str]]:
     """Return the rows of `nbgrader export`, by student."""
     nbgrader(root, "export")
-    return _rows(root / "grades.csv")
+    return _rows(root / "grading" / "grades.csv")
 
 
 def table(course: Path) -> dict[str, dict[str, str]]:

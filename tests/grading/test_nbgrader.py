@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from grading_class import IOU_FOR_DICE, LESSON, POINTS, RIGHT, as_bytes, hand_in, notebook
 from nbgrader import utils
 from nbgrader.api import Gradebook
-from repository import LATE_PENALTIES, answered, exported, make, nbgrader, table
+from repository import LATE_PENALTIES, answered, environment, exported, make, nbgrader, table
 
 from segcourse.grading import grade_lesson
 from segcourse.grading.course import Course
@@ -187,3 +189,66 @@ def test_files_from_platforms_and_people_are_sorted(repository):
         f"dan/{LESSON}/timestamp.txt",
     ]
     assert (course / "submitted" / "dan" / LESSON / f"{LESSON}.ipynb").read_bytes() == b"the second"
+
+
+def test_feedback_is_released_to_those_who_used_the_exchange(repository, tmp_path_factory):
+    exchange = tmp_path_factory.mktemp("exchange")
+    exchange.chmod(0o777)
+    course = repository / "grading"
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write(f'c.Exchange.root = "{exchange}"\n')
+    files = {"ada": ("2026-05-01 12:00:00 UTC", b"secret"), "ben": None, "cleo": ("x", b"\xff\xfe")}
+    for student, sent in files.items():
+        page = Course.open(course).feedback(student, LESSON)
+        page.parent.mkdir(parents=True)
+        page.write_text(f"the page of {student}")
+        if sent:
+            page.with_name("timestamp.txt").write_text(sent[0])
+            page.with_name("submission_secret.txt").write_bytes(sent[1])
+    said = nbgrader(repository, "release_feedback", LESSON)
+    assert "Traceback" not in said
+    for student in ("ben", "cleo"):
+        assert f"{student} did not hand in through the exchange; send them {course}" in said
+    (page,) = exchange.rglob("*.html")
+    assert page.read_text() == "the page of ada"
+
+
+def _lose_the_gradebook(course: Path) -> None:
+    record = course / "autograded" / "ada" / LESSON / "segcourse.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    (course / "gradebook.db").unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("break_it", "command", "sentence"),
+    [
+        (
+            lambda course: (course / "gradebook.db").write_bytes(b"junk" * 999),
+            ["export"],
+            "it is damaged; move",
+        ),
+        (
+            lambda course: (course / "gradebook.db").write_bytes(b"junk" * 999),
+            ["autograde", LESSON],
+            "it is damaged; move",
+        ),
+        (_lose_the_gradebook, ["autograde", LESSON, "--force"], "gradebook.db is missing, with the marks of"),
+        (lambda course: (course / "grades.csv").mkdir(), ["export"], "could not be written"),
+    ],
+    ids=["export damaged", "autograde damaged", "autograde lost", "folder in the way"],
+)
+def test_nbgraders_commands_end_with_a_sentence(repository, break_it, command, sentence):
+    hand_in(repository / "grading", "ada", as_bytes(notebook(RIGHT)))
+    break_it(repository / "grading")
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *command],
+        cwd=repository,
+        env=os.environ | environment(repository),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert sentence in done.stderr.splitlines()[-1]

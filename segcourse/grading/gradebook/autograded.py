@@ -14,12 +14,11 @@ import nbformat
 
 from segcourse.exercises.engine.display import text
 from segcourse.files import replacing
-from segcourse.grading.course import Course
+from segcourse.grading.course import RECORD, Course
 from segcourse.grading.gradebook.inert_text import inert_text
 from segcourse.grading.notebooks import Cell, Lesson
 from segcourse.grading.scoring.result import InstructorCell, Result
 
-RECORD = "segcourse.json"
 EXCHANGE_FILES = ("timestamp.txt", "submission_secret.txt")  # nbgrader's exchange adds these to a submission
 
 
@@ -32,9 +31,11 @@ def write_notebook(course: Course, lesson: Lesson, result: Result) -> None:
         given = course.submitted(result.student, lesson.name) / name
         if given.is_symlink() or not given.is_file():
             continue
+        with given.open("rb") as file:
+            content = file.read(1000)
         for target in (folder, course.feedback(result.student, lesson.name).parent):
-            with replacing(target / name) as temporary, given.open("rb") as file:
-                temporary.write_bytes(file.read(1000))
+            with replacing(target / name) as temporary:
+                temporary.write_bytes(content)
 
 
 def write_record(course: Course, result: Result, fingerprint: str) -> None:

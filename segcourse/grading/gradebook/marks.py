@@ -6,9 +6,8 @@ contradicts the gradebook.
 
 from dataclasses import dataclass
 
-from nbgrader.api import Gradebook
-
 from segcourse.grading.course import Course
+from segcourse.grading.gradebook.opening import open_gradebook
 
 
 @dataclass(frozen=True)
@@ -111,10 +110,14 @@ class ClassMarks:
 
 
 def read_marks(course: Course, lesson: str) -> ClassMarks:
-    """Read the gradebook's marks in `lesson`; there are none if the course has no gradebook yet."""
-    if not (course.root / "gradebook.db").is_file():
+    """Read the gradebook's marks in `lesson`; there are none if the course has no gradebook yet.
+
+    Raises:
+        GradebookError: The gradebook cannot be read.
+    """
+    if not course.gradebook.exists():
         return ClassMarks({}, {})
-    with Gradebook(course.db_url, course.name) as book:
+    with open_gradebook(course) as book:
         students = book.students
         names = {s.id: tuple(filter(None, (s.first_name, s.last_name, s.email))) for s in students}
         known = lesson in [assignment.name for assignment in book.assignments]

@@ -5,14 +5,13 @@ A submission that could not be graded has no automatic score and needs a manual 
 
 import contextlib
 import copy
+import functools
 import logging
-import os
-import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from nbgrader import utils
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import MissingEntry
 from nbgrader.preprocessors import AssignLatePenalties, ComputeChecksums, SaveCells
 from traitlets.config.loader import PyFileConfigLoader
 
@@ -20,29 +19,41 @@ from segcourse.errors import SegcourseError
 from segcourse.exercises.engine.display import text
 from segcourse.grading.course import Course
 from segcourse.grading.gradebook.marks import Marks, marks_of
+from segcourse.grading.gradebook.opening import explained, open_gradebook, refuse_lost
 from segcourse.grading.notebooks import Lesson
 from segcourse.grading.scoring.result import Result
+
+
+def _explained(method: Callable) -> Callable:
+    """Let a method of GradebookWriter say in a sentence what is wrong with the gradebook."""
+
+    @functools.wraps(method)
+    def wrapper(self, *arguments, **options):
+        with explained(self.course.gradebook):
+            return method(self, *arguments, **options)
+
+    return wrapper
 
 
 class GradebookWriter:
     """nbgrader's gradebook of a course, open for one lesson.
 
     Raises:
+        GradebookError: The gradebook is lost, or cannot be read or written. All methods raise it.
         SegcourseError: The lesson's graded cells are not those for which the gradebook holds marks.
     """
 
     def __init__(self, course: Course, lesson: Lesson) -> None:
         self.course, self.lesson = course, lesson
-        with _alembic_on_path(), _quiet():
-            self.book = Gradebook(course.db_url, course.name)
-        try:
+        with contextlib.ExitStack() as stack:
+            with _quiet():
+                refuse_lost(course)
+                self.book = stack.enter_context(open_gradebook(course))
             self._register_lesson()
-        except BaseException:
-            self.close()
-            raise
+            self._open = stack.pop_all()
 
     def close(self) -> None:
-        self.book.close()
+        self._open.close()
 
     def _register_lesson(self) -> None:
         """Add the lesson, as `nbgrader generate_assignment` does, or check that its points are unchanged."""
@@ -63,6 +74,7 @@ class GradebookWriter:
                 f"run `nbgrader generate_assignment {name} --force`, or grade with the lesson as released."
             )
 
+    @_explained
     def record(self, result: Result, resubmitted: bool) -> list[str]:
         """Write one student's marks and comments in one transaction.
 
@@ -79,11 +91,32 @@ class GradebookWriter:
         name, student, notes = self.lesson.name, result.student, []
         timestamp, problem = self._timestamp(student)
         notes += [problem] if problem else []
-        with _quiet():
+        with self._one_transaction(), _quiet():
             self.book.update_or_create_student(student)
             self.book.update_or_create_submission(
                 name, student, **({"timestamp": timestamp} if timestamp else {})
             )
+            notes += self._set_scores(result, resubmitted)
+        if not result.refusal and self.book.find_submission(name, student).total_seconds_late > 0:
+            self._assign_late_penalty(student)
+        return notes
+
+    @contextlib.contextmanager
+    def _one_transaction(self) -> Iterator[None]:
+        """Commit once, at the end; nbgrader's API commits at each step, and a failure would leave half."""
+        session = self.book.db
+        session.commit = session.flush
+        try:
+            yield
+            del session.commit
+            session.commit()
+        finally:
+            vars(session).pop("commit", None)
+            session.rollback()
+
+    def _set_scores(self, result: Result, resubmitted: bool) -> list[str]:
+        """Set the marks and comments of a submission; return what a person should know."""
+        name, student, notes = self.lesson.name, result.student, []
         submitted = self.book.find_submission_notebook(name, name, student)
         for grade in submitted.grades:
             exercise = grade.name.removeprefix("check_")
@@ -102,11 +135,9 @@ class GradebookWriter:
             else:
                 comment.auto_comment = comments.get(comment.name)
         submitted.late_submission_penalty = None
-        self.book.db.commit()
-        if not result.refusal and self.book.find_submission(name, student).total_seconds_late > 0:
-            self._assign_late_penalty(student)
         return notes
 
+    @_explained
     def matches(self, result: Result) -> bool:
         """Return whether the gradebook, which may have been restored or removed, holds these scores."""
         try:
@@ -115,6 +146,7 @@ class GradebookWriter:
             return False
         return all(grade.auto_score == result.marks.get(grade.name) for grade in submitted.grades)
 
+    @_explained
     def marks(self, student: str) -> Marks:
         """Return what the gradebook says now about a student's submission."""
         return marks_of(self.book.find_submission(self.lesson.name, student))
@@ -143,17 +175,6 @@ class GradebookWriter:
         """Return what nbgrader's preprocessors need to know."""
         name = self.lesson.name
         return {"nbgrader": {"notebook": name, "assignment": name, "db_url": self.course.db_url} | more}
-
-
-@contextlib.contextmanager
-def _alembic_on_path() -> Iterator[None]:
-    """Put this Python's scripts on PATH, where nbgrader expects `alembic` when it creates a gradebook."""
-    before = os.environ.get("PATH", "")
-    os.environ["PATH"] = f"{os.path.dirname(sys.executable)}{os.pathsep}{before}"
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = before
 
 
 @contextlib.contextmanager

@@ -165,4 +165,4 @@ def find_lesson(course: Course, lesson: str) -> str:
     handed_in = {
         path.name for kind in ("submitted", "autograded") for path in course.root.glob(f"{kind}/*/*")
     }
-    return lesson if lesson in handed_in else find(lesson).name
+    return lesson if lesson in handed_in else find(lesson, course.lessons).name

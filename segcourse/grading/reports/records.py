@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from segcourse.exercises.engine.verdicts import Verdict
-from segcourse.grading.course import Course
-from segcourse.grading.gradebook.autograded import RECORD, record_path
+from segcourse.grading.course import RECORD, Course
+from segcourse.grading.gradebook.autograded import record_path
 from segcourse.grading.gradebook.marks import Marks, read_marks
 from segcourse.grading.scoring.result import Result
 
@@ -106,7 +106,7 @@ class ClassRecords:
 def read_class(course: Course, lesson: str) -> ClassRecords:
     """Read the entries of all students who handed in `lesson` or were graded."""
     known = read_marks(course, lesson)
-    recorded = (path.parent.parent.name for path in course.root.glob(f"autograded/*/{lesson}/{RECORD}"))
+    recorded = (path.parent.parent.name for path in course.records(lesson))
     students = sorted({*course.students(lesson), *recorded, *(s for s, m in known.marks.items() if m)})
     entries, times, unsandboxed = [], [], []
     for student in students:

@@ -36,7 +36,7 @@ def find_notebook(folder: Path, lesson: str, max_megabytes: float) -> tuple[byte
     if not candidates:
         raise Refused(_no_notebook(names, lesson))
     chosen, repairs = _choose(candidates, lesson)
-    data, wanted = _read_plain_file(folder / chosen, max_megabytes), f"{lesson}.ipynb"
+    data, wanted = read_plain_file(folder / chosen, max_megabytes), f"{lesson}.ipynb"
     if data.startswith(_ZIP):
         data, member, unzipped = _unzip(data, lesson, max_megabytes)
         repairs += [f"{chosen} is a zip archive; {member} was extracted from it", *unzipped]
@@ -118,7 +118,7 @@ def _no_notebook(names: list[str], lesson: str) -> str:
     return f"{lesson}.ipynb was expected, but the folder contains {found}; hand in a notebook of that name."
 
 
-def _read_plain_file(path: Path, max_megabytes: float) -> bytes:
+def read_plain_file(path: Path, max_megabytes: float) -> bytes:
     """Read a file, but no link, which could point anywhere, and no pipe, which would never end."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))

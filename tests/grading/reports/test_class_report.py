@@ -70,6 +70,7 @@ SAYS = {
 @pytest.fixture
 def course(tmp_path):
     """A class: ten graded, one refused, one with a record of another version, one not graded yet."""
+    (tmp_path / "course.secret").write_text("the same in every course here\n")
     for student, (single, empty, plain, absent) in RIGHT.items():
         dice = verdict("dice_score", single, empty, **SAYS.get(student, {}))
         mean = verdict("mean_iou", plain, absent, started=student != "s09")
