@@ -137,10 +137,10 @@ def _grade(task: Task, lesson: Lesson, result: Result) -> Result:
     with _scoring:
         verdicts = tuple(_judge(name, submission, events, task.seed) for name in lesson.points)
     points = {v.name: v.points * lesson.points[v.name] / (v.max_points or 1) for v in verdicts}
-    repairs = [*task.notes, *submission.repairs, *events.repairs(submission, run.ended, task.limits)]
+    repairs = [*task.notes, *submission.repairs, *events.repairs(submission, lesson, run.ended, task.limits)]
     return replace(
         result, verdicts=verdicts, points=points, tests=instructor_cells.score(lesson, submission, events),
-        repairs=tuple(repairs), stopped_cells=tuple(events.stopped_cells(submission)),
+        repairs=tuple(repairs), stopped_cells=tuple(events.stopped_cells(submission, lesson)),
         seconds=run.seconds, cells=submission.cells, printed=events.printed,
     )  # fmt: skip
 
