@@ -175,8 +175,7 @@ def _anonymize_entry(entry: Entry, name: str, hide: Callable[[str], str]) -> Ent
     """Return an entry under another name, without what a person wrote to the student."""
     marks, result = entry.marks, entry.result
     if marks:
-        cells = tuple(replace(mark, comment="") for mark in marks.cells)
-        marks = replace(marks, cells=cells, status=hide(marks.status))
+        marks = replace(marks, comments={}, name="", status=hide(marks.status))
     if result:
         result = replace(
             result,
