@@ -131,8 +131,8 @@ def cause_of(verdict: Verdict) -> tuple[str, bool]:
     """Return a verdict's cause, and whether it is one of the exercise's misconceptions.
 
     >>> says = "Your code stops in line 2, `return 1 / 0`: ZeroDivisionError: division by zero."
-    >>> cause_of(Verdict("dice_score", (), says, cause="stops with ZeroDivisionError"))
-    ('stops with ZeroDivisionError', False)
+    >>> cause_of(Verdict("dice_score", (), says, cause="Your code stops with `ZeroDivisionError`."))
+    ('Your code stops with `ZeroDivisionError`.', False)
     """
     if ASKED in (verdict.diagnosis or ""):
         return BORROWED, True

@@ -15,7 +15,7 @@ from segcourse.files import replacing
 from segcourse.grading.course import Course
 from segcourse.grading.gradebook.autograded import read_answers
 from segcourse.grading.gradebook.marks import Mark, Marks
-from segcourse.grading.reports.lesson_text import lesson_text
+from segcourse.grading.reports.lesson_text import lesson_text, number
 from segcourse.grading.reports.templates import template
 from segcourse.grading.scoring.result import InstructorCell, Result
 
@@ -77,7 +77,7 @@ class Row:
     @property
     def number(self) -> str:
         """The exercise's number, such as "5.2"."""
-        return exercises.get(self.verdict.name).number
+        return number(self.verdict.name)
 
     @property
     def by_hand(self) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from segcourse import exercises
 from segcourse.course import lessons
 from segcourse.errors import LessonError
 
@@ -50,6 +51,15 @@ def lesson_text(name: str) -> LessonText:
             found = tuple(Hint(_plain(said), _plain(text)) for said, text in _HINT.findall(above))
             hints.setdefault(exercise, found)
     return LessonText(title, hints)
+
+
+def number(exercise: str) -> str:
+    """Return an exercise's number; "" if the exercise no longer exists.
+
+    >>> number("mean_iou")
+    '5.3'
+    """
+    return exercises.get(exercise).number if exercise in exercises.names() else ""
 
 
 def _plain(markup: str) -> str:
