@@ -196,8 +196,9 @@ def _why_unobserved(
     elif events.status.get(check) != "undefined":
         says = f"the run ended before {name} could be checked."
     elif error := next((events.error[i] for i in answers if i in events.error), None):
-        kind = re.match(r"\w*", error)[0]
-        return f"its cell stopped with {error}, so {name} was never defined.", f"its cell stopped with {kind}"
+        kind = re.match(r"[^:( ]*", error)[0]
+        says = f"its cell stopped with {error}, so {name} was never defined."
+        return says, f"Its cell stopped with `{kind}`."
     elif lost := next((LOST[events.status[i]] for i in answers if events.status.get(i) in LOST), None):
         says = f"its cell {lost}, so {name} was never defined."
     else:
