@@ -4,12 +4,14 @@ A record may be missing, damaged or written by another version. Its student's en
 other records are still read.
 """
 
+import functools
 import json
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from segcourse import exercises
 from segcourse.exercises.engine.verdicts import Verdict
 from segcourse.grading.course import Course
 from segcourse.grading.gradebook.autograded import RECORD, record_path
@@ -218,4 +220,14 @@ def _anonymize_entry(entry: Entry, name: str, hide: Callable[[str], str]) -> Ent
 def _anonymize_verdict(verdict: Verdict, hide: Callable[[str], str]) -> Verdict:
     """Return a verdict without the student's own lines, error messages and output."""
     cause = verdict.cause or verdict.diagnosis
-    return replace(verdict, diagnosis=cause and hide(cause), cause=cause and hide(cause), printed="")
+    if cause and cause not in known_misconceptions(verdict.name):  # a student may be called like a word in it
+        cause = hide(cause)
+    return replace(verdict, diagnosis=cause, cause=cause, printed="")
+
+
+@functools.cache
+def known_misconceptions(exercise: str) -> frozenset[str]:
+    """Return the sentences about the exercise's misconceptions; none if the exercise no longer exists."""
+    if exercise not in exercises.names():
+        return frozenset()
+    return frozenset(misconception.says for misconception in exercises.get(exercise).misconceptions)

@@ -287,6 +287,15 @@ def test_pseudonyms_stay_and_hide_who_is_meant(course):
     assert len({e.student for e in made.records.entries}) == 13
 
 
+def test_a_students_name_does_not_cut_a_sentence_of_the_courses_own(tmp_path):
+    """A student can be called like a word in it; a gap there would even tell whose name it is."""
+    word = max(re.findall(r"[a-z]+", SUMMED), key=len)
+    wrong = verdict("dice_score", 1, 0, says=f"{SUMMED} {word} wrote this.", cause=SUMMED)
+    record(tmp_path, result(word, wrong, verdict("mean_iou", 1, 1)))
+    [cause] = class_report.build(Course.open(tmp_path), LESSON, hide_names=True).causes
+    assert (cause.says, cause.known) == (SUMMED, True)
+
+
 def test_nearly_identical_answers_are_flagged_and_short_ones_are_not(course):
     source = (
         "def dice_score(prediction, target):\n    overlap = (prediction & target).sum((-2, -1))\n"
