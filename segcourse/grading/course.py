@@ -14,6 +14,7 @@ from pathlib import Path
 from segcourse.course import lessons
 from segcourse.errors import SegcourseError
 from segcourse.files import replacing
+from segcourse.grading.late import LateRule
 from segcourse.grading.sandbox.environment import PACKAGE
 from segcourse.grading.sandbox.limits import Limits
 from segcourse.grading.submissions.find import lesson_folder
@@ -29,6 +30,7 @@ class Course:
     name: str = "default_course"
     limits: Limits = field(default_factory=Limits)
     max_megabytes: float = 50
+    late: LateRule | None = None
 
     @classmethod
     def open(cls, root: Path, **limits: float | None) -> "Course":
@@ -46,6 +48,7 @@ class Course:
             settings = tomllib.loads(file.read_text()) if file.exists() else {}
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SegcourseError(f"{file} cannot be read: {error}.") from error
+        late = LateRule.from_settings(settings.pop("late")) if "late" in settings else None
         chosen = dict(settings.pop("limits", {}))
         chosen |= {name: value for name, value in limits.items() if value is not None}
         known = {field.name for field in dataclasses.fields(Limits)}
@@ -53,15 +56,16 @@ class Course:
         unknown = [*(chosen.keys() - known), *(settings.keys() - {"name"})]
         if unknown:
             raise SegcourseError(
-                f"course.toml contains unknown settings: {', '.join(unknown)}. Allowed are name and, under "
-                f"[limits], notebook_mb, {', '.join(sorted(known))}."
+                f"course.toml contains unknown settings: {', '.join(unknown)}. Allowed are name, [late] "
+                f"and, under [limits], notebook_mb, {', '.join(sorted(known))}."
             )
         for name, value in (chosen | {"notebook_mb": megabytes}).items():
             if type(value) not in (int, float) or not value > 0:
                 raise SegcourseError(
                     f"the limit {name} is {value!r}, but must be a number above 0; see {file}."
                 )
-        return cls(root.resolve(), settings.get("name", "default_course"), Limits(**chosen), megabytes)
+        name = settings.get("name", "default_course")
+        return cls(root.resolve(), name, Limits(**chosen), megabytes, late)
 
     @property
     def gradebook(self) -> Path:

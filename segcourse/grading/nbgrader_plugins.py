@@ -162,7 +162,7 @@ class StatusExport(ExportPlugin):
     """
 
     columns = (
-        "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email",
+        "assignment", "duedate", "timestamp", "hours_late", "student_id", "last_name", "first_name", "email",
         "raw_score", "late_submission_penalty", "score", "max_score", "status",
     )  # fmt: skip
 
@@ -192,6 +192,7 @@ class StatusExport(ExportPlugin):
                 return row | {"status": "handed in, but not graded yet"}
             return row | {"raw_score": 0, "late_submission_penalty": 0, "score": 0, "status": "not handed in"}
         row |= {"timestamp": submission.timestamp, "status": status_of(submission)}
+        row["hours_late"] = round(submission.total_seconds_late / 3600, 2)
         if not row["status"].startswith("could not"):
             penalty = submission.late_submission_penalty or 0
             row |= {"raw_score": submission.score, "late_submission_penalty": penalty}

@@ -18,6 +18,7 @@ from segcourse.exercises.engine.observations import clip
 from segcourse.grading.class_result import ClassResult
 from segcourse.grading.course import Course, software
 from segcourse.grading.gradebook import autograded
+from segcourse.grading.gradebook.marks import Marks
 from segcourse.grading.gradebook.writer import GradebookWriter
 from segcourse.grading.lesson import read_lesson
 from segcourse.grading.lock import Lock
@@ -66,6 +67,7 @@ class Session:
         self.lock = Lock(self.course.root)
         if preload and isolation == "bubblewrap":
             runner.preload(self.lesson.imports)
+        self.marks: dict[str, Marks] = {}  # of the students who were graded
         try:
             self.gradebook = GradebookWriter(self.course, self.lesson)
         except BaseException:
@@ -140,9 +142,13 @@ class Session:
         notes = self.gradebook.record(result, resubmitted=before is not None and before != result.digest)
         result = replace(result, repairs=(*result.repairs, *notes))
         autograded.write_notebook(self.course, self.lesson, result)
-        feedback.write(self.course, result, self.gradebook.marks(result.student))
+        self._write_page(result)
         autograded.write_record(self.course, result, self.fingerprint)
         return result
+
+    def _write_page(self, result: Result) -> None:
+        self.marks[result.student] = self.gradebook.marks(result.student)
+        feedback.write(self.course, result, self.marks[result.student])
 
     def cached(self, task: Task | Result) -> Result | None:
         """Return the recorded result if grading this task again would give the same one.
@@ -160,7 +166,12 @@ class Session:
         same = result.digest == task.digest
         if isinstance(task, Result):
             same = same and result.refusal == task.refusal
-        return result if same and self.gradebook.matches(result) else None
+        if not same or not self.gradebook.matches(result):
+            return None
+        if self.gradebook.update_penalty(result):  # the due date or the rule has changed
+            self._write_page(result)
+        self.marks[result.student] = self.gradebook.marks(result.student)
+        return result
 
     @cached_property
     def fingerprint(self) -> str:
@@ -227,4 +238,4 @@ def grade_lesson(
 
         for result in pool.grade(tasks()):
             keep(session.record(result))
-        return ClassResult(name, tuple(results[student] for student in wanted))
+        return ClassResult(name, tuple(results[student] for student in wanted), session.marks)

@@ -108,14 +108,14 @@ def carries_40_megabytes_of_script(course, student):
     hand_in(course, student, as_bytes(made))
 
 
-@attack(None, "not a Jupyter notebook")
+@attack(None, "millions of values")
 def nests_without_end(course, student):
     hand_in(course, student, b'{"cells": ' + b'[{"a": ' * 1_000_000)
 
 
-@attack(None, "1000000 cells, but at most 2000 are allowed")
-def has_a_million_cells(course, student):
-    hand_in(course, student, b'{"cells": [' + b"{}," * 999_999 + b"{}]}")
+@attack(None, "400000 cells, but at most 2000 are allowed")
+def has_400_thousand_cells(course, student):
+    hand_in(course, student, b'{"cells": [' + b"{}," * 399_999 + b"{}]}")
 
 
 @attack(None, "not a Jupyter notebook")

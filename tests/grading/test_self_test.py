@@ -112,7 +112,7 @@ def test_without_a_control_group_the_watchdog_limits_shared_memory(monkeypatch):
 def test_with_a_control_group_the_watchdog_leaves_memory_to_the_kernel(monkeypatch):
     """Reading the memory of a process that the kernel has just killed made the kernel kill the supervisor."""
     checks, enforce = set(), watchdog._enforce
-    monkeypatch.setattr(watchdog, "_enforce", lambda *given: checks.add(given[2]) or enforce(*given))
+    monkeypatch.setattr(watchdog, "_enforce", lambda *given: checks.add(given[3]) or enforce(*given))
     runner.run({"seed": 1, "steps": [{"cell": "import time; time.sleep(0.6)"}]}, Limits())
     assert checks == {False}
 

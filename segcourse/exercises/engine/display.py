@@ -66,7 +66,7 @@ def explanation(verdict: Verdict, practice: bool = False) -> str:
     """Return what happened and the case that shows it, as HTML; nothing where all is right."""
     if verdict.passed or not verdict.started:
         return ""
-    happened = f"<p><b>What happened:</b> {_marked(_happened(verdict))}</p>"
+    happened = f"<p><b>What happened:</b> {marked(_happened(verdict))}</p>"
     return happened + (shown_case(verdict, practice) if verdict.smallest else "")
 
 
@@ -89,7 +89,7 @@ def shown_case(verdict: Verdict, practice: bool = False) -> str:
     return "".join(parts)
 
 
-def _marked(words: str) -> str:
+def marked(words: str) -> str:
     """Return escaped words with `code` between backticks set as code."""
     pieces = [escape(piece) for piece in words.split("`")]
     if len(pieces) % 2 == 0:  # a backtick of the student's own has no partner

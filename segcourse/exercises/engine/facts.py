@@ -30,7 +30,7 @@ Records = Sequence[Record]
 
 
 class Fact(NamedTuple):
-    """A certain observation: its sentence, the short form that a class report counts, and where it holds.
+    """A certain observation: its sentence, the short sentence that a class report counts, and where it holds.
 
     `about_all` marks a sentence about all cases together.
     """
@@ -62,7 +62,7 @@ def wrong_container(failing: Records) -> Fact | None:
         "an int": " `int(…)` makes one of a tensor or a float.",
     }.get(wanted, "")
     says = f"Your answer returns {came}, and {wanted} is asked for.{advice}"
-    return Fact(says, f"returns {came} instead of {wanted}", affected)
+    return Fact(says, f"Your answer returns {came} instead of {wanted}.", affected)
 
 
 def own_line(record: Record) -> str:
@@ -86,20 +86,20 @@ def _stops(exercise: Exercise, records: Records, failing: Records) -> Fact | Non
         says = (
             f"Your code uses what {message[:1].lower()}{message[1:]} asks for, and that is not written yet."
         )
-        return Fact(says, "uses an exercise that is not written yet", affected)
+        return Fact(says, "Your answer uses an exercise that is not written yet.", affected)
     if first.get("stub") == LEFT_IN:
         says = f"The stub's `raise NotImplementedError` is still there, in {own_line(stopped[0])}. Delete it."
-        return Fact(says, "the stub's `raise` is still there", affected)
+        return Fact(says, "The stub's `raise NotImplementedError` is still there.", affected)
     if kind == Explained.__name__:
         return Fact(message, message, affected)
-    if not kind[:1].isupper():  # the grader's own: "nothing", "too slow", "stopped"
+    if message and not kind[:1].isupper():  # the grader's own, such as "timeout", with a whole clause
         says = f"{message[:1].upper()}{message[1:]}."
         return Fact(says, says, affected)
     meaning = slips.explain(kind, message)
     what = f"{meaning} ({kind}: {message})" if meaning else f"{kind}: {message}"
     line = own_line(stopped[0])
     place = f"Your code stops in {line}" if line else "An error comes up while the check runs your answer"
-    return Fact(f"{place}: {what}.", f"stops with {kind}", affected)
+    return Fact(f"{place}: {what}.", f"Your code stops with `{kind}`.", affected)
 
 
 def _nothing(exercise: Exercise, records: Records, failing: Records) -> Fact | None:
@@ -109,10 +109,11 @@ def _nothing(exercise: Exercise, records: Records, failing: Records) -> Fact | N
     came, wanted = affected[0].seen["value"], affected[0].expected.get("type", "a number")
     affected = [record for record in affected if record.seen["value"] == came]
     if came == "None":
-        return Fact("Your answer returns None. Does every path end in a `return`?", "returns None", affected)
+        says = "Your answer returns None."
+        return Fact(f"{says} Does every path end in a `return`?", says, affected)
     says = f"Your answer returns {came}, and {wanted} of plain numbers is asked for."
     says += " `async def` makes coroutines: write `def`." if came == "a coroutine" else ""
-    return Fact(says, f"returns {came}", affected)
+    return Fact(says, f"Your answer returns {came}.", affected)
 
 
 def _remembers(exercise: Exercise, records: Records, failing: Records) -> Fact | None:
@@ -126,7 +127,7 @@ def _remembers(exercise: Exercise, records: Records, failing: Records) -> Fact |
         "The same input gives another result the second time: something is drawn at random, or kept from "
         "an earlier call (a global variable, or a default argument that is changed)."
     )
-    return Fact(says, "another result for the same input", failing, about_all=True)
+    return Fact(says, "The same input gives another result the second time.", failing, about_all=True)
 
 
 def _constant(exercise: Exercise, records: Records, failing: Records) -> Fact | None:
@@ -135,7 +136,7 @@ def _constant(exercise: Exercise, records: Records, failing: Records) -> Fact | 
     if len(records) < 4 or not all(isinstance(v, np.ndarray) and same(v, first, 0.0) for v in values):
         return None
     says = f"Your answer is {describe(first)} for every input. Where does it use its arguments?"
-    return Fact(says, "the same result for every input", failing, about_all=True)
+    return Fact(says, "Your answer is the same for every input.", failing, about_all=True)
 
 
 def _shape(exercise: Exercise, records: Records, failing: Records) -> Fact | None:
@@ -151,7 +152,8 @@ def _shape(exercise: Exercise, records: Records, failing: Records) -> Fact | Non
     says = f"{subject} has shape {came}, and {wanted} is expected."
     pairs = [(r.seen[field], r.expected[field]) for r in affected if _reshaped(r) == field]
     how = relations.reshaped(pairs, affected[0].case.tolerance) if field != "shape" else None
-    return Fact(f"{says} {how}" if how else says, how or "a result of another shape", affected)
+    cause = how or "Your result has another shape than expected."
+    return Fact(f"{says} {how}" if how else says, cause, affected)
 
 
 def _reshaped(record: Record) -> str | None:
@@ -177,7 +179,7 @@ def _changed(exercise: Exercise, records: Records, failing: Records) -> Fact | N
         f"{begin} code changes its input {affected[0].seen['changed']} in place, "
         "and the caller needs that data unchanged. Work on a copy, or make a new tensor."
     )
-    return Fact(says, "changes its input in place", affected)
+    return Fact(says, "Your answer changes its input in place.", affected)
 
 
 def _all_right(records: Records) -> bool:
@@ -216,7 +218,8 @@ def _field(exercise: Exercise, records: Records, failing: Records) -> Fact | Non
         for record in (affected[0].seen, affected[0].expected)
     )
     says = _MEANINGS[field].format(came=came, wanted=wanted)
-    return Fact(says, says if "{" not in _MEANINGS[field] else f"other {field} than expected", affected)
+    cause = f"Your network differs from what is asked for: {field}."
+    return Fact(says, cause if "{" in _MEANINGS[field] else says, affected)
 
 
 def _plainly(value: np.ndarray | str, between: str) -> str:
@@ -239,12 +242,13 @@ def _gradient(exercise: Exercise, records: Records, failing: Records) -> Fact | 
             f"{what} is missing: this input is not used, or on the way the result became a plain number "
             "(`.item()`, `float()`, `.detach()`, NumPy, argmax). Training would change nothing."
         )
-        return Fact(says, "no gradient", missing)
+        return Fact(says, "The gradient is missing.", missing)
     if broken := [record for record, value in values if not np.isfinite(value).all()]:
         says = f"{what} holds NaN or infinity: one step of training would spoil every weight."
-        return Fact(says, "NaN in the gradient", broken)
+        return Fact(says, "The gradient holds NaN or infinity.", broken)
     if zero := [record for record, value in values if not value.any()]:
-        return Fact(f"{what} is zero everywhere: training would change nothing.", "a zero gradient", zero)
+        says = f"{what} is zero everywhere: training would change nothing."
+        return Fact(says, "The gradient is zero everywhere.", zero)
     if any("value" in record.fields or "error" in record.fields for record in records):
         return None  # other results have other gradients
     pairs = [(value, record.expected[field]) for record, value in values]
@@ -253,7 +257,7 @@ def _gradient(exercise: Exercise, records: Records, failing: Records) -> Fact | 
         f"The results are right, but the {field} is not: part of the computation may be cut off from it, as "
         "by `.detach()`, `.data` or `torch.no_grad()`."
     )  # fmt: skip
-    return Fact(says, "a wrong gradient", [record for record, _ in values])
+    return Fact(says, "The gradient is wrong.", [record for record, _ in values])
 
 
 _RULES: tuple[Callable[[Exercise, Records, Records], Fact | None], ...] = (

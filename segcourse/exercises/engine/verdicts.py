@@ -30,9 +30,9 @@ class Verdict:
         partly: whether more is wrong than the sentences explain.
         smallest: the first failing case that the sentences speak of.
         started: False for an untouched stub.
-        observed: False if something other than the answer ended its run; `diagnosis` then says what.
         cause: the diagnosis without the student's own numbers and lines, so that a class can be counted.
         printed: what the answer printed on the case shown (on the first one if all are right).
+        observed: False if something other than the answer ended its run; `diagnosis` then says what.
 
     >>> verdict = Verdict("dice_score", (GroupResult("overlap", True, 2), GroupResult("empty", False, 1)))
     >>> verdict.points, verdict.max_points, verdict.passed, verdict.status
@@ -47,9 +47,9 @@ class Verdict:
     partly: bool = False
     smallest: Shown | None = None
     started: bool = True
-    observed: bool = True
     cause: str | None = None
     printed: str = ""
+    observed: bool = True
 
     @property
     def points(self) -> int:
@@ -87,7 +87,7 @@ class Verdict:
             data["partly"],
             Shown.from_json(data["smallest"]) if data["smallest"] else None,
             data["started"],
-            data["observed"],
             data["cause"],
             data["printed"],
+            data["observed"],
         )

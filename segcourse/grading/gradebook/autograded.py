@@ -58,6 +58,22 @@ def read_record(course: Course, student: str, lesson: str) -> dict[str, Any]:
     return record if type(record) is dict else {}
 
 
+def read_cells(course: Course, student: str, lesson: str) -> list[dict[str, Any]]:
+    """Return the cells of a student's autograded notebook; none if it is missing or cannot be read."""
+    path = course.autograded(student, lesson) / f"{lesson}.ipynb"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def read_answers(course: Course, student: str, lesson: str) -> dict[str, str]:
+    """Return the source of each labelled cell of a student's autograded notebook, by grade_id."""
+    cells = read_cells(course, student, lesson)
+    labelled = ((cell.get("metadata", {}).get("nbgrader", {}).get("grade_id"), cell) for cell in cells)
+    return {name: "".join(cell["source"]) for name, cell in labelled if name}
+
+
 def record_path(course: Course, student: str, lesson: str) -> Path:
     return course.autograded(student, lesson) / RECORD
 

@@ -4,10 +4,15 @@ The grader's own records hold none of this. Every page that shows a score reads 
 contradicts the gradebook.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from segcourse.grading.course import Course
 from segcourse.grading.gradebook.opening import open_gradebook
+from segcourse.grading.late import duration
+
+NEEDS_A_PERSON = "needs manual grading"
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,6 @@ class Mark:
         max_points: The most points that the cell can give.
         automatic: The automatic points; None if there are none.
         by_hand: The points that a person gave; None if there are none.
-        comment: The comment that a person wrote.
         review: Whether nbgrader wants a person to look at the cell.
     """
 
@@ -27,7 +31,6 @@ class Mark:
     max_points: float
     automatic: float | None = None
     by_hand: float | None = None
-    comment: str = ""
     review: bool = False
 
     @property
@@ -43,16 +46,32 @@ class Mark:
 
 @dataclass(frozen=True)
 class Marks:
-    """One submission in the gradebook; `status` is that of `nbgrader export`.
+    """One submission in the gradebook.
+
+    Attributes:
+        cells: The graded cells.
+        penalty: The points subtracted for late submission.
+        status: The status in `nbgrader export`.
+        comments: What a person wrote in formgrader, by nbgrader's name of the cell: of an exercise or an
+            answer the cell that students edit, which need not be the graded one.
+        name: The student's name, if the gradebook knows it.
+        handed_in: When the submission was handed in (UTC), if that is known.
+        seconds_late: How long after the due date.
 
     >>> marks = Marks((Mark("check_a", 3, 2.0), Mark("essay", 5, None, 4.0)), penalty=1.0, status="graded")
     >>> marks.automatic, marks.by_hand, marks.score, marks.max_points
     (2.0, 4.0, 5.0, 8)
+    >>> Marks(marks.cells, 1.0, "needs manual grading", seconds_late=9000).remarks
+    ('4 by hand', '2 h 30 min late, minus 1', 'needs manual grading')
     """
 
     cells: tuple[Mark, ...]
     penalty: float = 0.0
     status: str = "graded"
+    comments: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    handed_in: datetime | None = None
+    seconds_late: float = 0.0
 
     @property
     def automatic(self) -> float:
@@ -77,6 +96,19 @@ class Marks:
     def waiting(self) -> tuple[Mark, ...]:
         return tuple(mark for mark in self.cells if mark.waiting)
 
+    @property
+    def late(self) -> str:
+        """How late the submission is and what that costs, in words; "" if it is not late."""
+        cost = f", minus {self.penalty:.3g}" if self.penalty else ""
+        return f"{duration(self.seconds_late)} late{cost}" if self.seconds_late else ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the gradebook knows beyond the automatic points, for tables."""
+        by_hand = any(mark.by_hand is not None for mark in self.cells)
+        found = (f"{self.by_hand:.3g} by hand" if by_hand else "", self.late)
+        return (*filter(None, found), *([self.status] if self.status == NEEDS_A_PERSON else []))
+
     def of(self, name: str) -> Mark | None:
         """Return the mark of one cell, by nbgrader's name of it."""
         return next((mark for mark in self.cells if mark.name == name), None)
@@ -84,16 +116,24 @@ class Marks:
 
 def marks_of(submission) -> Marks:
     """Return the marks of one of nbgrader's SubmittedAssignments."""
-    cells = []
+    cells, comments = [], {}
     for notebook in submission.notebooks:
-        comments = {comment.name: comment.manual_comment or "" for comment in notebook.comments}
+        comments |= {c.name: c.manual_comment for c in notebook.comments if c.manual_comment}
         for grade in notebook.grades:
             by_hand = grade.manual_score
             if grade.extra_credit:
                 by_hand = (by_hand if by_hand is not None else grade.auto_score or 0.0) + grade.extra_credit
-            about = (comments.get(grade.name, ""), bool(grade.needs_manual_grade))
-            cells.append(Mark(grade.name, grade.cell.max_score or 0.0, grade.auto_score, by_hand, *about))
-    return Marks(tuple(cells), submission.late_submission_penalty or 0.0, status_of(submission))
+            review = bool(grade.needs_manual_grade)
+            cells.append(Mark(grade.name, grade.cell.max_score or 0.0, grade.auto_score, by_hand, review))
+    return Marks(
+        tuple(cells),
+        submission.late_submission_penalty or 0.0,
+        status_of(submission),
+        comments,
+        " ".join(filter(None, (submission.student.first_name, submission.student.last_name))),
+        submission.timestamp,
+        submission.total_seconds_late,
+    )
 
 
 @dataclass(frozen=True)
@@ -135,4 +175,4 @@ def status_of(submission) -> str:
     refused = next((text for text in comments if text.startswith("could not be graded")), None)
     if refused and any(grade.auto_score is None and grade.manual_score is None for grade in grades):
         return refused
-    return "needs manual grading" if submission.needs_manual_grade else "graded"
+    return NEEDS_A_PERSON if submission.needs_manual_grade else "graded"

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 
 from nbgrader import utils
 from nbgrader.api import MissingEntry
-from nbgrader.preprocessors import AssignLatePenalties, ComputeChecksums, SaveCells
-from traitlets.config.loader import PyFileConfigLoader
+from nbgrader.preprocessors import ComputeChecksums, SaveCells
 
 from segcourse.errors import SegcourseError
 from segcourse.exercises.engine.display import text
 from segcourse.grading.course import Course
 from segcourse.grading.gradebook.marks import Marks, marks_of
 from segcourse.grading.gradebook.opening import explained, open_gradebook, refuse_lost
+from segcourse.grading.gradebook.penalties import assign_penalty
 from segcourse.grading.notebooks import Lesson
 from segcourse.grading.scoring.result import Result
 
@@ -63,7 +63,8 @@ class GradebookWriter:
         except MissingEntry:
             self.book.update_or_create_assignment(name)
             notebook, _ = ComputeChecksums().preprocess(copy.deepcopy(self.lesson.notebook), {})
-            SaveCells().preprocess(notebook, self._resources())
+            about = {"notebook": name, "assignment": name, "db_url": self.course.db_url}
+            SaveCells().preprocess(notebook, {"nbgrader": about})
             self.book.db.expire_all()
             return
         points = {cell.name: cell.max_score for cell in (*known.grade_cells, *known.task_cells)}
@@ -97,8 +98,7 @@ class GradebookWriter:
                 name, student, **({"timestamp": timestamp} if timestamp else {})
             )
             notes += self._set_scores(result, resubmitted)
-        if not result.refusal and self.book.find_submission(name, student).total_seconds_late > 0:
-            self._assign_late_penalty(student)
+        self.update_penalty(result)
         return notes
 
     @contextlib.contextmanager
@@ -134,8 +134,22 @@ class GradebookWriter:
                 comment.manual_comment = None if resubmitted else comment.manual_comment
             else:
                 comment.auto_comment = comments.get(comment.name)
-        submitted.late_submission_penalty = None
         return notes
+
+    @_explained
+    def update_penalty(self, result: Result) -> bool:
+        """Set the late penalty by the current due date and rule; return whether it changed."""
+        name, student = self.lesson.name, result.student
+        submitted = self.book.find_submission_notebook(name, name, student)
+        before = submitted.late_submission_penalty
+        if not result.refusal and self.book.find_submission(name, student).total_seconds_late > 0:
+            with _quiet():
+                assign_penalty(self.course, self.lesson, student)
+            self.book.db.expire_all()  # nbgrader wrote it through another connection
+        elif before:
+            submitted.late_submission_penalty = None
+            self.book.db.commit()
+        return submitted.late_submission_penalty != before
 
     @_explained
     def matches(self, result: Result) -> bool:
@@ -160,21 +174,6 @@ class GradebookWriter:
                 return utils.parse_utc(file.read(100).decode().strip()), None
         except (ValueError, OverflowError, OSError):
             return None, "timestamp.txt does not contain a date; the time of submission is unknown"
-
-    def _assign_late_penalty(self, student: str) -> None:
-        """Run the instructor's own plug-in for late penalties, which nbgrader_config.py names."""
-        config = None
-        if (self.course.root / "nbgrader_config.py").exists():
-            config = PyFileConfigLoader("nbgrader_config.py", path=str(self.course.root)).load_config()
-        notebook = copy.deepcopy(self.lesson.notebook)
-        with _quiet():
-            AssignLatePenalties(config=config).preprocess(notebook, self._resources(student=student))
-        self.book.db.expire_all()
-
-    def _resources(self, **more: str) -> dict:
-        """Return what nbgrader's preprocessors need to know."""
-        name = self.lesson.name
-        return {"nbgrader": {"notebook": name, "assignment": name, "db_url": self.course.db_url} | more}
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from segcourse.grading.reports.class_statistics import Question
-from segcourse.grading.reports.item_analysis import quartiles
+from segcourse.grading.reports.item_analysis import WELL, quartiles
 from segcourse.plotting.charts import BLUE, GREEN, ORANGE, show_bars
 from segcourse.plotting.display import figure_html, show
 
@@ -60,7 +60,9 @@ def separation_chart(questions: Sequence[Question]) -> str:
     """Return an <img> with the item-rest correlation per exercise, in the lesson's order."""
     found = {q.exercise: q.item_rest for q in questions if q.group is None}
     values = "; ".join(f"{name} {'none' if math.isnan(r) else f'{r:.2f}'}" for name, r in found.items())
-    alt = f"Item-rest correlation per exercise: {values}. An exercise separates well from 0.3 (dashed line)."
+    alt = (
+        f"Item-rest correlation per exercise: {values}. An exercise separates well from {WELL} (dashed line)."
+    )
     figure = show_bars(found, xlabel="item-rest correlation (-1 to 1)", alt=alt)
-    figure.axes[0].axvline(0.3, color=GREEN, linestyle="--", linewidth=1.4, zorder=0)
+    figure.axes[0].axvline(WELL, color=GREEN, linestyle="--", linewidth=1.4, zorder=0)
     return figure_html(figure)

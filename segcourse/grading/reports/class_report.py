@@ -5,9 +5,12 @@ it can be shown to others.
 """
 
 import datetime
+import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -15,9 +18,12 @@ from segcourse.files import replacing
 from segcourse.grading.course import Course
 from segcourse.grading.reports import charts, class_statistics, csv_tables, feedback, flags
 from segcourse.grading.reports.class_statistics import Cause, Question
-from segcourse.grading.reports.item_analysis import ENOUGH, chance_level, quartiles
+from segcourse.grading.reports.item_analysis import ENOUGH, WELL, chance_level, quartiles
+from segcourse.grading.reports.lesson_text import lesson_text, number
 from segcourse.grading.reports.records import ClassRecords, anonymize, pseudonyms, read_class
 from segcourse.grading.reports.templates import template
+
+MOST_CAUSES = 8  # in the list over all exercises
 
 
 @dataclass(frozen=True)
@@ -28,9 +34,9 @@ class Report:
         records: The records.
         questions: The exercises and their groups.
         causes: The causes of wrong answers.
-        same: Groups of students with identical answers, by exercise.
-        library: Students whose answer is the library's own text, by exercise.
-        unusual: Unusual words in students' notebooks.
+        same: Groups of students with nearly the same answer, by exercise.
+        library: Students whose answer is nearly the library's own, by exercise.
+        unusual: What students' notebooks do that no exercise needs, by kind.
         anonymous: Whether names are replaced by pseudonyms.
     """
 
@@ -39,7 +45,7 @@ class Report:
     causes: list[Cause]
     same: dict[str, list[list[str]]]
     library: dict[str, list[str]]
-    unusual: dict[str, list[str]]
+    unusual: dict[str, dict[str, list[str]]]
     anonymous: bool = False
 
     @property
@@ -59,6 +65,22 @@ class Report:
         return " ".join(sentences)
 
     @property
+    def commonest(self) -> list[Cause]:
+        """The commonest causes of wrong answers over all exercises."""
+        named = [cause for cause in self.causes if cause.says != class_statistics.UNKNOWN]
+        return sorted(named, key=lambda cause: -cause.count)[:MOST_CAUSES]
+
+    @property
+    def exercises(self) -> list[str]:
+        """The names of the exercises, in the lesson's order."""
+        return [question.exercise for question in self.questions if question.group is None]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the page calls each student who handed in."""
+        return {entry.student: entry.label for entry in self.records.entries}
+
+    @property
     def causes_by_exercise(self) -> dict[str, list[Cause]]:
         """The causes of wrong answers by exercise, in the lesson's order."""
         found: dict[str, list[Cause]] = {}
@@ -75,8 +97,8 @@ class Report:
 def build(course: Course, lesson: str, hide_names: bool = False) -> Report:
     """Read the class's records and compute the report, with pseudonyms if `hide_names`."""
     records = read_class(course, lesson)
-    same, library = flags.identical_answers(course, records), flags.library_answers(course, records)
-    unusual = flags.unusual_words(course, records)
+    same, library = flags.similar_answers(course, records), flags.library_answers(course, records)
+    unusual = flags.unusual_notebooks(course, records)
     if hide_names:
         names = pseudonyms(course, records)
         records = anonymize(course, records, names)
@@ -84,14 +106,19 @@ def build(course: Course, lesson: str, hide_names: bool = False) -> Report:
             exercise: [sorted(names[student] for student in group) for group in groups]
             for exercise, groups in same.items()
         }
-        unusual = {names[student]: found for student, found in unusual.items()}
+        unusual = {names[student]: {kind: [] for kind in found} for student, found in unusual.items()}
         library = {name: sorted(names[student] for student in who) for name, who in library.items()}
     questions, causes = class_statistics.questions(records), class_statistics.causes(records)
     return Report(records, questions, causes, same, library, unusual, hide_names)
 
 
-def page(report: Report) -> str:
-    """Return the page as text: self-contained, without scripts, and with all submitted text escaped."""
+def page(report: Report, links: Mapping[str, str] | None = None) -> str:
+    """Return the page as text: self-contained, without scripts, and with all submitted text escaped.
+
+    Args:
+        report: The report.
+        links: The addresses of students' pages.
+    """
     records, images = report.records, {}
     if scores := class_statistics.scores(records):
         images["scores"] = charts.scores_chart(scores, report.most)
@@ -103,9 +130,13 @@ def page(report: Report) -> str:
     return template("report.html.j2").render(
         report=report,
         records=records,
+        lesson=lesson_text(records.lesson),
+        links=links or {},
+        numbers={name: number(name) for name in report.exercises},
         charts={name: Markup(image) for name, image in images.items()},
         seconds=quartiles(seconds),
         enough=ENOUGH,
+        well=WELL,
         chance=chance_level(len(records.graded)),
         statistics=class_statistics,
         written=f"{datetime.datetime.now():%d %B %Y, %H:%M}",
@@ -136,8 +167,19 @@ def write(
     folder = out or opened.root / "reports" / (f"{name}-anonymous" if hide_names else name)
     csv_tables.write(folder, report.records, report.questions, report.causes)
     with replacing(folder / "index.html") as temporary:
-        temporary.write_text(page(report), encoding="utf-8")
+        links = {} if hide_names else _links(opened, report.records, folder)
+        temporary.write_text(page(report, links), encoding="utf-8")
     return folder / "index.html", report
+
+
+def _links(course: Course, records: ClassRecords, folder: Path) -> dict[str, str]:
+    """Return the addresses of students' pages, relative to the report's folder."""
+    pages = {entry.student: course.feedback(entry.student, records.lesson) for entry in records.entries}
+    return {
+        student: quote(Path(os.path.relpath(path, folder.resolve())).as_posix())
+        for student, path in pages.items()
+        if path.is_file()
+    }
 
 
 def rewrite_pages(lesson: str, course: Path) -> int:

@@ -3,18 +3,16 @@
 Shares refer to the submissions that could be graded. An exercise passes if all its groups pass.
 """
 
-import functools
 import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from segcourse import exercises
 from segcourse.exercises.engine.own_work import ASKED
 from segcourse.exercises.engine.verdicts import Verdict
 from segcourse.grading.reports.item_analysis import interpretation, item_rest
-from segcourse.grading.reports.records import ClassRecords, Entry
+from segcourse.grading.reports.records import ClassRecords, Entry, known_misconceptions
 from segcourse.grading.scoring.result import InstructorCell
 
 UNKNOWN = "no known misconception matches"
@@ -131,21 +129,13 @@ def cause_of(verdict: Verdict) -> tuple[str, bool]:
     """Return a verdict's cause, and whether it is one of the exercise's misconceptions.
 
     >>> says = "Your code stops in line 2, `return 1 / 0`: ZeroDivisionError: division by zero."
-    >>> cause_of(Verdict("dice_score", (), says, cause="stops with ZeroDivisionError"))
-    ('stops with ZeroDivisionError', False)
+    >>> cause_of(Verdict("dice_score", (), says, cause="Your code stops with `ZeroDivisionError`."))
+    ('Your code stops with `ZeroDivisionError`.', False)
     """
     if ASKED in (verdict.diagnosis or ""):
         return BORROWED, True
     says = verdict.cause or verdict.diagnosis or UNKNOWN
-    return says, says in _misconceptions(verdict.name)
-
-
-@functools.cache
-def _misconceptions(exercise: str) -> frozenset[str]:
-    """Return the sentences about the exercise's misconceptions; none if the exercise no longer exists."""
-    if exercise not in exercises.names():
-        return frozenset()
-    return frozenset(misconception.says for misconception in exercises.get(exercise).misconceptions)
+    return says, says in known_misconceptions(verdict.name)
 
 
 def _size(verdict: Verdict) -> int:

@@ -24,8 +24,8 @@ def write(folder: Path, records: ClassRecords, questions: list[Question], causes
     """Write students.csv, questions.csv and misconceptions.csv to `folder`."""
     exercises = [question.exercise for question in questions if question.group is None]
     columns = (
-        "student", "status", "score", "raw", "penalty", "automatic", "by_hand", "waiting", "max_score",
-        *exercises, "seconds", "stopped_cells", "repairs",
+        "student", "name", "status", "score", "raw", "penalty", "hours_late", "automatic", "by_hand",
+        "waiting", "max_score", *exercises, "seconds", "stopped_cells", "repairs",
     )  # fmt: skip
     rows = [_student(entry, exercises) for entry in records.entries]
     rows += [{"student": student, "status": "not handed in"} for student in records.absent]
@@ -70,6 +70,8 @@ def _student(entry: Entry, exercises: list[str]) -> dict[str, Any]:
         marks = entry.marks
         row |= {"raw": marks.automatic + marks.by_hand, "penalty": marks.penalty}
         row |= {"by_hand": marks.by_hand, "waiting": entry.waiting}
+    if entry.marks:
+        row |= {"name": entry.marks.name or None, "hours_late": entry.marks.seconds_late / 3600}
     if result := entry.result:
         row |= {"automatic": result.score, "seconds": result.seconds}
         row |= {name: result.points.get(name) for name in exercises}

@@ -5,6 +5,7 @@ elsewhere. The explanations come from `exercises.engine.display`, which escapes 
 """
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from segcourse import exercises
@@ -12,7 +13,9 @@ from segcourse.exercises.engine.exercise import ONCE_MORE, draw
 from segcourse.exercises.engine.verdicts import Verdict
 from segcourse.files import replacing
 from segcourse.grading.course import Course
+from segcourse.grading.gradebook.autograded import read_answers
 from segcourse.grading.gradebook.marks import Mark, Marks
+from segcourse.grading.reports.lesson_text import lesson_text, number
 from segcourse.grading.reports.templates import template
 from segcourse.grading.scoring.result import InstructorCell, Result
 
@@ -27,15 +30,20 @@ def write(course: Course, result: Result, marks: Marks | None = None) -> None:
 
 def page(course: Course, result: Result, marks: Marks | None = None) -> str:
     """Return the page as text; `marks` are the gradebook's, whose score the page shows."""
-    rows = [Row.of(verdict, result, marks) for verdict in result.verdicts]
+    answers = read_answers(course, result.student, result.lesson)
+    rows = [Row.of(verdict, result, marks, answers) for verdict in result.verdicts]
     score, most = result.score, result.max_score
     if marks is not None and (result.refusal is None or marks.by_hand):
         score, most = marks.score, marks.max_points
     own = [(test, _current_points(test, marks)) for test in result.tests]
     return template("feedback.html.j2").render(
         course=course.name,
+        lesson=lesson_text(result.lesson),
         result=result,
         marks=marks,
+        name=marks.name if marks else "",
+        comments=marks.comments if marks else {},
+        shown={row.verdict.name for row in rows},
         score=score,
         most=most,
         rows=rows,
@@ -52,17 +60,24 @@ def _current_points(test: InstructorCell, marks: Marks | None) -> float | None:
 
 @dataclass(frozen=True)
 class Row:
-    """One exercise on the page: its verdict, its points in the lesson, and its mark in the gradebook."""
+    """One exercise on the page: verdict, points in the lesson, mark in the gradebook, the student's code."""
 
     verdict: Verdict
     automatic: float
     max_points: float
     mark: Mark | None
+    code: str = ""
 
     @classmethod
-    def of(cls, verdict: Verdict, result: Result, marks: Marks | None) -> "Row":
-        mark = marks.of(f"check_{verdict.name}") if marks else None
-        return cls(verdict, result.points[verdict.name], result.max_points[verdict.name], mark)
+    def of(cls, verdict: Verdict, result: Result, marks: Marks | None, answers: Mapping[str, str]) -> "Row":
+        name = verdict.name
+        mark = marks.of(f"check_{name}") if marks else None
+        return cls(verdict, result.points[name], result.max_points[name], mark, answers.get(name, ""))
+
+    @property
+    def number(self) -> str:
+        """The exercise's number, such as "5.2"."""
+        return number(self.verdict.name)
 
     @property
     def by_hand(self) -> bool:

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-ENOUGH = 10  # with fewer students, a correlation shows little but chance
+WELL = 0.3  # from this correlation on, a question separates well
+# with fewer students, chance alone moves a correlation further than that (see `chance_level`)
+ENOUGH = math.ceil((2 / WELL) ** 2)
 
 
 def item_rest(item: Sequence[float], rest: Sequence[float]) -> float:
@@ -41,7 +43,7 @@ def chance_level(students: int) -> float:
 def interpretation(r: float, students: int) -> str:
     """Return what a correlation says about its question, in words.
 
-    >>> interpretation(0.45, 30), interpretation(0.45, 6), interpretation(-0.1, 30), interpretation(-0.5, 30)
+    >>> interpretation(0.45, 50), interpretation(0.45, 30), interpretation(-0.1, 50), interpretation(-0.5, 50)
     ('separates well', 'too few students', 'hardly separates', 'reversed: check the question')
     """
     if students < ENOUGH:
@@ -50,7 +52,7 @@ def interpretation(r: float, students: int) -> str:
         return "the same for all students"
     if r < -chance_level(students):
         return "reversed: check the question"
-    return "separates well" if r >= 0.3 else "separates a little" if r >= 0.15 else "hardly separates"
+    return "separates well" if r >= WELL else "separates a little" if r >= 0.15 else "hardly separates"
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:

@@ -4,12 +4,14 @@ A record may be missing, damaged or written by another version. Its student's en
 other records are still read.
 """
 
+import functools
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from segcourse import exercises
 from segcourse.exercises.engine.verdicts import Verdict
 from segcourse.grading.course import RECORD, Course
 from segcourse.grading.gradebook.autograded import record_path
@@ -69,6 +71,23 @@ class Entry:
         return sum(mark.max_points for mark in self.marks.waiting) if self.marks and self.graded else 0.0
 
     @property
+    def label(self) -> str:
+        """The student's name and id, or the id alone if the gradebook knows no name."""
+        name = self.marks.name if self.marks else ""
+        return f"{name} ({self.student})" if name else self.student
+
+    @property
+    def late(self) -> str:
+        """How late the submission is, and what that costs; "" if it is not late."""
+        return self.marks.late if self.marks else ""
+
+    def points(self, exercise: str) -> float:
+        """Return the points that count for an exercise: those given by hand, else the automatic ones."""
+        mark = self.marks.of(f"check_{exercise}") if self.marks else None
+        automatic = self.result.points.get(exercise, 0.0) if self.result else 0.0
+        return mark.by_hand if mark and mark.by_hand is not None else automatic
+
+    @property
     def verdicts(self) -> dict[str, Verdict]:
         return {verdict.name: verdict for verdict in self.result.verdicts} if self.result else {}
 
@@ -84,6 +103,7 @@ class ClassRecords:
         absent: The students in the gradebook who did not hand in.
         graded_at: The latest time of grading, in ISO 8601.
         unsandboxed: The students graded with --trust-submissions.
+        unknown: The students who handed in but are not on the roster.
     """
 
     lesson: str
@@ -92,6 +112,7 @@ class ClassRecords:
     absent: tuple[str, ...] = ()
     graded_at: str | None = None
     unsandboxed: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def graded(self) -> tuple[Entry, ...]:
@@ -103,8 +124,14 @@ class ClassRecords:
         return tuple(sorted({entry.result.isolation for entry in self.graded} - {"none"}))
 
 
-def read_class(course: Course, lesson: str) -> ClassRecords:
-    """Read the entries of all students who handed in `lesson` or were graded."""
+def read_class(course: Course, lesson: str, roster: Collection[str] | None = None) -> ClassRecords:
+    """Read the entries of all students who handed in `lesson` or were graded.
+
+    Args:
+        course: The course.
+        lesson: The lesson's name.
+        roster: The ids of the course's students. Default: there is no roster, so no one is unknown.
+    """
     known = read_marks(course, lesson)
     recorded = (path.parent.parent.name for path in course.records(lesson))
     students = sorted({*course.students(lesson), *recorded, *(s for s, m in known.marks.items() if m)})
@@ -115,9 +142,9 @@ def read_class(course: Course, lesson: str) -> ClassRecords:
         times += [data["graded_at"]] if type(data.get("graded_at")) is str else []
         unsandboxed += [student] if entry.graded and entry.result.isolation == "none" else []
     absent = tuple(sorted(known.marks.keys() - set(students)))
-    return ClassRecords(
-        lesson, course.name, tuple(entries), absent, max(times, default=None), tuple(unsandboxed)
-    )
+    unknown = () if roster is None else tuple(student for student in students if student not in roster)
+    last = max(times, default=None)
+    return ClassRecords(lesson, course.name, tuple(entries), absent, last, tuple(unsandboxed), unknown)
 
 
 def _read_entry(course: Course, lesson: str, student: str) -> tuple[Entry, dict[str, Any]]:
@@ -161,6 +188,7 @@ def anonymize(course: Course, records: ClassRecords, names: dict[str, str]) -> C
         entries=tuple(sorted(entries, key=lambda entry: entry.student)),
         absent=tuple(sorted(names[student] for student in records.absent)),
         unsandboxed=tuple(sorted(names[student] for student in records.unsandboxed)),
+        unknown=tuple(sorted(names[student] for student in records.unknown)),
     )
 
 
@@ -175,8 +203,7 @@ def _anonymize_entry(entry: Entry, name: str, hide: Callable[[str], str]) -> Ent
     """Return an entry under another name, without what a person wrote to the student."""
     marks, result = entry.marks, entry.result
     if marks:
-        cells = tuple(replace(mark, comment="") for mark in marks.cells)
-        marks = replace(marks, cells=cells, status=hide(marks.status))
+        marks = replace(marks, comments={}, name="", status=hide(marks.status))
     if result:
         result = replace(
             result,
@@ -193,4 +220,14 @@ def _anonymize_entry(entry: Entry, name: str, hide: Callable[[str], str]) -> Ent
 def _anonymize_verdict(verdict: Verdict, hide: Callable[[str], str]) -> Verdict:
     """Return a verdict without the student's own lines, error messages and output."""
     cause = verdict.cause or verdict.diagnosis
-    return replace(verdict, diagnosis=cause and hide(cause), cause=cause and hide(cause), printed="")
+    if cause and cause not in known_misconceptions(verdict.name):  # a student may be called like a word in it
+        cause = hide(cause)
+    return replace(verdict, diagnosis=cause, cause=cause, printed="")
+
+
+@functools.cache
+def known_misconceptions(exercise: str) -> frozenset[str]:
+    """Return the sentences about the exercise's misconceptions; none if the exercise no longer exists."""
+    if exercise not in exercises.names():
+        return frozenset()
+    return frozenset(misconception.says for misconception in exercises.get(exercise).misconceptions)

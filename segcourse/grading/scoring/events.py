@@ -5,8 +5,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from segcourse.exercises.engine.observations import clip
+from segcourse.grading.notebooks import Cell, Lesson
 from segcourse.grading.sandbox.limits import Limits
 from segcourse.grading.sandbox.runner import Run
+from segcourse.grading.submissions import patterns
+from segcourse.grading.submissions.dependencies import is_missed, left_out
 from segcourse.grading.submissions.recognise import Submission
 
 # a stub's error; an error that PyTorch raises under this name has another message
@@ -85,28 +88,44 @@ class Events:
                 if type(seen) is dict and "message" in seen:
                     yield clip(seen["message"])
 
-    def repairs(self, submission: Submission, run: Run, limits: Limits) -> list[str]:
-        """Return a sentence about each cell that the run skipped, and about an early end."""
+    def repairs(self, submission: Submission, lesson: Lesson, run: Run, limits: Limits) -> list[str]:
+        """Return a sentence about each cell of the student that the run skipped, and about an early end."""
         reasons = LOST | {"too slow": f"took more than {limits.cell_seconds:g} s"}
         repairs = [
-            f"{submission.cells[place]} {reasons[status]} and was skipped"
-            for place, status in self.status.items()
-            if status in reasons and submission.cells[place].role not in ("check", "test")
+            f"{cell} {reasons[self.status[place]]} and was skipped"
+            for place, cell in _students_cells(submission, lesson)
+            if self.status.get(place) in reasons
         ]
         if run.ended or not self.finished:
             repairs.append(f"the run ended early: {self._why_ended(run, limits)}")
         return repairs
 
-    def stopped_cells(self, submission: Submission) -> list[str]:
-        """Return a sentence about each cell that stopped with an error other than an untouched stub's."""
+    def stopped_cells(self, submission: Submission, lesson: Lesson) -> list[str]:
+        """Return a sentence about each of the student's cells that stopped with an error.
+
+        Untouched stubs do not count, nor does the lack of a name that a long demonstration defines: the
+        grader runs no long demonstrations.
+        """
+        absent = left_out(lesson)
         stopped = [
-            f"{submission.cells[place]}: {error}{_lost_lines(submission.cells[place].source, error)}"
-            for place, error in self.error.items()
-            if not STUB_ERROR.fullmatch(error)
-            and self.status[place] == "error"
-            and submission.cells[place].role != "test"  # the result of a test appears beside its points
+            f"{cell}: {self.error[place]}{_lost_lines(cell.source, self.error[place])}"
+            for place, cell in _students_cells(submission, lesson)
+            if self.status.get(place) == "error" and place in self.error
+            if not STUB_ERROR.fullmatch(self.error[place]) and not is_missed([self.error[place]], absent)
         ]
         return stopped[:20]
+
+
+def _students_cells(submission: Submission, lesson: Lesson) -> Iterable[tuple[int, Cell]]:
+    """Yield the cells that the student wrote or changed, with their places.
+
+    A cell of the lesson may depend on cells that the grader skips, or on a wrong answer. Whatever becomes of
+    it is no fault of its own.
+    """
+    given = {patterns.normalized(cell.source) for cell in lesson.cells}
+    for place, cell in enumerate(submission.cells):
+        if cell.role not in ("check", "test") and patterns.normalized(cell.source) not in given:
+            yield place, cell
 
 
 def _lost_lines(source: str, error: str) -> str:

@@ -148,10 +148,11 @@ def _grade(task: Task, lesson: Lesson, result: Result) -> Result:
             for name in lesson.points
         )
     points = {v.name: v.points * lesson.points[v.name] / (v.max_points or 1) for v in verdicts}
-    repairs = [*task.notes, *submission.repairs, *events.repairs(submission, run, task.limits)]
+    early = events.repairs(submission, lesson, run, task.limits)
+    repairs = [*task.notes, *submission.repairs, *early]
     return replace(
         result, verdicts=verdicts, points=points, tests=instructor_cells.score(lesson, submission, events),
-        repairs=tuple(repairs), stopped_cells=tuple(events.stopped_cells(submission)),
+        repairs=tuple(repairs), stopped_cells=tuple(events.stopped_cells(submission, lesson)),
         seconds=run.seconds, cells=submission.cells, printed=events.printed,
     )  # fmt: skip
 
@@ -211,8 +212,9 @@ def _why_undefined(
     elif events.status.get(check) in LOST:
         says = f"the check of {name} {LOST[events.status[check]]}."
     elif error := next((events.error[i] for i in answers if i in events.error), None):
-        kind = re.match(r"\w*", error)[0]
-        return f"its cell stopped with {error}, so {name} was never defined.", f"its cell stopped with {kind}"
+        kind = re.match(r"[^:( ]*", error)[0]
+        says = f"its cell stopped with {error}, so {name} was never defined."
+        return says, f"Its cell stopped with `{kind}`."
     elif lost := next((LOST[events.status[i]] for i in answers if events.status.get(i) in LOST), None):
         says = f"its cell {lost}, so {name} was never defined."
     else:

@@ -13,6 +13,7 @@ import functools
 import re
 import symtable
 from collections.abc import Iterable
+from typing import Any
 
 from segcourse.grading.notebooks import Cell, Lesson
 
@@ -40,7 +41,12 @@ def unneeded_cells(cells: tuple[Cell, ...], lesson: Lesson) -> dict[int, frozens
     return skipped
 
 
-def is_missed(errors: Iterable[str], skipped: dict[int, frozenset[str]]) -> bool:
+def left_out(lesson: Lesson) -> dict[str, frozenset[str]]:
+    """Return the lesson's long demonstrations, which never run, each with the names that it would define."""
+    return _definitions(tuple(cell.source for cell in lesson.cells if cell.role == "skip"))
+
+
+def is_missed(errors: Iterable[str], skipped: dict[Any, frozenset[str]]) -> bool:
     """Return whether an error message names something that a skipped cell would have defined.
 
     >>> is_missed(["NameError: name 'lesions' is not defined (line 1)"], {4: frozenset({"lesions"})})

@@ -102,8 +102,8 @@ def _match(cells: list[Cell], lesson: Lesson) -> tuple[list[Cell], int]:
         role, exercise, grade_id = original.role, original.exercise, original.grade_id
         if role == "check" and patterns.defines(exercise, cell.source):
             role, grade_id = "exercise", exercise  # an answer in the check's own cell is still an answer
-        if role == "skip" and cell.source.strip() != original.source.strip():
-            role = "run"  # a student who edits a demonstration wants it to run
+        if role == "skip" and patterns.normalized(cell.source) != patterns.normalized(original.source):
+            role = "run"  # a student who edits a demonstration's code wants it to run
         result.append(replace(cell, role=role, exercise=exercise, grade_id=grade_id, tags=original.tags))
     return result, unlabelled
 

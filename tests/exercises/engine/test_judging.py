@@ -137,7 +137,7 @@ def test_another_container_than_asked_for_is_named(kind):
     verdict = verdict_of(OTHER[kind])
     assert verdict.points == 0
     assert verdict.diagnosis.startswith(f"Your answer returns {kind}, and a tensor is asked for.")
-    assert verdict.cause == f"returns {kind} instead of a tensor"
+    assert verdict.cause == f"Your answer returns {kind} instead of a tensor."
 
 
 def test_another_shape_than_asked_for_is_named():

@@ -1,6 +1,9 @@
 """A student's feedback page: points per group and by hand, pictures, and nothing that runs."""
 
+import json
 import re
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -56,12 +59,13 @@ def test_the_score_is_the_gradebooks(course):
     automatic = made.score
     assert f"{automatic:.3g} of 11 points This score is automatic" in words(feedback.page(course, made))
     cells = (
-        Mark("check_confusion_matrix", 8.0, 0.0, 4.0, "You understood it: half the points."),
+        Mark("check_confusion_matrix", 8.0, 0.0, 4.0),
         Mark("check_dice_score", 3.0, made.points["dice_score"]),
-        Mark("essay", 5.0, None, 3.0, "<b>Well</b> argued."),
+        Mark("essay", 5.0, None, 3.0),
     )
+    comments = {"confusion_matrix": "You understood it: half the points.", "essay": "<b>Well</b> argued."}
     made = result(tests=(InstructorCell("essay", None, 5.0, "to be graded by hand", "answer"),))
-    page = feedback.page(course, made, Marks(cells, penalty=1.5))
+    page = feedback.page(course, made, Marks(cells, penalty=1.5, comments=comments))
     text = words(page)
     by_dice = made.points["dice_score"]
     assert f"{by_dice + 7 - 1.5:.3g} of 16 points" in text
@@ -88,6 +92,68 @@ def test_regrading_and_the_report_show_points_given_by_hand(lessons, tmp_path):
         session.gradebook.book.db.commit()
     assert class_report.rewrite_pages(LESSON, tmp_path) == 1
     assert "1.5 of 7 points 0 automatic, 1.5 by hand" in words(page.read_text())
+
+
+def test_comments_from_formgrader_reach_the_page(lessons, tmp_path):
+    """formgrader comments on the cells that students edit, not on those that give points."""
+    with Session(LESSON, tmp_path, lessons=lessons, trust=True) as session:
+        verdict = exercises.assess("mean_iou", exercises.get("mean_iou").misconceptions[0].wrong, own=False)
+        points = {"dice_score": 0.0, "iou_per_class": 0.0, "mean_iou": 1.0}
+        made = Result("ada", LESSON, (verdict,), points, session.lesson.points)
+        session.record(made)
+        book = session.gradebook.book
+        commented = {c.name for c in book.find_submission_notebook(LESSON, LESSON, "ada").comments}
+        assert commented == {"dice_score", "iou_per_class", "mean_iou"}
+        book.find_comment("mean_iou", LESSON, LESSON, "ada").manual_comment = "A mean <b>of what</b>?"
+        book.find_comment("dice_score", LESSON, LESSON, "ada").manual_comment = "Try the next one, too."
+        book.db.commit()
+        page = session.course.feedback("ada", LESSON)
+        session.record(made)
+        regraded = page.read_text()
+    page.unlink()
+    class_report.rewrite_pages(LESSON, tmp_path)
+    assert page.read_text() == regraded
+    text = words(regraded)
+    assert "1 of 2 points Your instructor's comment A mean &lt;b&gt;of what&lt;/b&gt;?" in text
+    assert "Your instructor's comment on dice_score Try the next one, too." in text
+
+
+def test_the_page_says_who_handed_in_what_and_when(course):
+    marks = Marks((), 1.0, name="Ada Lovelace", handed_in=datetime(2027, 1, 5, 14, 30), seconds_late=9000)
+    text = words(feedback.page(course, result(), marks))
+    assert "Lesson 5 · Losses and metrics: what is a good mask? Ada Lovelace ( ada ) · Segmentation" in text
+    assert "handed in on 5 January 2027, 14:30 UTC, 2 h 30 min late" in text
+    assert "Exercise 5.1 · confusion_matrix : 0 of 8 points" in text
+    assert "5.4 dice_score" in text
+
+
+def test_code_stands_beside_its_verdict_and_what_is_right_is_folded(course):
+    right = exercises.assess("dice_score", exercises.get("dice_score").answer, own=False)
+    made = result()
+    made = replace(made, verdicts=(made.verdicts[0], right))
+    answers = {
+        "confusion_matrix": "def confusion_matrix(p, t):\n    return p < t\u202e",
+        "dice_score": "2 * 3",
+    }
+    cells = [
+        {"cell_type": "code", "metadata": {"nbgrader": {"grade_id": name}}, "source": source}
+        for name, source in answers.items()
+    ]
+    notebook = course.autograded("ada", LESSON) / f"{LESSON}.ipynb"
+    notebook.parent.mkdir(parents=True)
+    notebook.write_text(json.dumps({"cells": cells}))
+    page = feedback.page(course, made)
+    wrong, passed = re.findall(r"<section.*?</section>", page, re.S)
+    assert '<span class="at">2  </span>    return p &lt; t\ufffd</pre>' in wrong
+    before_hints = wrong.partition("<summary>Hint 1")[0]
+    assert "Your matrix is transposed" in before_hints
+    assert "<details>" not in before_hints[: before_hints.index("Hints from the lesson")]
+    assert "<code>torch.bincount</code> counts." in wrong
+    assert "Hint" not in passed
+    folded = re.search(r"<details>.*</details>", passed, re.S)[0]
+    assert "2 * 3" in folded
+    assert folded.count("✓") == len(right.groups)
+    assert "✓" not in passed.replace(folded, "")
 
 
 def test_a_score_that_is_not_complete_says_so(course):
@@ -136,7 +202,9 @@ def test_nothing_on_the_page_runs(course):
         hostile * 100, LESSON, (exercises.assess("dice_score", raising),), {"dice_score": 0.0}, MAX,
         (InstructorCell(hostile, 0.0, 1.0, hostile),), (hostile,), (hostile,),
     )  # fmt: skip
-    page = feedback.page(course, made, Marks((Mark(hostile, 1.0, 0.0, comment=hostile),)))
+    page = feedback.page(
+        course, made, Marks((Mark(hostile, 1.0, 0.0),), comments={hostile: hostile}, name=hostile)
+    )
     assert "default-src 'none'" in page
     assert not re.search(r"<(script|img|svg|iframe|a href=\"[^#])", page)
     assert page.count("&lt;script&gt;") >= 6

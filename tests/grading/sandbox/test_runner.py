@@ -214,7 +214,7 @@ def test_no_process_inside_may_change_rights_or_hide_memory():
 ORPHANS = """
 import os, signal, time
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-for _ in range(300):
+for _ in range(100):
     if not os.fork():
         os.fork()
         os._exit(0)
