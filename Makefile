@@ -3,7 +3,7 @@
 #   make lab LAB=--no-browser  only print JupyterLab's address
 #   make test                  run all tests
 #   make test TEST="tests/test_metrics.py -x"  run some tests
-#   make lint                  check style and types, and that each lesson's text equals its notebook
+#   make lint                  check style and types
 #   make lesson NAME=NN_slug   write a new lesson, or add its new exercises to it
 #   make lessons               sync each lesson's notebook and text from the one that was edited last
 #   make bench                 compare the speed with other libraries
@@ -34,7 +34,6 @@ lint: .venv/.all
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
 	$(bin)/mypy
-	$(bin)/python -m pytest tests/lessons/test_sync.py
 
 lesson: .venv/.all
 	$(bin)/python -m segcourse.course.scaffold "$(NAME)"
