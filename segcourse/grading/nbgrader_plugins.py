@@ -39,6 +39,7 @@ def install(config, course: Path, lessons: Path) -> None:
     config.ExportApp.plugin_class = StatusExport
     config.ZipCollectApp.downloaded_directory = f"{course.name}/downloaded"
     config.ZipCollectApp.extractor_plugin = UnpackDownload
+    config.UnpackDownload.course = str(course)
     config.ZipCollectApp.collector_plugin = SortByName
     config.GenerateFeedback.preprocessors = [GetGrades, HideHiddenTests, CSSHTMLHeaderPreprocessor]
     # formgrader and nbgrader's own feedback show students' text on the instructor's page

@@ -1,0 +1,263 @@
+"""The roster: who of the class handed in what, under which name.
+
+The roster is nbgrader's own list of students, as far as it has names, e-mail addresses or a platform's ids.
+Without such a list, a folder's name is the student's id. With it, a folder in submitted/ that has another
+name is matched to a student: by itself if exactly one student can be meant, otherwise after a person decides.
+The decisions are remembered in matches.csv.
+"""
+
+import csv
+import difflib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbgrader.api import Gradebook
+
+from segcourse.errors import SegcourseError
+from segcourse.files import replacing
+from segcourse.grading.course import Course
+from segcourse.grading.reports.csv_tables import escape_formula
+
+COLUMNS = ("lesson", "handed_in_as", "student", "reason", "perhaps")
+
+
+@dataclass(frozen=True)
+class Person:
+    """A student on the roster; `platform_id` is nbgrader's lms_user_id."""
+
+    id: str
+    first_name: str = ""
+    last_name: str = ""
+    email: str = ""
+    platform_id: str = ""
+
+    @property
+    def name(self) -> str:
+        return ", ".join(filter(None, (self.last_name, self.first_name))) or self.email
+
+    def is_called(self, name: str) -> bool:
+        """Return whether `name` is this person's name, in any order of names and any spelling of letters.
+
+        >>> ada = Person("s1", "Ada", "Lovelace")
+        >>> ada.is_called("Lovelace, Ada"), ada.is_called("lovelaceada"), ada.is_called("Ada")
+        (True, True, False)
+        """
+        own = _words(f"{self.first_name} {self.last_name}")
+        given, family = "".join(_words(self.first_name)), "".join(_words(self.last_name))
+        words = _words(name)
+        return bool(own) and (
+            sorted(words) == sorted(own) or "".join(words) in (given + family, family + given)
+        )
+
+
+@dataclass(frozen=True)
+class Match:
+    """To whom a folder in submitted/ belongs.
+
+    Attributes:
+        folder: The folder's name.
+        student: The student's id; None if a person must decide.
+        why: The reason.
+        perhaps: The ids of students who could be meant.
+    """
+
+    folder: str
+    student: str | None
+    why: str
+    perhaps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Roster:
+    """The class, and the decisions about names.
+
+    Attributes:
+        people: The students with a name, an e-mail address or a platform's id.
+        rows: The rows of matches.csv.
+    """
+
+    people: tuple[Person, ...]
+    rows: tuple[dict[str, str], ...] = ()
+
+    def identify(self, lesson: str, folders: Sequence[str], are_ids: bool = True) -> list[Match]:
+        """Match each of the folders of one lesson to a student; no two folders to one student.
+
+        Args:
+            lesson: The lesson's name.
+            folders: The folders' names.
+            are_ids: Whether a folder that has a student's id belongs to this student, whoever else claims it.
+        """
+        if not self.people:
+            return [Match(folder, folder, "no roster") for folder in folders]
+        matches = [self._match(lesson, folder) for folder in folders]
+        claims = Counter(match.student for match in matches if match.student)
+        return [self._unless_disputed(match, claims, are_ids) for match in matches]
+
+    def _unless_disputed(self, match: Match, claims: Counter[str], are_ids: bool) -> Match:
+        student = match.student
+        if student is None or claims[student] == 1 or (are_ids and student == match.folder):
+            return match
+        why = f"{claims[student]} submissions could be from {student}"
+        return Match(match.folder, None, why, (student,))
+
+    def _match(self, lesson: str, folder: str) -> Match:
+        if any(person.id == folder for person in self.people):
+            return Match(folder, folder, "id")
+        decided = [
+            row for row in self.rows if row["student"] and row["handed_in_as"] == escape_formula(folder)
+        ]
+        here = {row["student"] for row in decided if row["lesson"] == lesson}
+        if len(here) == 1:
+            student = here.pop()
+            if student == folder or any(person.id == student for person in self.people):
+                return Match(folder, student, "confirmed")
+            return Match(folder, None, f"matches.csv says {student}, who is not on the roster")
+        same, why = self._same(folder)
+        elsewhere = {row["student"] for row in decided}
+        perhaps = tuple(dict.fromkeys([person.id for person in same] + sorted(elsewhere)))
+        if len(perhaps) == 1:
+            return Match(folder, perhaps[0], why or "confirmed for another lesson")
+        if perhaps:
+            return Match(folder, None, f"{len(perhaps)} students could be meant", perhaps)
+        return Match(folder, None, "no one on the roster has this name", self._similar(folder))
+
+    def _same(self, folder: str) -> tuple[list[Person], str]:
+        """Return everyone whose id, e-mail address, platform's id or name `folder` is, and which of these."""
+        head, number = _number(folder)
+        found = {
+            "id": [p for p in self.people if _fold(p.id) == _fold(folder)],
+            "e-mail address": [p for p in self.people if p.email and _fold(p.email) == _fold(folder)],
+            "platform's id": [p for p in self.people if p.platform_id and p.platform_id == folder],
+            "name": [p for p in self.people if p.is_called(folder)],
+        }
+        if number:
+            named = [p for p in self.people if p.is_called(head)]
+            exact = [p for p in named if p.platform_id == number]
+            others = [p for p in self.people if p.platform_id == number]
+            found["name and platform's id"] = exact
+            if not exact and not others:
+                found["name"] += [p for p in named if not p.platform_id]
+        people = list({p.id: p for group in found.values() for p in group}.values())
+        return people, next((why for why, group in found.items() if group), "")
+
+    def _similar(self, folder: str) -> tuple[str, ...]:
+        """Return the ids of up to three students with a similar name, address or id."""
+        head, number = _number(folder)
+        numbered = [p.id for p in self.people if number and p.platform_id == number]
+        known: dict[str, str] = {}
+        for person in self.people:
+            local = person.email.partition("@")[0]
+            for text in (person.id, local, f"{person.first_name} {person.last_name}", person.last_name):
+                known.setdefault(_bare(text), person.id)
+        known.pop("", None)
+        words = (_bare(head), *(_bare(word) for word in _words(head) if len(word) > 2))
+        close = [known[text] for word in words for text in difflib.get_close_matches(word, known, 3, 0.75)]
+        return tuple(dict.fromkeys([*numbered, *close]))[:3]
+
+    def unowned(self, lesson: str, folders: Iterable[str]) -> list[str]:
+        """Return the folders that are not named after a student on the roster, or confirmed as students."""
+        known = {person.id for person in self.people}
+        known |= {
+            row["student"] for row in self.rows if row["handed_in_as"] == escape_formula(row["student"])
+        }
+        return [folder for folder in folders if self.people and folder not in known]
+
+    def named(self, student: str) -> str:
+        return next((person.name for person in self.people if person.id == student), "")
+
+
+def open_roster(course: Course) -> Roster:
+    """Read the roster from the gradebook, if there is one, and the decisions from matches.csv.
+
+    Raises:
+        SegcourseError: matches.csv cannot be read.
+    """
+    people: tuple[Person, ...] = ()
+    if (course.root / "gradebook.db").is_file():
+        with Gradebook(course.db_url, course.name) as book:
+            people = people_in(book)
+    return Roster(people, tuple(read_decisions(matches_path(course))))
+
+
+def people_in(book: Gradebook) -> tuple[Person, ...]:
+    """Return everyone in a gradebook who has a name, an e-mail address or a platform's id.
+
+    Grading adds students with an id alone, so that an id alone says nothing about who is in the class.
+    """
+    fields = ("id", "first_name", "last_name", "email", "lms_user_id")
+    people = [Person(*(str(getattr(student, name) or "") for name in fields)) for student in book.students]
+    return tuple(person for person in people if person.name or person.platform_id)
+
+
+def matches_path(course: Course) -> Path:
+    return course.root / "matches.csv"
+
+
+def read_decisions(path: Path) -> list[dict[str, str]]:
+    """Read matches.csv, also as a spreadsheet program saves it.
+
+    Raises:
+        SegcourseError: The file cannot be read, or has other columns.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise SegcourseError(f"{path} cannot be read ({error}); save it as CSV in UTF-8.") from error
+    separator = max(",;\t", key=lines[0].count) if lines else ","
+    rows = list(csv.DictReader(lines, delimiter=separator))
+    for number, row in enumerate(rows, start=2):
+        if not all(isinstance(row.get(name), str) for name in COLUMNS[:3]):
+            raise SegcourseError(f"line {number} of {path} needs the columns {', '.join(COLUMNS)}.")
+        row["student"] = row["student"].strip()
+    return [{name: row.get(name) or "" for name in COLUMNS} for row in rows]
+
+
+def make_row(lesson: str, match: Match) -> dict[str, str]:
+    values = (lesson, escape_formula(match.folder), match.student or "", match.why, " ".join(match.perhaps))
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def write_decisions(path: Path, rows: Iterable[dict[str, str]]) -> None:
+    """Write matches.csv; the mark at its beginning lets spreadsheet programs read names in any script."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows({name: escape_formula(value) for name, value in row.items()} for row in rows)
+
+
+def _fold(text: str) -> str:
+    """Return text in which two spellings of the same letters, composed or not, are equal."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a name in any script, without apostrophes and other signs.
+
+    >>> _words("O’Brien-Smith, अदिति")
+    ['obrien', 'smith', 'अदिति']
+    """
+    kept = (c for c in _fold(name) if unicodedata.category(c) != "Cf" and c not in "'’`´")
+    spaced = "".join(c if c.isalnum() or unicodedata.category(c).startswith("M") else " " for c in kept)
+    return spaced.split()
+
+
+def _bare(text: str) -> str:
+    """Return the letters of a name without accents."""
+    letters = unicodedata.normalize("NFKD", "".join(_words(text)))
+    return "".join(c for c in letters if not unicodedata.combining(c))
+
+
+def _number(folder: str) -> tuple[str, str]:
+    """Split a folder's name into a name and the platform's number.
+
+    >>> _number("lovelaceada_LATE_123"), _number("Ada Lovelace")
+    (('lovelaceada', '123'), ('Ada Lovelace', ''))
+    """
+    found = re.fullmatch(r"(.+?)(?:_LATE)?_(\d+)", folder)
+    return (found[1], found[2]) if found else (folder, "")
