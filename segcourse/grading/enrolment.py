@@ -12,8 +12,8 @@ from nbgrader.api import Gradebook, MissingEntry, SubmittedAssignment
 
 from segcourse.errors import SegcourseError
 from segcourse.grading.course import Course
+from segcourse.grading.csv_cells import escape_formula
 from segcourse.grading.gradebook.marks import marks_of
-from segcourse.grading.reports.csv_tables import escape_formula
 from segcourse.grading.roster import (
     Match,
     Roster,

@@ -6,6 +6,7 @@ run one, the five steps run instead, so that a corrupt file or a dead kernel cos
 
 import csv
 import glob
+import os
 import shutil
 from collections.abc import Container
 from pathlib import Path
@@ -22,10 +23,11 @@ from traitlets import Bool, Unicode
 
 from segcourse.errors import SegcourseError
 from segcourse.grading.course import Course
+from segcourse.grading.csv_cells import escape_formula
 from segcourse.grading.gradebook.autograded import EXCHANGE_FILES, RECORD, make_notebook
 from segcourse.grading.gradebook.marks import status_of
 from segcourse.grading.lock import Lock
-from segcourse.grading.reports.csv_tables import escape_formula
+from segcourse.grading.roster import doubts, open_roster
 from segcourse.grading.session import Session
 from segcourse.grading.zip_collect import SortByName, UnpackDownload
 
@@ -110,10 +112,14 @@ class HideHiddenTests(ClearHiddenTests):
         return cell, resources
 
 
+NO_SCORE = dict.fromkeys(("raw_score", "late_submission_penalty", "score"))
+
+
 class StatusExport(ExportPlugin):
     """Writes grades.csv with a status for every student.
 
-    A submission that could not be graded has an empty score, never 0.
+    A submission that could not be graded has an empty score, never 0. Neither has an absent student 0 while
+    there is a submission whose student is unknown.
     """
 
     columns = (
@@ -122,15 +128,25 @@ class StatusExport(ExportPlugin):
     )  # fmt: skip
 
     def export(self, gradebook: Gradebook) -> None:
+        course = Course(Path(gradebook.engine.url.database).parent)
+        roster = open_roster(course)
         with open(self.to or "grades.csv", "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             for assignment in gradebook.assignments:
+                doubt = doubts(course, roster, assignment.name)
                 for student in gradebook.students:
                     if (not self.assignment or assignment.name in map(str, self.assignment)) and (
                         not self.student or student.id in map(str, self.student)
                     ):
                         row = self._row(gradebook, assignment, student)
+                        handed_in = os.path.lexists(course.submitted(student.id, assignment.name))
+                        if row["status"] == "not handed in" and handed_in:
+                            row |= NO_SCORE | {"status": "handed in, but not graded yet"}
+                        elif row["status"] == "not handed in" and doubt:
+                            row |= NO_SCORE | {"status": f"not handed in, unless it is {doubt}"}
+                        elif roster.unowned([student.id]):
+                            row["status"] += ", but the student is not on the roster"
                         writer.writerow({name: escape_formula(value) for name, value in row.items()})
 
     def _row(self, gradebook: Gradebook, assignment, student) -> dict:
@@ -140,8 +156,6 @@ class StatusExport(ExportPlugin):
         try:
             submission = gradebook.find_submission(assignment.name, student.id)
         except MissingEntry:
-            if self._handed_in(assignment.name, student.id):
-                return row | {"status": "handed in, but not graded yet"}
             return row | {"raw_score": 0, "late_submission_penalty": 0, "score": 0, "status": "not handed in"}
         row |= {"timestamp": submission.timestamp, "status": status_of(submission)}
         if not row["status"].startswith("could not"):
@@ -149,11 +163,3 @@ class StatusExport(ExportPlugin):
             row |= {"raw_score": submission.score, "late_submission_penalty": penalty}
             row["score"] = max(0.0, submission.score - penalty)
         return row
-
-    def _handed_in(self, assignment: str, student: str) -> bool:
-        """Return whether there is a submission that has not been graded."""
-        places = getattr(self.parent, "coursedir", None)
-        return (
-            bool(places)
-            and Path(places.format_path(places.submitted_directory, student, assignment)).exists()
-        )

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook
 
-from segcourse.errors import SegcourseError
+from segcourse.errors import SegcourseError, first_few
 from segcourse.files import replacing
 from segcourse.grading.course import Course
-from segcourse.grading.reports.csv_tables import escape_formula
+from segcourse.grading.csv_cells import escape_formula
 
 COLUMNS = ("lesson", "handed_in_as", "student", "reason", "perhaps")
 
@@ -158,7 +158,7 @@ class Roster:
         close = [known[text] for word in words for text in difflib.get_close_matches(word, known, 3, 0.75)]
         return tuple(dict.fromkeys([*numbered, *close]))[:3]
 
-    def unowned(self, lesson: str, folders: Iterable[str]) -> list[str]:
+    def unowned(self, folders: Iterable[str]) -> list[str]:
         """Return the folders that are not named after a student on the roster, or confirmed as students."""
         known = {person.id for person in self.people}
         known |= {
@@ -181,6 +181,18 @@ def open_roster(course: Course) -> Roster:
         with Gradebook(course.db_url, course.name) as book:
             people = people_in(book)
     return Roster(people, tuple(read_decisions(matches_path(course))))
+
+
+def doubts(course: Course, roster: Roster, lesson: str) -> str:
+    """Return which submissions of a lesson have no known student, in a few words; "" if there are none.
+
+    While there are any, an absent student may be their sender and has no score of 0.
+    """
+    found = [f"the submission of {name}" for name in roster.unowned(course.students(lesson))]
+    questions = course.questions(lesson)
+    if questions.is_file():
+        found.append(f"in {questions.relative_to(course.root)}")
+    return first_few(found, 3).replace(", ", " or ")
 
 
 def people_in(book: Gradebook) -> tuple[Person, ...]:

@@ -91,7 +91,7 @@ def find_senders(
                 senders[path] = Received(Sender(found["name"], found["number"], "Moodle"), _below(path))
             elif top == lesson or (zipped and len(tops) == 1) or any(map(_is_platforms, below)):
                 senders[path] = (
-                    f"is {top} a student? If it contains students' folders or files, move those out of it"
+                    f"Is {top} a student? If it contains students' folders or files, move those out of it"
                 )
             else:
                 senders[path] = Received(Sender(top), _below(path, lesson))
@@ -139,7 +139,7 @@ class _Download:
 
     def sender_of(self, name: str) -> Received | str:
         """Find out who handed in a file that lies in no folder."""
-        question = f"who handed in {name}? Put it into a folder named after the student"
+        question = f"Who handed in {name}? Put it into a folder named after the student"
         canvas, blackboard = re.fullmatch(CANVAS, name), re.fullmatch(BLACKBOARD, name)
         if canvas and blackboard:  # a student's own part of the name looks like the other platform's
             if self.canvas == bool(self.heads):

@@ -86,7 +86,7 @@ class UnpackDownload(ExtractorPlugin):
                     yield self._members(path, stack), True
                     continue
                 if len(name.parts) == 1 and _contains_submissions(path):
-                    self._ask(f"is {name} from one student, or is it a download? Rename it")
+                    self._ask(f"Is {name} from one student, or is it a download? Rename it")
                     continue
             problem = None if plain else "it is a link or not a plain file"
             loose.append(Item(name, lambda path=path: path.open("rb"), problem))
@@ -109,7 +109,7 @@ class UnpackDownload(ExtractorPlugin):
         for info in members:
             name = PurePosixPath(info.filename.replace("\\", "/"))
             if name.is_absolute() or not name.parts or name.parts[0] == "..":
-                self._ask(f"who handed in {info.filename}? Its path leads out of {path.name}")
+                self._ask(f"Who handed in {info.filename}? Its path leads out of {path.name}")
             elif not _is_hidden(name):
                 items.append(Item(name, lambda info=info: archive.open(info), _problem(info)))
         return items
@@ -125,12 +125,12 @@ class UnpackDownload(ExtractorPlugin):
                 if not (name := _safe_name(sender.name)) or (len(same) > 1 and not sender.number):
                     others = " or ".join(other.name for other in same)
                     self._ask(
-                        f"whose are the files of {others}? The names are too similar; rename the folders"
+                        f"Whose are the files of {others}? The names are too similar; rename the folders"
                     )
                     continue
                 earlier = Course(Path(self.course)).submitted(name, lesson)
                 if len(same) > 1 and earlier.exists():
-                    self._ask(f"whose is {earlier}, from an earlier collection? Remove or rename it")
+                    self._ask(f"Whose is {earlier}, from an earlier collection? Remove or rename it")
                 numbered = sender.number and (len(same) > 1 or sender.platform == "Canvas")
                 folders[sender] = f"{name}_{sender.number}" if numbered else name
         try:
@@ -203,10 +203,10 @@ class UnpackDownload(ExtractorPlugin):
             note = _unused(target / f"{name[:40]} - not collected.txt")
             note.write_text(reason, encoding="utf-8", errors="replace")
         except OSError as error:  # such as a name that is too long for any folder
-            self._ask(f"whose is {name}? The folder {target.name} cannot be written ({error.strerror})")
+            self._ask(f"Whose is {name}? The folder {target.name} cannot be written ({error.strerror})")
 
     def _ask(self, question: str) -> None:
-        question = clip(f"{question[0].upper()}{question[1:]}.", 1000)
+        question = clip(f"{question}.", 1000)
         self.questions.append(question)
         self.log.warning("%s", question)
 

@@ -14,6 +14,7 @@ from segcourse.exercises.engine.verdicts import Verdict
 from segcourse.grading.course import Course
 from segcourse.grading.gradebook.autograded import RECORD, record_path
 from segcourse.grading.gradebook.marks import Marks, read_marks
+from segcourse.grading.roster import doubts, open_roster
 from segcourse.grading.scoring.result import Result
 
 REGRADE = "grade the lesson again"
@@ -82,6 +83,7 @@ class ClassRecords:
         course: The course's name.
         entries: The students who handed in, sorted.
         absent: The students in the gradebook who did not hand in.
+        doubts: Which submissions have no known student, in a few words.
         graded_at: The latest time of grading, in ISO 8601.
         unsandboxed: The students graded with --trust-submissions.
     """
@@ -90,6 +92,7 @@ class ClassRecords:
     course: str
     entries: tuple[Entry, ...]
     absent: tuple[str, ...] = ()
+    doubts: str = ""
     graded_at: str | None = None
     unsandboxed: tuple[str, ...] = ()
 
@@ -104,10 +107,9 @@ class ClassRecords:
 
 
 def read_class(course: Course, lesson: str) -> ClassRecords:
-    """Read the entries of all students who handed in `lesson` or were graded."""
+    """Read the entries of all students who handed in `lesson` or have marks in it."""
     known = read_marks(course, lesson)
-    recorded = (path.parent.parent.name for path in course.root.glob(f"autograded/*/{lesson}/{RECORD}"))
-    students = sorted({*course.students(lesson), *recorded, *(s for s, m in known.marks.items() if m)})
+    students = sorted({*course.students(lesson), *(s for s, m in known.marks.items() if m)})
     entries, times, unsandboxed = [], [], []
     for student in students:
         entry, data = _read_entry(course, lesson, student)
@@ -116,7 +118,13 @@ def read_class(course: Course, lesson: str) -> ClassRecords:
         unsandboxed += [student] if entry.graded and entry.result.isolation == "none" else []
     absent = tuple(sorted(known.marks.keys() - set(students)))
     return ClassRecords(
-        lesson, course.name, tuple(entries), absent, max(times, default=None), tuple(unsandboxed)
+        lesson,
+        course.name,
+        tuple(entries),
+        absent,
+        doubts(course, open_roster(course), lesson),
+        max(times, default=None),
+        tuple(unsandboxed),
     )
 
 
@@ -160,6 +168,7 @@ def anonymize(course: Course, records: ClassRecords, names: dict[str, str]) -> C
         records,
         entries=tuple(sorted(entries, key=lambda entry: entry.student)),
         absent=tuple(sorted(names[student] for student in records.absent)),
+        doubts=hide(records.doubts),
         unsandboxed=tuple(sorted(names[student] for student in records.unsandboxed)),
     )
 
