@@ -96,6 +96,7 @@ def match_submissions(course: Course, lesson: str, chosen: dict[str, str] | None
     roster = open_roster(course)
     if not roster.people:
         return ClassList(lesson, roster, tuple(roster.identify(lesson, list(course.students(lesson)))))
+    before = roster.rows
     for folder, student in (chosen or {}).items():
         roster = _decide(course, roster, lesson, folder, student)
     moved, problems = [], []
@@ -112,7 +113,7 @@ def match_submissions(course: Course, lesson: str, chosen: dict[str, str] | None
     for match in (*moved, *(match for match in matches if match.student is None)):
         if (lesson, escape_formula(match.folder)) not in known:
             rows.append(make_row(lesson, match))
-    if tuple(rows) != roster.rows:
+    if tuple(rows) != before:
         write_decisions(matches_path(course), rows)
     return ClassList(lesson, roster, tuple(matches), tuple(moved), tuple(problems))
 

@@ -10,7 +10,7 @@ import csv
 import difflib
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,15 +148,15 @@ class Roster:
         """Return the ids of up to three students with a similar name, address or id."""
         head, number = _number(folder)
         numbered = [p.id for p in self.people if number and p.platform_id == number]
-        known: dict[str, str] = {}
+        known: dict[str, list[str]] = defaultdict(list)
         for person in self.people:
-            local = person.email.partition("@")[0]
-            for text in (person.id, local, f"{person.first_name} {person.last_name}", person.last_name):
-                known.setdefault(_bare(text), person.id)
+            names = (person.first_name, person.last_name, f"{person.first_name} {person.last_name}")
+            for text in (person.id, person.email.partition("@")[0], *names):
+                known[_bare(text)].append(person.id)
         known.pop("", None)
         words = (_bare(head), *(_bare(word) for word in _words(head) if len(word) > 2))
-        close = [known[text] for word in words for text in difflib.get_close_matches(word, known, 3, 0.75)]
-        return tuple(dict.fromkeys([*numbered, *close]))[:3]
+        close = (text for word in words for text in difflib.get_close_matches(word, known, 3, 0.75))
+        return tuple(dict.fromkeys([*numbered, *(person for text in close for person in known[text])]))[:3]
 
     def unowned(self, folders: Iterable[str]) -> list[str]:
         """Return the folders that are not named after a student on the roster, or confirmed as students."""

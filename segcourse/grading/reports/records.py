@@ -109,7 +109,10 @@ class ClassRecords:
 def read_class(course: Course, lesson: str) -> ClassRecords:
     """Read the entries of all students who handed in `lesson` or have marks in it."""
     known = read_marks(course, lesson)
-    students = sorted({*course.students(lesson), *(s for s, m in known.marks.items() if m)})
+    recorded = {path.parent.parent.name for path in course.root.glob(f"autograded/*/{lesson}/{RECORD}")}
+    if known.marks:  # a student who was removed from the gradebook is not in the class any more
+        recorded &= known.marks.keys()
+    students = sorted({*course.students(lesson), *recorded, *(s for s, m in known.marks.items() if m)})
     entries, times, unsandboxed = [], [], []
     for student in students:
         entry, data = _read_entry(course, lesson, student)
