@@ -74,6 +74,14 @@ class GradingExporter(NotebookExporter):
         everyone = about.format_path(about.submitted_directory, about.student_id, about.assignment_id)
         for folder in glob.glob(everyone):
             self.parent.assignments[folder] = [f"{folder}/{Path(folder).name}.ipynb"]
+        if doubt := doubts(
+            Course(Path(self.course)), open_roster(Course(Path(self.course))), about.assignment_id
+        ):
+            self.log.warning(
+                "No one on the roster owns what was handed in %s; run `segcourse roster %s`.",
+                doubt,
+                about.assignment_id,
+            )
 
     def from_filename(self, filename, resources=None, **_):
         resources = dict(resources or {}, output_extension=".ipynb")
@@ -144,7 +152,7 @@ class StatusExport(ExportPlugin):
                         if row["status"] == "not handed in" and handed_in:
                             row |= NO_SCORE | {"status": "handed in, but not graded yet"}
                         elif row["status"] == "not handed in" and doubt:
-                            row |= NO_SCORE | {"status": f"not handed in, unless it is {doubt}"}
+                            row |= NO_SCORE | {"status": f"not handed in, unless {doubt}"}
                         elif roster.unowned([student.id]):
                             row["status"] += ", but the student is not on the roster"
                         writer.writerow({name: escape_formula(value) for name, value in row.items()})

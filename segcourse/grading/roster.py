@@ -17,7 +17,7 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook
 
-from segcourse.errors import SegcourseError, first_few
+from segcourse.errors import SegcourseError
 from segcourse.files import replacing
 from segcourse.grading.course import Course
 from segcourse.grading.csv_cells import escape_formula
@@ -134,13 +134,11 @@ class Roster:
             "platform's id": [p for p in self.people if p.platform_id and p.platform_id == folder],
             "name": [p for p in self.people if p.is_called(folder)],
         }
-        if number:
-            named = [p for p in self.people if p.is_called(head)]
-            exact = [p for p in named if p.platform_id == number]
-            others = [p for p in self.people if p.platform_id == number]
-            found["name and platform's id"] = exact
-            if not exact and not others:
-                found["name"] += [p for p in named if not p.platform_id]
+        named = [p for p in self.people if p.is_called(head)]
+        numbered = [p for p in self.people if number and p.platform_id == number]
+        found["name and platform's id"] = [p for p in named if p in numbered]
+        if not numbered:
+            found["name"] += [p for p in named if not (number and p.platform_id)]
         people = list({p.id: p for group in found.values() for p in group}.values())
         return people, next((why for why, group in found.items() if group), "")
 
@@ -166,6 +164,10 @@ class Roster:
         }
         return [folder for folder in folders if self.people and folder not in known]
 
+    def is_ambiguous(self, name: str) -> bool:
+        """Return whether several students on the roster could have this name."""
+        return len(self._same(name)[0]) > 1
+
     def named(self, student: str) -> str:
         return next((person.name for person in self.people if person.id == student), "")
 
@@ -184,15 +186,16 @@ def open_roster(course: Course) -> Roster:
 
 
 def doubts(course: Course, roster: Roster, lesson: str) -> str:
-    """Return which submissions of a lesson have no known student, in a few words; "" if there are none.
+    """Return under which names someone unknown handed in, such as "as X or as Y"; "" if no one did.
 
     While there are any, an absent student may be their sender and has no score of 0.
     """
-    found = [f"the submission of {name}" for name in roster.unowned(course.students(lesson))]
+    found = [f"as {name}" for name in roster.unowned(course.students(lesson))]
+    found[3:] = ["as others"] if len(found) > 3 else []
     questions = course.questions(lesson)
     if questions.is_file():
         found.append(f"in {questions.relative_to(course.root)}")
-    return first_few(found, 3).replace(", ", " or ")
+    return " or ".join(found)
 
 
 def people_in(book: Gradebook) -> tuple[Person, ...]:
@@ -266,10 +269,10 @@ def _bare(text: str) -> str:
 
 
 def _number(folder: str) -> tuple[str, str]:
-    """Split a folder's name into a name and the platform's number.
+    """Split a folder's name into a name and the platform's id; Moodle's numbers are of submissions.
 
-    >>> _number("lovelaceada_LATE_123"), _number("Ada Lovelace")
+    >>> _number("lovelaceada_LATE_123"), _number("Ada Lovelace (Moodle 7)")
     (('lovelaceada', '123'), ('Ada Lovelace', ''))
     """
-    found = re.fullmatch(r"(.+?)(?:_LATE)?_(\d+)", folder)
-    return (found[1], found[2]) if found else (folder, "")
+    found = re.fullmatch(r"(.+?)(?: \(Moodle \d+\)|(?:_LATE)?_(\d+))", folder)
+    return (found[1], found[2] or "") if found else (folder, "")

@@ -11,7 +11,7 @@ import stat
 import unicodedata
 import zipfile
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,11 +38,12 @@ _UNREADABLE = (ValueError, OSError, RuntimeError, EOFError, zipfile.BadZipFile, 
 
 @dataclass(frozen=True)
 class Item:
-    """A file of a download; `problem` says why it cannot be read."""
+    """A file of a download: `problem` says why it cannot be read, `download` names the zip archive."""
 
     path: PurePosixPath
     open: Callable[[], contextlib.AbstractContextManager[BinaryIO]]
     problem: str | None = None
+    download: str = "the other files"
 
 
 class UnpackDownload(ExtractorPlugin):
@@ -64,6 +65,7 @@ class UnpackDownload(ExtractorPlugin):
                         self._ask(found)
                     else:
                         received[found.sender].append((item, found))
+            self._drop_repeated(received)
             target = Path(extracted_path)
             space = int(shutil.disk_usage(target).free * (1 - SPARE))
             for sender, folder in self._folders(list(received), lesson).items():
@@ -111,42 +113,61 @@ class UnpackDownload(ExtractorPlugin):
             if name.is_absolute() or not name.parts or name.parts[0] == "..":
                 self._ask(f"Who handed in {info.filename}? Its path leads out of {path.name}")
             elif not _is_hidden(name):
-                items.append(Item(name, lambda info=info: archive.open(info), _problem(info)))
+                items.append(Item(name, lambda info=info: archive.open(info), _problem(info), path.name))
         return items
 
+    def _drop_repeated(self, received: dict[Sender, list[tuple[Item, Received]]]) -> None:
+        """Ask if there are several downloads of a student's files and no times to tell which is newer."""
+        for sender, files in list(received.items()):
+            downloads = sorted({item.download for item, _ in files})
+            if len(downloads) > 1 and not all(found.time for _, found in files):
+                del received[sender]
+                names = " or ".join(downloads)
+                self._ask(f"Which is newer, {names}? Some students are in each; remove the older files")
+
     def _folders(self, senders: list[Sender], lesson: str) -> dict[Sender, str]:
-        """Return a folder per sender: the roster's id, or the name, with the number if it is not unique."""
-        taken: dict[str, list[Sender]] = defaultdict(list)
+        """Return a folder per sender: the roster's id, or the name, with a number if it is not unique."""
+        course = Course(Path(self.course))
+        try:
+            roster = open_roster(course)
+        except SegcourseError as error:
+            self.parent.fail(str(error))
+        named = defaultdict(list)
         for sender in senders:
-            taken[_safe_name(sender.name).casefold()].append(sender)
+            named[_safe_name(sender.name).casefold()].append(sender)
         folders = {}
-        for same in taken.values():
+        for same in named.values():
             for sender in same:
-                if not (name := _safe_name(sender.name)) or (len(same) > 1 and not sender.number):
+                name = _safe_name(sender.name)
+                if not name or (len(same) > 1 and not sender.number):
                     others = " or ".join(other.name for other in same)
                     self._ask(
                         f"Whose are the files of {others}? The names are too similar; rename the folders"
                     )
                     continue
-                earlier = Course(Path(self.course)).submitted(name, lesson)
+                earlier = course.submitted(name, lesson)
                 if len(same) > 1 and earlier.exists():
                     self._ask(f"Whose is {earlier}, from an earlier collection? Remove or rename it")
-                numbered = sender.number and (len(same) > 1 or sender.platform == "Canvas")
-                folders[sender] = f"{name}_{sender.number}" if numbered else name
-        try:
-            roster = open_roster(Course(Path(self.course)))
-        except SegcourseError as error:
-            self.parent.fail(str(error))
+                if sender.platform == "Canvas":
+                    name = f"{name}_{sender.number}"
+                elif sender.number and (len(same) > 1 or roster.is_ambiguous(name)):
+                    name = f"{name} (Moodle {sender.number})"
+                folders[sender] = name
         ids = {person.id for person in roster.people}
         found = {
             match.folder: match for match in roster.identify(lesson, list(folders.values()), are_ids=False)
         }
-        for sender, folder in folders.items():
-            match = found[folder]
-            if match.student and match.student != folder:
-                self.log.info("%s is %s (%s)", folder, match.student, match.why)
-            free = f"{folder}_{sender.number or 'asked'}" if folder in ids else folder
-            folders[sender] = match.student or free  # nobody but the student may have the folder of this id
+        for sender, name in folders.items():
+            match = found[name]
+            if match.student and match.student != name:
+                self.log.info("%s is %s (%s)", name, match.student, match.why)
+            free = f"{name} (asked)" if name in ids else name  # only the student may have the folder of an id
+            folders[sender] = match.student or free
+        claims = Counter(folder.casefold() for folder in folders.values())
+        for sender, folder in list(folders.items()):
+            if claims[folder.casefold()] > 1:
+                self._ask(f"Whose are the files of {sender.name}? There is another {folder}; rename one")
+                del folders[sender]
         return folders
 
     def _latest(
@@ -207,8 +228,9 @@ class UnpackDownload(ExtractorPlugin):
 
     def _ask(self, question: str) -> None:
         question = clip(f"{question}.", 1000)
-        self.questions.append(question)
-        self.log.warning("%s", question)
+        if question not in self.questions:
+            self.questions.append(question)
+            self.log.warning("%s", question)
 
     def _write_questions(self, path: Path) -> None:
         """Write the open questions, which also keep absent students from a score of 0."""

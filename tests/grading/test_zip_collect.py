@@ -92,8 +92,8 @@ def test_two_students_of_one_name_are_not_merged(course):
     earlier.mkdir(parents=True)
     files = collect(course)
     assert files == {
-        f"Ada L_1: {NAME}": b"first",
-        f"Ada L_2: {NAME}": b"second",
+        f"Ada L (Moodle 1): {NAME}": b"first",
+        f"Ada L (Moodle 2): {NAME}": b"second",
         f"Ben B: {NAME}": b"ben's",
         f"lovelaceada_5: {NAME}": b"third",
         f"lovelaceada_7: {NAME}": b"fourth",
@@ -230,5 +230,37 @@ def test_the_roster_gives_its_ids_where_they_are_certain(course):
         f"s1: {NAME}": b"ada's",
         f"s2: {NAME}": b"ben's",
         f"Cleo Clark: {NAME}": b"cleo's",
-        f"s3_3: {NAME}": b"a student whose name on the platform is Cleo's id",
+        f"s3 (asked): {NAME}": b"a student whose name on the platform is Cleo's id",
+    }
+
+
+def test_two_downloads_of_the_same_students_are_a_question(course):
+    ada, ben = (f"{name}_assignsubmission_file_/{NAME}" for name in ("Ada L_1", "Ben B_2"))
+    download(course, {ada: b"old", ben: b"old"}, "b.zip")
+    download(course, {ada: b"new"}, "a.zip")
+    assert collect(course) == {f"Ben B: {NAME}": b"old"}
+    assert (
+        questions(course)
+        == "Which is newer, a.zip or b.zip? Some students are in each; remove the older files.\n"
+    )
+
+
+def test_two_senders_of_one_folder_are_a_question(course):
+    download(course, {f"adal_1_2_{NAME}": b"ada's"})
+    (inbox(course) / f"{LESSON} (adal_1).ipynb").write_bytes(b"another's")
+    (inbox(course) / f"{LESSON} (ben).ipynb").write_bytes(b"ben's")
+    assert collect(course) == {f"ben: {NAME}": b"ben's"}
+    assert "Whose are the files of adal? There is another adal_1" in questions(course)
+
+
+def test_moodles_number_is_not_a_students_id(course):
+    with Gradebook(Course(course).db_url) as book:
+        book.add_student("s1", first_name="Ben", last_name="Braun", lms_user_id="7")
+        book.add_student("s2", first_name="Ben", last_name="Braun", lms_user_id="8")
+        book.add_student("s3", first_name="Cleo", last_name="Clark", lms_user_id="9")
+    names = ("Ben Braun_7", "Cleo Clark_1")
+    download(course, {f"{name}_assignsubmission_file_/{NAME}": name.encode() for name in names})
+    assert collect(course) == {
+        f"Ben Braun (Moodle 7): {NAME}": b"Ben Braun_7",
+        f"s3: {NAME}": b"Cleo Clark_1",
     }

@@ -83,7 +83,7 @@ class ClassRecords:
         course: The course's name.
         entries: The students who handed in, sorted.
         absent: The students in the gradebook who did not hand in.
-        doubts: Which submissions have no known student, in a few words.
+        doubts: Under which names there are submissions of no known student.
         graded_at: The latest time of grading, in ISO 8601.
         unsandboxed: The students graded with --trust-submissions.
     """
