@@ -73,6 +73,8 @@ def report(
 
     page, made = class_report.write(lesson, course, out, hide_names=anonymous)
     typer.echo(f"{made.summary}\nThe report is {page}. Its tables are in the same folder.")
+    if made.records.doubts:
+        typer.echo(f"Run `segcourse roster {lesson}` to say who handed in {made.records.doubts}.")
     if pages:
         typer.echo(f"Rewrote {class_report.rewrite_pages(lesson, course)} feedback page(s).")
 

@@ -65,6 +65,9 @@ class GradingExporter(NotebookExporter):
         about = self.parent.coursedir
         try:
             Lock(Path(self.course)).close()
+            doubt = doubts(
+                Course(Path(self.course)), open_roster(Course(Path(self.course))), about.assignment_id
+            )
         except SegcourseError as error:
             self.log.error(str(error))
             raise NbGraderException(str(error)) from error
@@ -74,14 +77,8 @@ class GradingExporter(NotebookExporter):
         everyone = about.format_path(about.submitted_directory, about.student_id, about.assignment_id)
         for folder in glob.glob(everyone):
             self.parent.assignments[folder] = [f"{folder}/{Path(folder).name}.ipynb"]
-        if doubt := doubts(
-            Course(Path(self.course)), open_roster(Course(Path(self.course))), about.assignment_id
-        ):
-            self.log.warning(
-                "No one on the roster owns what was handed in %s; run `segcourse roster %s`.",
-                doubt,
-                about.assignment_id,
-            )
+        if doubt:
+            self.log.warning("Nobody on the roster handed in %s; see `segcourse roster`.", doubt)
 
     def from_filename(self, filename, resources=None, **_):
         resources = dict(resources or {}, output_extension=".ipynb")
@@ -137,7 +134,11 @@ class StatusExport(ExportPlugin):
 
     def export(self, gradebook: Gradebook) -> None:
         course = Course(Path(gradebook.engine.url.database).parent)
-        roster = open_roster(course)
+        try:
+            roster = open_roster(course)
+        except SegcourseError as error:
+            self.log.error(str(error))
+            raise SystemExit(1) from error
         with open(self.to or "grades.csv", "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()

@@ -174,7 +174,7 @@ def test_a_person_decides_in_a_spreadsheet_and_can_correct_it(course, lesson, se
     marks = table(course.root)
     assert {marks[student]["score"] for student in ("s1", "s2", "s3")} == {""}
     assert marks["Zoe"]["status"].endswith(", but the student is not on the roster")
-    assert class_report.build(course, LESSON).summary.count("as Zoe; see") == 1
+    assert class_report.build(course, LESSON).summary.count("as Zoe.") == 1
 
     rows = rows_of(course)
     assert [row["handed_in_as"] for row in rows] == ["'=1+1,Zoe", "Zoe"]

@@ -25,7 +25,8 @@ def write(folder: Path, records: ClassRecords, questions: list[Question], causes
         *exercises, "seconds", "stopped_cells", "repairs",
     )  # fmt: skip
     rows = [_student(entry, exercises) for entry in records.entries]
-    rows += [{"student": student, "status": "not handed in"} for student in records.absent]
+    absent = f"not handed in, unless {records.doubts}" if records.doubts else "not handed in"
+    rows += [{"student": student, "status": absent} for student in records.absent]
     _write(folder / "students.csv", columns, rows)
     _write(folder / "questions.csv", QUESTIONS, map(_question, questions))
     graded = len(records.graded)
