@@ -139,6 +139,7 @@ class StatusExport(ExportPlugin):
         except SegcourseError as error:
             self.log.error(str(error))
             raise SystemExit(1) from error
+        strangers = set(roster.unowned(student.id for student in gradebook.students))
         with open(self.to or "grades.csv", "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
@@ -154,7 +155,7 @@ class StatusExport(ExportPlugin):
                             row |= NO_SCORE | {"status": "handed in, but not graded yet"}
                         elif row["status"] == "not handed in" and doubt:
                             row |= NO_SCORE | {"status": f"not handed in, unless {doubt}"}
-                        elif roster.unowned([student.id]):
+                        elif student.id in strangers:
                             row["status"] += ", but the student is not on the roster"
                         writer.writerow({name: escape_formula(value) for name, value in row.items()})
 

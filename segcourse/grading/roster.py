@@ -7,7 +7,7 @@ The decisions are remembered in matches.csv.
 """
 
 import csv
-import difflib
+import functools
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbgrader.api import Gradebook
+from rapidfuzz import fuzz, process  # nbgrader depends on it
 
 from segcourse.errors import SegcourseError
 from segcourse.files import replacing
@@ -39,19 +40,17 @@ class Person:
     def name(self) -> str:
         return ", ".join(filter(None, (self.last_name, self.first_name))) or self.email
 
-    def is_called(self, name: str) -> bool:
-        """Return whether `name` is this person's name, in any order of names and any spelling of letters.
-
-        >>> ada = Person("s1", "Ada", "Lovelace")
-        >>> ada.is_called("Lovelace, Ada"), ada.is_called("lovelaceada"), ada.is_called("Ada")
-        (True, True, False)
-        """
-        own = _words(f"{self.first_name} {self.last_name}")
+    @property
+    def keys(self) -> set[tuple[str, str]]:
+        """What a folder of this person may be called, as `Roster` looks it up."""
         given, family = "".join(_words(self.first_name)), "".join(_words(self.last_name))
-        words = _words(name)
-        return bool(own) and (
-            sorted(words) == sorted(own) or "".join(words) in (given + family, family + given)
-        )
+        name = " ".join(sorted(_words(f"{self.first_name} {self.last_name}")))
+        keys = {
+            ("id", _fold(self.id)),
+            ("e-mail address", _fold(self.email)),
+            ("platform's id", self.platform_id),
+        }
+        return keys | {("name", name), ("name", given + family), ("name", family + given)}
 
 
 @dataclass(frozen=True)
@@ -128,33 +127,60 @@ class Roster:
     def _same(self, folder: str) -> tuple[list[Person], str]:
         """Return everyone whose id, e-mail address, platform's id or name `folder` is, and which of these."""
         head, number = _number(folder)
+        named, numbered = self._called(head), self._find("platform's id", number)
         found = {
-            "id": [p for p in self.people if _fold(p.id) == _fold(folder)],
-            "e-mail address": [p for p in self.people if p.email and _fold(p.email) == _fold(folder)],
-            "platform's id": [p for p in self.people if p.platform_id and p.platform_id == folder],
-            "name": [p for p in self.people if p.is_called(folder)],
+            "id": self._find("id", _fold(folder)),
+            "e-mail address": self._find("e-mail address", _fold(folder)),
+            "platform's id": self._find("platform's id", folder),
+            "name": self._called(folder),
+            "name and platform's id": [p for p in named if p in numbered],
         }
-        named = [p for p in self.people if p.is_called(head)]
-        numbered = [p for p in self.people if number and p.platform_id == number]
-        found["name and platform's id"] = [p for p in named if p in numbered]
         if not numbered:
             found["name"] += [p for p in named if not (number and p.platform_id)]
         people = list({p.id: p for group in found.values() for p in group}.values())
         return people, next((why for why, group in found.items() if group), "")
 
-    def _similar(self, folder: str) -> tuple[str, ...]:
-        """Return the ids of up to three students with a similar name, address or id."""
-        head, number = _number(folder)
-        numbered = [p.id for p in self.people if number and p.platform_id == number]
-        known: dict[str, list[str]] = defaultdict(list)
+    @functools.cached_property
+    def _index(self) -> dict[tuple[str, str], list[Person]]:
+        index: dict[tuple[str, str], list[Person]] = {}
+        for person in self.people:
+            for key in person.keys:
+                index.setdefault(key, []).append(person)
+        return index
+
+    def _find(self, kind: str, text: str) -> list[Person]:
+        return self._index.get((kind, text), []) if text else []
+
+    def _called(self, name: str) -> list[Person]:
+        """Return everyone of this name, in any order of names, any script and any spelling of letters."""
+        words = _words(name)
+        keys = {" ".join(sorted(words)), "".join(words)}
+        return list({p.id: p for key in keys for p in self._find("name", key)}.values())
+
+    @functools.cached_property
+    def _bare_names(self) -> dict[str, list[str]]:
+        """The ids of everyone with a name, id or beginning of an address, written without accents."""
+        bare: dict[str, list[str]] = defaultdict(list)
         for person in self.people:
             names = (person.first_name, person.last_name, f"{person.first_name} {person.last_name}")
             for text in (person.id, person.email.partition("@")[0], *names):
-                known[_bare(text)].append(person.id)
-        known.pop("", None)
+                bare[_bare(text)].append(person.id)
+        bare.pop("", None)
+        return bare
+
+    def _similar(self, folder: str) -> tuple[str, ...]:
+        """Return the ids of up to three students with a similar name, address or id."""
+        head, number = _number(folder)
         words = (_bare(head), *(_bare(word) for word in _words(head) if len(word) > 2))
-        close = (text for word in words for text in difflib.get_close_matches(word, known, 3, 0.75))
-        return tuple(dict.fromkeys([*numbered, *(person for text in close for person in known[text])]))[:3]
+        names = self._bare_names
+        close = [
+            found
+            for word in words
+            for found in process.extract(word, list(names), scorer=fuzz.ratio, limit=3)
+        ]
+        ids = [person.id for person in self._find("platform's id", number)]
+        ids += [person for text, score, _ in close if score >= 75 for person in names[text]]
+        return tuple(dict.fromkeys(ids))[:3]
 
     def unowned(self, folders: Iterable[str]) -> list[str]:
         """Return the folders that are not named after a student on the roster, or confirmed as students."""
