@@ -177,7 +177,7 @@ def test_a_person_decides_in_a_spreadsheet_and_can_correct_it(course, lesson, se
     assert class_report.build(course, LESSON).summary.count("as Zoe.") == 1
 
     rows = rows_of(course)
-    assert [row["handed_in_as"] for row in rows] == ["'=1+1,Zoe", "Zoe"]
+    assert [row["handed_in_as"] for row in rows] == ["'=1+1;Zoe", "Zoe"]
     rows[0]["student"], rows[1]["student"] = "s3", " s2 "
     with (course.root / "matches.csv").open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, rows[0], delimiter=separator)
@@ -192,7 +192,7 @@ def test_a_person_decides_in_a_spreadsheet_and_can_correct_it(course, lesson, se
     assert list(course.students(LESSON)) == ["s1", "s3"]
     assert (table(course.root)["s1"]["score"], table(course.root)["s2"]["score"]) == ("2.0", "0")
     assert {row["handed_in_as"]: row["student"] for row in rows_of(course)} == {
-        "'=1+1,Zoe": "s3",
+        "'=1+1;Zoe": "s3",
         "Zoe": "s1",
     }
 
