@@ -139,6 +139,8 @@ def solve(
 app.command()(commands.grade)
 app.command()(commands.report)
 app.command()(commands.gradescope)
+app.command()(commands.roster)
+app.command()(commands.remove_student)
 app.command()(model_commands.fit)
 app.command()(model_commands.evaluate)
 app.command()(model_commands.predict)

@@ -10,9 +10,10 @@ takes five steps, each in its own package:
 5. `reports` writes the students' feedback pages and the class report.
 
 `session` performs these steps. They use a `course`, and a `lesson` as the grader reads it (`notebooks`;
-`release` removes what students must not see). `pool` grades many submissions in parallel and `class_result`
-holds their results. `commands` is the command line, `nbgrader_plugins` and `zip_collect` are nbgrader's, and
-`self_test` tests whether this machine can grade.
+`release` removes what students must not see). `senders` finds out from file names who handed in, `roster`
+matches names to students, and `enrolment` renames and removes. `pool` grades many submissions in parallel and
+`class_result` holds their results. `commands` is the command line, `nbgrader_plugins` and `zip_collect` are
+nbgrader's, and `self_test` tests whether this machine can grade.
 """
 
 from importlib import import_module

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClassResult:
-    """The results of a whole class in one lesson, and what the gradebook makes of them, by student."""
+    """The results of a whole class in one lesson, the gradebook's marks by student, and notes."""
 
     lesson: str
     results: tuple[Result, ...]
     marks: Mapping[str, "Marks"] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def score(self, result: Result) -> float | None:
         """Return the gradebook's score, which contains points by hand and late penalties."""
@@ -36,7 +37,7 @@ class ClassResult:
                 student |= {"hours_late": round(marks.seconds_late / 3600, 2), "gradebook": marks.status}
             del student["cells"], student["printed"]
             students.append(student)
-        return {"lesson": self.lesson, "students": students}
+        return {"lesson": self.lesson, "students": students, "notes": list(self.notes)}
 
     def json(self) -> str:
         return json.dumps(self.to_json(), indent=1)
@@ -53,6 +54,7 @@ class ClassResult:
             lines.append(f"{clip(result.student, 60):<{width}}  {points:>13}  {clip(status, 500)}")
         kinds = [result.status.split(":")[0] for result in self.results]
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(sorted(kinds)))
+        lines += [f"Note: {clip(note, 1000)}." for note in self.notes]
         if not kinds:
             return "\n".join([*lines, f"No one handed in {self.lesson}."])
         count = "1 submission" if len(kinds) == 1 else f"{len(kinds)} submissions"

@@ -1,5 +1,6 @@
-"""The commands for instructors, `segcourse grade` and `segcourse report`."""
+"""The commands for instructors: grade, report, roster and remove-student."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -77,6 +78,8 @@ def report(
     page, made = class_report.write(lesson, course, out, hide_names=anonymous)
     typer.echo(f"{made.summary}\nThe report is {page}. Its tables are in the same folder.")
     _mention_requests(made.records.lesson, course)
+    if made.records.doubts:
+        typer.echo(f"Run `segcourse roster {lesson}` to say who handed in {made.records.doubts}.")
     if pages:
         typer.echo(f"Rewrote {class_report.rewrite_pages(lesson, course)} feedback page(s).")
 
@@ -117,6 +120,76 @@ def _mention_requests(lesson: str, course: Path) -> None:
         typer.echo(
             f"Open regrade requests: {len(opened)} ({students}); see `segcourse course requests {lesson}`."
         )
+
+
+def roster(
+    lesson: Annotated[str, typer.Argument(help="The lesson's name or number, for example 05.")],
+    course: Annotated[Path, typer.Option(help="nbgrader's course folder.")] = Path("grading"),
+    match: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FOLDER=ID", help="Give the submission in FOLDER to a student; can be repeated."
+        ),
+    ] = None,
+) -> None:
+    """Match the submissions of LESSON to the roster, and print who handed in under which name.
+
+    A submission whose student is certain is renamed to the student's id. All others are listed in
+    COURSE/matches.csv: fill in its column "student" and run the command again, or use --match.
+    """
+    _require_nbgrader()
+    from segcourse.grading.course import Course
+    from segcourse.grading.enrolment import match_submissions
+    from segcourse.grading.lock import Lock
+    from segcourse.grading.reports.class_report import find_lesson
+
+    chosen = {}
+    for decision in match or ():
+        folder, sign, student = decision.rpartition("=")
+        if not (folder and sign and student):
+            raise typer.BadParameter(f'{decision!r} is not FOLDER=ID, such as "Ada Lovelace=ada01"')
+        chosen[folder.strip()] = student.strip()
+    opened = Course.open(course)
+    name = find_lesson(opened, lesson)
+    with contextlib.closing(Lock(opened.root)):
+        found = match_submissions(opened, name, chosen)
+    typer.echo(found.table())
+    if not found.roster.people:
+        typer.echo(
+            "There is no roster, so each folder's name is the student's id. To get one, import a list with "
+            "names or e-mail addresses: nbgrader db student import FILE.csv"
+        )
+    for note in found.notes:
+        typer.echo(f"{note[0].upper()}{note[1:]}.")
+    if found.undecided:
+        typer.echo(
+            f'Fill in the column "student" of {opened.root / "matches.csv"} and run this command again.'
+        )
+
+
+def remove_student(
+    student: Annotated[str, typer.Argument(help="The student's id.")],
+    course: Annotated[Path, typer.Option(help="nbgrader's course folder.")] = Path("grading"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove STUDENT from the gradebook, all pages and all later reports.
+
+    Marks are deleted, points given by hand too. The submissions and pages are moved to COURSE/removed; delete
+    them there if nobody needs them.
+    """
+    _require_nbgrader()
+    from segcourse.grading import enrolment
+    from segcourse.grading.course import Course
+    from segcourse.grading.lock import Lock
+
+    opened = Course.open(course)
+    if not yes:
+        typer.confirm(f"Delete all marks of {student} in {opened.root}?", abort=True)
+    with contextlib.closing(Lock(opened.root)):
+        removed = enrolment.remove_student(opened, student)
+    for line in removed:
+        typer.echo(f"Removed {line}.")
+    typer.echo("Reports and grades.csv change when you write them again.")
 
 
 def _require_nbgrader() -> None:

@@ -7,7 +7,7 @@ import hmac
 import os
 import secrets
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from segcourse.files import replacing
 from segcourse.grading.late import LateRule
 from segcourse.grading.sandbox.environment import PACKAGE
 from segcourse.grading.sandbox.limits import Limits
-from segcourse.grading.submissions.find import lesson_folder
+from segcourse.grading.submissions.find import lesson_folder, loose_files, unreadable
 
 RECORD = "segcourse.json"  # in autograded/STUDENT/LESSON; the whole result of grading
 
@@ -82,7 +82,7 @@ class Course:
         return beside if lessons.folders(beside) else lessons.root()
 
     def submitted(self, student: str, lesson: str) -> Path:
-        """Return where a student handed in `lesson`, even if the folder's name is spelled differently."""
+        """Return where a student handed in `lesson`, even if the name is spelled differently."""
         return lesson_folder(self.root / "submitted" / student, lesson)
 
     def autograded(self, student: str, lesson: str) -> Path:
@@ -91,17 +91,33 @@ class Course:
     def feedback(self, student: str, lesson: str) -> Path:
         return self.root / "feedback" / student / lesson / f"{lesson}.html"
 
+    def questions(self, lesson: str) -> Path:
+        """Return where `nbgrader zip_collect` lists the files whose student it could not identify."""
+        return self.root / "downloaded" / lesson / "questions.txt"
+
     def students(self, lesson: str) -> Iterator[str]:
-        """Yield the students who handed in `lesson`, sorted."""
+        """Yield the students who handed in `lesson`, sorted; also those whose folder cannot be read."""
         folder = self.root / "submitted"
         for student in sorted(folder.iterdir()) if folder.is_dir() else ():
-            handed_in = self.submitted(student.name, lesson)
-            if not student.name.startswith(".") and (handed_in.exists() or handed_in.is_symlink()):
+            handed_in = os.path.lexists(self.submitted(student.name, lesson)) or unreadable(student)
+            if not student.name.startswith(".") and handed_in:
                 yield student.name
 
     def records(self, lesson: str = "*") -> Iterator[Path]:
         """Yield the record of each submission that was graded."""
         return self.root.glob(f"autograded/*/{lesson}/{RECORD}")
+
+    def misplaced(self, lessons: Collection[str]) -> Iterator[Path]:
+        """Yield notebooks and zip archives in submitted/ that are no student's submission of a lesson."""
+        folder = self.root / "submitted"
+        if not folder.is_dir() or unreadable(folder):
+            return
+        yield from (folder / name for name in loose_files(folder))
+        for student in sorted(folder.iterdir()):
+            if student.is_dir() and not student.is_symlink() and not unreadable(student):
+                loose = [student / name for name in loose_files(student)]
+                graded = {self.submitted(student.name, lesson) for lesson in lessons if loose}
+                yield from (path for path in loose if path not in graded)
 
     def seed(self, *names: str) -> int:
         """Return a random number for these names, such as a lesson and the digest of a submission.

@@ -7,6 +7,7 @@ run one, the five steps run instead, so that a corrupt file or a dead kernel cos
 import csv
 import functools
 import glob
+import os
 import shutil
 import sys
 from collections.abc import Container
@@ -27,11 +28,12 @@ from traitlets import Bool, Unicode
 from segcourse.errors import SegcourseError, sentence
 from segcourse.files import replacing
 from segcourse.grading.course import RECORD, Course
+from segcourse.grading.csv_cells import escape_formula
 from segcourse.grading.gradebook.autograded import EXCHANGE_FILES, make_notebook
 from segcourse.grading.gradebook.marks import status_of
 from segcourse.grading.gradebook.opening import explain, refuse_lost
 from segcourse.grading.lock import Lock
-from segcourse.grading.reports.csv_tables import escape_formula
+from segcourse.grading.roster import doubts, open_roster
 from segcourse.grading.session import Session
 from segcourse.grading.zip_collect import SortByName, UnpackDownload
 
@@ -48,6 +50,7 @@ def install(config, course: Path, lessons: Path) -> None:
     config.ExchangeFactory.release_feedback = ReleaseFeedback
     config.ZipCollectApp.downloaded_directory = f"{course.name}/downloaded"
     config.ZipCollectApp.extractor_plugin = UnpackDownload
+    config.UnpackDownload.course = str(course)
     config.ZipCollectApp.collector_plugin = SortByName
     config.GenerateFeedback.preprocessors = [GetGrades, HideHiddenTests, CSSHTMLHeaderPreprocessor]
     # formgrader and nbgrader's own feedback show students' text on the instructor's page
@@ -87,6 +90,7 @@ class GradingExporter(NotebookExporter):
         try:
             Lock(course.root).close()
             refuse_lost(course)
+            doubt = doubts(course, open_roster(course), about.assignment_id)
         except SegcourseError as error:
             self.log.error(str(error))
             raise NbGraderException(str(error)) from error
@@ -95,6 +99,8 @@ class GradingExporter(NotebookExporter):
         everyone = about.format_path(about.submitted_directory, about.student_id, about.assignment_id)
         for folder in glob.glob(everyone):
             self.parent.assignments[folder] = [f"{folder}/{Path(folder).name}.ipynb"]
+        if doubt:
+            self.log.warning("Nobody on the roster handed in %s; see `segcourse roster`.", doubt)
 
     def from_filename(self, filename, resources=None, **_):
         resources = dict(resources or {}, output_extension=".ipynb")
@@ -155,10 +161,14 @@ def _is_text(path: Path) -> bool:
         return False
 
 
+NO_SCORE = dict.fromkeys(("raw_score", "late_submission_penalty", "score"))
+
+
 class StatusExport(ExportPlugin):
     """Writes grades.csv in the course folder, with a status for every student.
 
-    A submission that could not be graded has an empty score, never 0.
+    A submission that could not be graded has an empty score, never 0. Neither has an absent student 0 while
+    there is a submission whose student is unknown.
     """
 
     columns = (
@@ -169,16 +179,31 @@ class StatusExport(ExportPlugin):
     course = Unicode(help="The course folder, to which grades.csv is written.").tag(config=True)
 
     def export(self, gradebook: Gradebook) -> None:
+        course = Course(Path(gradebook.engine.url.database).parent)
+        try:
+            roster = open_roster(course)
+        except SegcourseError as error:
+            self.log.error(str(error))
+            raise SystemExit(1) from error
+        strangers = set(roster.unowned(student.id for student in gradebook.students))
         path = Path(self.to or Path(self.course, "grades.csv"))
         with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             for assignment in gradebook.assignments:
+                doubt = doubts(course, roster, assignment.name)
                 for student in gradebook.students:
                     if (not self.assignment or assignment.name in map(str, self.assignment)) and (
                         not self.student or student.id in map(str, self.student)
                     ):
                         row = self._row(gradebook, assignment, student)
+                        handed_in = os.path.lexists(course.submitted(student.id, assignment.name))
+                        if row["status"] == "not handed in" and handed_in:
+                            row |= NO_SCORE | {"status": "handed in, but not graded yet"}
+                        elif row["status"] == "not handed in" and doubt:
+                            row |= NO_SCORE | {"status": f"not handed in, unless {doubt}"}
+                        elif student.id in strangers:
+                            row["status"] += ", but the student is not on the roster"
                         writer.writerow({name: escape_formula(value) for name, value in row.items()})
 
     def _row(self, gradebook: Gradebook, assignment, student) -> dict:
@@ -188,8 +213,6 @@ class StatusExport(ExportPlugin):
         try:
             submission = gradebook.find_submission(assignment.name, student.id)
         except MissingEntry:
-            if self._handed_in(assignment.name, student.id):
-                return row | {"status": "handed in, but not graded yet"}
             return row | {"raw_score": 0, "late_submission_penalty": 0, "score": 0, "status": "not handed in"}
         row |= {"timestamp": submission.timestamp, "status": status_of(submission)}
         row["hours_late"] = round(submission.total_seconds_late / 3600, 2)
@@ -198,11 +221,3 @@ class StatusExport(ExportPlugin):
             row |= {"raw_score": submission.score, "late_submission_penalty": penalty}
             row["score"] = max(0.0, submission.score - penalty)
         return row
-
-    def _handed_in(self, assignment: str, student: str) -> bool:
-        """Return whether there is a submission that has not been graded."""
-        places = getattr(self.parent, "coursedir", None)
-        return (
-            bool(places)
-            and Path(places.format_path(places.submitted_directory, student, assignment)).exists()
-        )

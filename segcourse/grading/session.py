@@ -12,11 +12,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from segcourse.course.lessons import find
-from segcourse.errors import SegcourseError
+from segcourse.course.lessons import find, folders
+from segcourse.errors import SegcourseError, first_few
 from segcourse.exercises.engine.observations import clip
 from segcourse.grading.class_result import ClassResult
 from segcourse.grading.course import Course, software
+from segcourse.grading.enrolment import match_submissions
 from segcourse.grading.gradebook import autograded
 from segcourse.grading.gradebook.marks import Marks
 from segcourse.grading.gradebook.writer import GradebookWriter
@@ -80,6 +81,17 @@ class Session:
     def __exit__(self, *_) -> None:
         self.gradebook.close()
         self.lock.close()
+
+    def match_to_roster(self) -> tuple[str, ...]:
+        """Give submissions to students on the roster; return sentences about what a person should know."""
+        found = match_submissions(self.course, self.lesson.name)
+        self.gradebook.book.db.expire_all()
+        lessons = {self.lesson.name, *(folder.name for folder in folders())}
+        misplaced = [str(path.relative_to(self.course.root)) for path in self.course.misplaced(lessons)]
+        notes = [
+            f"{name} was not graded, because it is in no student's folder of a lesson" for name in misplaced
+        ]
+        return (*found.notes, *notes)
 
     def grade(self, student: str) -> Result:
         """Perform all five steps for one student; a submission that cannot be graded gives a result too."""
@@ -218,7 +230,14 @@ def grade_lesson(
         workers = workers or default_workers(session.course.limits.memory_gb)
         pool = stack.enter_context(open_pool(workers, scheduler))
         name = session.lesson.name
-        wanted = [s for s in session.course.students(name) if students is None or s in students]
+        notes = session.match_to_roster()
+        handed_in = list(session.course.students(name))
+        if unknown := [student for student in students or () if student not in handed_in]:
+            raise SegcourseError(
+                f"there is no submission of {name} from {first_few(unknown)}. There are submissions from: "
+                f"{first_few(handed_in) or 'no one'}; see {session.course.root / 'submitted'}."
+            )
+        wanted = [student for student in handed_in if students is None or student in students]
         bar = stack.enter_context(tqdm(total=len(wanted), desc=name, unit="submission", disable=not progress))
         results = {}
 
@@ -238,4 +257,4 @@ def grade_lesson(
 
         for result in pool.grade(tasks()):
             keep(session.record(result))
-        return ClassResult(name, tuple(results[student] for student in wanted), session.marks)
+        return ClassResult(name, tuple(results[student] for student in wanted), session.marks, tuple(notes))

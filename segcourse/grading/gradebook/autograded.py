@@ -29,7 +29,12 @@ def write_notebook(course: Course, lesson: Lesson, result: Result) -> None:
         nbformat.write(make_notebook(lesson, result), temporary)
     for name in EXCHANGE_FILES:
         given = course.submitted(result.student, lesson.name) / name
-        if given.is_symlink() or not given.is_file():
+        try:
+            if given.is_symlink() or not given.is_file():
+                continue
+            with given.open("rb") as file:
+                content = file.read(1000)
+        except OSError:  # a file that cannot be read is reported with the time of submission
             continue
         with given.open("rb") as file:
             content = file.read(1000)

@@ -167,13 +167,16 @@ class GradebookWriter:
 
     def _timestamp(self, student: str) -> tuple[object | None, str | None]:
         path = self.course.submitted(student, self.lesson.name) / "timestamp.txt"
-        if path.is_symlink() or not path.is_file():
-            return None, None
         try:
+            if path.is_symlink() or not path.is_file():
+                return None, None
             with path.open("rb") as file:  # a student's file, of any size
                 return utils.parse_utc(file.read(100).decode().strip()), None
-        except (ValueError, OverflowError, OSError):
-            return None, "timestamp.txt does not contain a date; the time of submission is unknown"
+        except OSError as error:
+            reason = f"cannot be read ({error.strerror})"
+        except (ValueError, OverflowError):
+            reason = "does not contain a date"
+        return None, f"timestamp.txt {reason}; the time of submission is unknown"
 
 
 @contextlib.contextmanager

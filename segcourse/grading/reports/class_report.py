@@ -56,6 +56,8 @@ class Report:
         kinds = Counter(entry.status.partition(":")[0] for entry in entries)
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         sentences = [f"{handed_in}{': ' if entries else ''}{counts}."]
+        if doubts := self.records.doubts:
+            sentences.append(f"Some of the absent may have handed in {doubts}.")
         if scores := class_statistics.scores(self.records):
             low, middle, high = quartiles(scores)
             spread = f"; the middle half is between {low:.3g} and {high:.3g}" if len(scores) > 3 else ""

@@ -1,17 +1,14 @@
 """The class report as CSV: one tidy file per table, safe to open in a spreadsheet."""
 
 import csv
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from segcourse.files import replacing
+from segcourse.grading.csv_cells import escape_formula
 from segcourse.grading.reports.class_statistics import Cause, Question
 from segcourse.grading.reports.records import ClassRecords, Entry
-
-FORMULA = ("=", "+", "-", "@")  # the characters with which spreadsheets begin a formula
-MAX_TEXT = 2000
 
 QUESTIONS = (
     "exercise", "group", "max_points", "students", "share_right", "mean_share", "share_not_started",
@@ -28,27 +25,12 @@ def write(folder: Path, records: ClassRecords, questions: list[Question], causes
         "waiting", "max_score", *exercises, "seconds", "stopped_cells", "repairs",
     )  # fmt: skip
     rows = [_student(entry, exercises) for entry in records.entries]
-    rows += [{"student": student, "status": "not handed in"} for student in records.absent]
+    absent = f"not handed in, unless {records.doubts}" if records.doubts else "not handed in"
+    rows += [{"student": student, "status": absent} for student in records.absent]
     _write(folder / "students.csv", columns, rows)
     _write(folder / "questions.csv", QUESTIONS, map(_question, questions))
     graded = len(records.graded)
     _write(folder / "misconceptions.csv", CAUSES, (_cause(cause, graded) for cause in causes))
-
-
-def escape_formula(value: Any) -> Any:
-    """Return a text that no spreadsheet runs as a formula, by putting an apostrophe in front.
-
-    Line breaks and other control characters become spaces; NaN becomes an empty cell.
-
-    >>> [escape_formula(value) for value in ("=1+1", " @sum", "ada", -0.5, math.nan)]
-    ["'=1+1", "' @sum", 'ada', -0.5, None]
-    """
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    if not isinstance(value, str):
-        return value
-    line = "".join(letter if letter.isprintable() else " " for letter in value[:MAX_TEXT])
-    return f"'{line}" if line.lstrip().startswith(FORMULA) else line
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:

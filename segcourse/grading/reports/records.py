@@ -7,7 +7,7 @@ other records are still read.
 import functools
 import json
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from segcourse.exercises.engine.verdicts import Verdict
 from segcourse.grading.course import RECORD, Course
 from segcourse.grading.gradebook.autograded import record_path
 from segcourse.grading.gradebook.marks import Marks, read_marks
+from segcourse.grading.roster import doubts, open_roster
 from segcourse.grading.scoring.result import Result
 
 REGRADE = "grade the lesson again"
@@ -101,6 +102,7 @@ class ClassRecords:
         course: The course's name.
         entries: The students who handed in, sorted.
         absent: The students in the gradebook who did not hand in.
+        doubts: Under which names there are submissions of no known student.
         graded_at: The latest time of grading, in ISO 8601.
         unsandboxed: The students graded with --trust-submissions.
         unknown: The students who handed in but are not on the roster.
@@ -110,6 +112,7 @@ class ClassRecords:
     course: str
     entries: tuple[Entry, ...]
     absent: tuple[str, ...] = ()
+    doubts: str = ""
     graded_at: str | None = None
     unsandboxed: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -124,16 +127,12 @@ class ClassRecords:
         return tuple(sorted({entry.result.isolation for entry in self.graded} - {"none"}))
 
 
-def read_class(course: Course, lesson: str, roster: Collection[str] | None = None) -> ClassRecords:
-    """Read the entries of all students who handed in `lesson` or were graded.
-
-    Args:
-        course: The course.
-        lesson: The lesson's name.
-        roster: The ids of the course's students. Default: there is no roster, so no one is unknown.
-    """
+def read_class(course: Course, lesson: str) -> ClassRecords:
+    """Read the entries of all students who handed in `lesson` or have marks in it."""
     known = read_marks(course, lesson)
-    recorded = (path.parent.parent.name for path in course.records(lesson))
+    recorded = {path.parent.parent.name for path in course.records(lesson)}
+    if known.marks:  # a student who was removed from the gradebook is not in the class any more
+        recorded &= known.marks.keys()
     students = sorted({*course.students(lesson), *recorded, *(s for s, m in known.marks.items() if m)})
     entries, times, unsandboxed = [], [], []
     for student in students:
@@ -142,9 +141,11 @@ def read_class(course: Course, lesson: str, roster: Collection[str] | None = Non
         times += [data["graded_at"]] if type(data.get("graded_at")) is str else []
         unsandboxed += [student] if entry.graded and entry.result.isolation == "none" else []
     absent = tuple(sorted(known.marks.keys() - set(students)))
-    unknown = () if roster is None else tuple(student for student in students if student not in roster)
-    last = max(times, default=None)
-    return ClassRecords(lesson, course.name, tuple(entries), absent, last, tuple(unsandboxed), unknown)
+    roster, last = open_roster(course), max(times, default=None)
+    return ClassRecords(
+        lesson, course.name, tuple(entries), absent, doubts(course, roster, lesson), last,
+        tuple(unsandboxed), tuple(roster.unowned(students)),
+    )  # fmt: skip
 
 
 def _read_entry(course: Course, lesson: str, student: str) -> tuple[Entry, dict[str, Any]]:
@@ -187,6 +188,7 @@ def anonymize(course: Course, records: ClassRecords, names: dict[str, str]) -> C
         records,
         entries=tuple(sorted(entries, key=lambda entry: entry.student)),
         absent=tuple(sorted(names[student] for student in records.absent)),
+        doubts=hide(records.doubts),
         unsandboxed=tuple(sorted(names[student] for student in records.unsandboxed)),
         unknown=tuple(sorted(names[student] for student in records.unknown)),
     )

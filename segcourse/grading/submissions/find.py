@@ -29,41 +29,75 @@ def find_notebook(folder: Path, lesson: str, max_megabytes: float) -> tuple[byte
     Raises:
         Refused: There is no notebook, several that could be meant, or something that is not a plain file.
     """
-    if folder.parent.is_symlink() or folder.is_symlink() or not folder.is_dir():
+    if why := unreadable(folder.parent) or unreadable(folder):
+        raise Refused(f"{why}; change its permissions and grade again.")
+    if folder.parent.is_symlink() or folder.is_symlink():
+        raise Refused(f"{folder.name} is not a folder; hand in a folder that contains {lesson}.ipynb.")
+    if loose := folder.is_file() and loose_files(folder.parent, lesson):
+        chosen, repairs = _choose(loose, lesson)
+        data, extracted = _read(folder.parent, chosen, lesson, max_megabytes)
+        return data, [f"{chosen} was not in a folder called {lesson}", *repairs, *extracted]
+    if not folder.is_dir():
         raise Refused(f"{folder.name} is not a folder; hand in a folder that contains {lesson}.ipynb.")
     names = _files(folder)
     candidates = next(filter(None, ([n for n in names if n.lower().endswith(e)] for e in ENDINGS)), [])
     if not candidates:
         raise Refused(_no_notebook(names, lesson))
     chosen, repairs = _choose(candidates, lesson)
-    data, wanted = read_plain_file(folder / chosen, max_megabytes), f"{lesson}.ipynb"
-    if data.startswith(_ZIP):
-        data, member, unzipped = _unzip(data, lesson, max_megabytes)
-        repairs += [f"{chosen} is a zip archive; {member} was extracted from it", *unzipped]
-    elif chosen != wanted:
-        repairs.insert(0, f"the notebook was called {chosen} and was graded as {wanted}")
+    data, extracted = _read(folder, chosen, lesson, max_megabytes)
+    if not extracted and chosen != f"{lesson}.ipynb":
+        repairs.insert(0, f"the notebook was called {chosen} and was graded as {lesson}.ipynb")
     if folder.name != lesson:
         repairs.insert(0, f"the folder was called {folder.name} and was graded as {lesson}")
-    return data, repairs
+    return data, repairs + extracted
 
 
 def lesson_folder(student: Path, lesson: str) -> Path:
-    """Return where a student handed in `lesson`: the folder of that name, or of another spelling.
+    """Return where a student handed in `lesson`: the folder of that name or another spelling, or a file.
 
     >>> lesson_folder(Path("/nowhere"), "05_losses_metrics").name
     '05_losses_metrics'
     """
     exact = student / lesson
-    if exact.exists() or exact.is_symlink() or not student.is_dir():
+    if os.path.lexists(exact) or unreadable(student) or not student.is_dir():
         return exact
     similar = (entry for entry in sorted(student.iterdir()) if _letters(entry.name) == _letters(lesson))
-    return next(similar, exact)
+    loose = (student / name for name in loose_files(student, lesson))
+    return next(similar, next(loose, exact))
+
+
+def loose_files(student: Path, lesson: str = "") -> list[str]:
+    """List the notebooks and zip archives beside a student's folders whose names contain the lesson's."""
+    return sorted(
+        entry.name
+        for entry in student.iterdir()
+        if entry.name.lower().endswith(ENDINGS)
+        and not entry.name.startswith(_HIDDEN)
+        and _letters(lesson) in _letters(entry.name)
+        and entry.is_file()
+    )
+
+
+def unreadable(folder: Path) -> str | None:
+    """Return a sentence if you may not list or enter `folder`; None if you may, or if it is no folder."""
+    try:
+        os.listdir(folder)
+        os.stat(folder / ".")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return f"the folder {folder.parent.name}/{folder.name} cannot be read ({error.strerror})"
+    return None
 
 
 def _files(folder: Path) -> list[str]:
     """List the files in `folder` and its subfolders, without hidden files and editors' backups."""
     names = []
-    for place, folders, files in os.walk(folder):
+
+    def refuse(error: OSError) -> None:
+        raise Refused(f"{error.filename} cannot be read ({error.strerror}); change its permissions.")
+
+    for place, folders, files in os.walk(folder, onerror=refuse):
         inside = Path(place).relative_to(folder)
         deeper = len(inside.parts) < MAX_DEPTH and len(names) < MAX_FILES
         folders[:] = sorted(name for name in folders if deeper and not name.startswith(_HIDDEN))
@@ -118,13 +152,23 @@ def _no_notebook(names: list[str], lesson: str) -> str:
     return f"{lesson}.ipynb was expected, but the folder contains {found}; hand in a notebook of that name."
 
 
+def _read(folder: Path, name: str, lesson: str, max_megabytes: float) -> tuple[bytes, list[str]]:
+    """Read a notebook, also from a zip archive; then also return sentences about the archive."""
+    data = read_plain_file(folder / name, max_megabytes)
+    if not data.startswith(_ZIP):
+        return data, []
+    data, member, others = _unzip(data, lesson, max_megabytes)
+    return data, [f"{name} is a zip archive; {member} was extracted from it", *others]
+
+
 def read_plain_file(path: Path, max_megabytes: float) -> bytes:
     """Read a file, but no link, which could point anywhere, and no pipe, which would never end."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
-        why = "is a link, not a file" if path.is_symlink() else f"cannot be read ({error.strerror})"
-        raise Refused(f"{path.name} {why}; hand in the notebook itself.") from error
+        if path.is_symlink():
+            raise Refused(f"{path.name} is a link, not a file; hand in the notebook itself.") from error
+        raise Refused(f"{path.name} cannot be read ({error.strerror}); grade again when it can.") from error
     with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise Refused(f"{path.name} is not a plain file; hand in the notebook itself.")
