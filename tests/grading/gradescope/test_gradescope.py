@@ -43,6 +43,11 @@ def archive(tmp_path_factory) -> Path:
 @pytest.fixture
 def place(archive):
     """Stands for /autograder, after setup.sh; another user must be able to enter it."""
+    if os.geteuid() == 0:
+        try:
+            subprocess.run([sys.executable, "-c", ""], user=61234, extra_groups=(), cwd="/", check=True)
+        except PermissionError:
+            pytest.skip("other users may not run this Python, as they may the one that setup.sh installs")
     place = Path(tempfile.mkdtemp(prefix="autograder-", dir="/tmp"))
     place.chmod(0o755)
     with zipfile.ZipFile(archive) as packed:
