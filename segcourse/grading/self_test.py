@@ -170,7 +170,8 @@ def _process_memory() -> Finding:
 
 def _total_memory(name: str) -> Finding:
     step, run = _try(_TOTAL_MEMORY)
-    promise = f"{LIMITS.total_memory_gb:g} GB for all processes together, enforced by {_enforcer(name, 'memory')}"
+    limit = f"{LIMITS.total_memory_gb:g} GB for all processes together"
+    promise = f"{limit}, enforced by {_enforcer(name, 'memory')}"
     return _finding("total memory", _held(step.get("status") == "died", step), promise, run)
 
 
