@@ -8,12 +8,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbgrader.api import Gradebook, MissingEntry, SubmittedAssignment
+from nbgrader.api import MissingEntry, SubmittedAssignment
 
 from segcourse.errors import SegcourseError
 from segcourse.grading.course import Course
 from segcourse.grading.csv_cells import escape_formula
 from segcourse.grading.gradebook.marks import marks_of
+from segcourse.grading.gradebook.opening import open_gradebook
 from segcourse.grading.roster import (
     Match,
     Roster,
@@ -57,7 +58,7 @@ class ClassList:
             names = ", ".join(match.folder for match in self.undecided)
             notes.append(
                 f"no one on the roster owns the submission of {names}; run `segcourse roster {self.lesson}`. "
-                "Until then, nobody gets 0 for not handing in"
+                "Until then, no student gets 0 for not handing in"
             )
         return [*notes, *self.problems]
 
@@ -176,7 +177,7 @@ def _move_marks(course: Course, lesson: str, old: str, new: str) -> None:
     """Give the marks in the gradebook to another student; forget a student who has nothing else."""
     if not (course.root / "gradebook.db").is_file():
         return
-    with Gradebook(course.db_url, course.name) as book:
+    with open_gradebook(course) as book:
         try:
             submission = book.find_submission(lesson, old)
         except MissingEntry:
@@ -228,7 +229,7 @@ def remove_student(course: Course, student: str) -> list[str]:
         number += 1
         kept = kept.with_name(f"{student} ({number})")
     if (course.root / "gradebook.db").is_file():
-        with Gradebook(course.db_url, course.name) as book, contextlib.suppress(MissingEntry):
+        with open_gradebook(course) as book, contextlib.suppress(MissingEntry):
             count = len(book.find_student(student).submissions)
             book.remove_student(student)
             removed.append(f"the student {student} and the marks of {count} submission(s) in the gradebook")

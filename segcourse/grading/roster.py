@@ -22,6 +22,7 @@ from segcourse.errors import SegcourseError
 from segcourse.files import replacing
 from segcourse.grading.course import Course
 from segcourse.grading.csv_cells import escape_formula
+from segcourse.grading.gradebook.opening import open_gradebook
 
 COLUMNS = ("lesson", "handed_in_as", "student", "reason", "perhaps")
 
@@ -83,12 +84,12 @@ class Roster:
     rows: tuple[dict[str, str], ...] = ()
 
     def identify(self, lesson: str, folders: Sequence[str], are_ids: bool = True) -> list[Match]:
-        """Match each of the folders of one lesson to a student; no two folders to one student.
+        """Match the folders of a lesson to students, each to another one.
 
         Args:
             lesson: The lesson's name.
             folders: The folders' names.
-            are_ids: Whether a folder that has a student's id belongs to this student, whoever else claims it.
+            are_ids: Whether a folder with a student's id belongs to this student, even if another claims it.
         """
         if not self.people:
             return [Match(folder, folder, "no roster") for folder in folders]
@@ -206,7 +207,7 @@ def open_roster(course: Course) -> Roster:
     """
     people: tuple[Person, ...] = ()
     if (course.root / "gradebook.db").is_file():
-        with Gradebook(course.db_url, course.name) as book:
+        with open_gradebook(course) as book:
             people = people_in(book)
     return Roster(people, tuple(read_decisions(matches_path(course))))
 

@@ -1,4 +1,4 @@
-"""Scores for the import of Canvas's gradebook, in the columns of its own export.
+"""Scores for the import of Canvas's gradebook, in the columns that Canvas exports.
 
 Canvas finds a student by ID, then by SIS User ID, then by SIS Login ID, then by name. It finds the
 assignment by the number in brackets, or else by its name.
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from segcourse.files import write_csv
+from segcourse.grading.csv_cells import escape_formula
 from segcourse.grading.exports.scores import Scores
-from segcourse.grading.reports.csv_tables import escape_formula
 
 
 def write(path: Path, scores: Scores, column: str) -> None:

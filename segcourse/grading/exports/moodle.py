@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from segcourse.files import write_csv
+from segcourse.grading.csv_cells import escape_formula
 from segcourse.grading.exports.scores import Scores
-from segcourse.grading.reports.csv_tables import escape_formula
 
 
 def write(path: Path, scores: Scores) -> None:

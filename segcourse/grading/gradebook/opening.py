@@ -58,7 +58,7 @@ def refuse_lost(course: Course) -> None:
         what = "holds no marks of" if course.gradebook.exists() else "is missing, with the marks of"
         raise GradebookError(
             f"{course.gradebook} {what} {', '.join(lost)}, although submissions were graded. Points and "
-            "comments that were given by hand exist nowhere else. Restore the gradebook from your backup. If "
+            "comments that were given by hand are stored only there. Restore it from your backup. If "
             f"it is lost, move {course.root / 'autograded'} elsewhere and grade again without them."
         )
 
