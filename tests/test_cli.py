@@ -116,10 +116,19 @@ def test_a_console_without_the_tick_prints_a_question_mark(tmp_path):
     assert shown.stdout.decode("cp1252").split() == ["?", "Python", "3.11", "?", "Box", "on"], shown.stderr
 
 
-@pytest.mark.parametrize("command", ["grade", "report"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "grade",
+        "report",
+        "roster",
+        "gradescope",
+        *(f"course {name}" for name in ("moodle", "canvas", "rubric")),
+    ],
+)
 def test_without_nbgrader_the_error_says_what_to_install(command, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "nbgrader", None)
     with pytest.raises(SystemExit) as stop:
-        cli.main([command, "05"])
+        cli.main([*command.split(), "05"])
     assert stop.value.code == 2
     assert 'pip install "segcourse[teach]"' in capsys.readouterr().err

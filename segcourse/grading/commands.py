@@ -8,12 +8,15 @@ import typer
 
 from segcourse.errors import SegcourseError, first_few
 
+Lesson = Annotated[str, typer.Argument(help="The lesson's name or number, for example 05.")]
+CourseFolder = Annotated[Path, typer.Option(help="nbgrader's course folder.")]
+GRADING = Path("grading")
 Visibility = Literal["visible", "after_due_date", "after_published", "hidden"]
 
 
 def grade(
-    lesson: Annotated[str, typer.Argument(help="The lesson's name or number, for example 05.")],
-    course: Annotated[Path, typer.Option(help="nbgrader's course folder.")] = Path("grading"),
+    lesson: Lesson,
+    course: CourseFolder = GRADING,
     student: Annotated[
         list[str] | None, typer.Option(help="Grade only this student; can be repeated.")
     ] = None,
@@ -41,7 +44,7 @@ def grade(
 
     If you stop the command, run it again to continue.
     """
-    _require_nbgrader()
+    require_nbgrader()
     from segcourse.grading import grade_lesson
     from segcourse.grading.sandbox import backend
 
@@ -61,8 +64,8 @@ def grade(
 
 
 def report(
-    lesson: Annotated[str, typer.Argument(help="The lesson's name or number, for example 05.")],
-    course: Annotated[Path, typer.Option(help="nbgrader's course folder.")] = Path("grading"),
+    lesson: Lesson,
+    course: CourseFolder = GRADING,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the report [default: COURSE/reports/LESSON].")
     ] = None,
@@ -72,7 +75,7 @@ def report(
     ] = False,
 ) -> None:
     """Write the class report of LESSON: a page with charts, and tables as CSV."""
-    _require_nbgrader()
+    require_nbgrader()
     from segcourse.grading.reports import class_report
 
     page, made = class_report.write(lesson, course, out, hide_names=anonymous)
@@ -85,8 +88,8 @@ def report(
 
 
 def gradescope(
-    lesson: Annotated[str, typer.Argument(help="The lesson's name or number, for example 05.")],
-    course: Annotated[Path, typer.Option(help="nbgrader's course folder.")] = Path("grading"),
+    lesson: Lesson,
+    course: CourseFolder = GRADING,
     out: Annotated[
         Path | None, typer.Option(help="The zip file [default: COURSE/exports/LESSON-gradescope.zip].")
     ] = None,
@@ -98,7 +101,7 @@ def gradescope(
 
     The file contains the course's secret: keep it private.
     """
-    _require_nbgrader()
+    require_nbgrader()
     from segcourse.course.lessons import find
     from segcourse.grading.course import Course
     from segcourse.grading.gradescope import package
@@ -123,8 +126,8 @@ def _mention_requests(lesson: str, course: Path) -> None:
 
 
 def roster(
-    lesson: Annotated[str, typer.Argument(help="The lesson's name or number, for example 05.")],
-    course: Annotated[Path, typer.Option(help="nbgrader's course folder.")] = Path("grading"),
+    lesson: Lesson,
+    course: CourseFolder = GRADING,
     match: Annotated[
         list[str] | None,
         typer.Option(
@@ -137,7 +140,7 @@ def roster(
     A submission whose student is certain is renamed to the student's id. All others are listed in
     COURSE/matches.csv: fill in its column "student" and run the command again, or use --match.
     """
-    _require_nbgrader()
+    require_nbgrader()
     from segcourse.grading.course import Course
     from segcourse.grading.enrolment import match_submissions
     from segcourse.grading.lock import Lock
@@ -169,15 +172,15 @@ def roster(
 
 def remove_student(
     student: Annotated[str, typer.Argument(help="The student's id.")],
-    course: Annotated[Path, typer.Option(help="nbgrader's course folder.")] = Path("grading"),
+    course: CourseFolder = GRADING,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove STUDENT from the gradebook, all pages and all later reports.
 
     Marks are deleted, points given by hand too. The submissions and pages are moved to COURSE/removed; delete
-    them there if nobody needs them.
+    them there when they are not needed any more.
     """
-    _require_nbgrader()
+    require_nbgrader()
     from segcourse.grading import enrolment
     from segcourse.grading.course import Course
     from segcourse.grading.lock import Lock
@@ -192,7 +195,7 @@ def remove_student(
     typer.echo("Reports and grades.csv change when you write them again.")
 
 
-def _require_nbgrader() -> None:
+def require_nbgrader() -> None:
     try:
         import nbgrader  # noqa: F401
     except ImportError as error:

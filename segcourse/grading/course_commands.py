@@ -6,16 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
+from segcourse.grading.commands import GRADING, CourseFolder, Lesson, require_nbgrader
+
 app = typer.Typer(
     help="Create a course; export marks and rubrics; answer regrade requests.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-Lesson = Annotated[str, typer.Argument(help="The lesson's name or number, for example 05.")]
-CourseFolder = Annotated[Path, typer.Option(help="nbgrader's course folder.")]
 Out = Annotated[Path | None, typer.Option(help="The file to write [default: in COURSE/exports].")]
-GRADING = Path("grading")
 
 
 @app.command()
@@ -34,6 +33,7 @@ def new(folder: Annotated[Path, typer.Argument(help="The course's folder; create
 @app.command()
 def moodle(lesson: Lesson, course: CourseFolder = GRADING, out: Out = None) -> None:
     """Export the final scores of LESSON for Moodle's "Import grades from CSV"."""
+    require_nbgrader()
     from segcourse.grading.exports import moodle
 
     _export(lesson, course, out, "moodle", moodle.write)
@@ -50,6 +50,7 @@ def canvas(
     ] = None,
 ) -> None:
     """Export the final scores of LESSON for the import of Canvas's gradebook."""
+    require_nbgrader()
     from segcourse.grading.exports import canvas
 
     _export(
@@ -64,6 +65,7 @@ def canvas(
 @app.command()
 def rubric(lesson: Lesson, course: CourseFolder = GRADING, out: Out = None) -> None:
     """Export the rubric of LESSON, one criterion per group of cases, for Canvas's rubric import."""
+    require_nbgrader()
     from segcourse.course.lessons import find
     from segcourse.grading.course import Course
     from segcourse.grading.exports import rubric
@@ -93,6 +95,7 @@ def _export(lesson: str, course: Path, out: Path | None, platform: str, write: C
 @app.command()
 def requests(lesson: Lesson, course: CourseFolder = GRADING) -> None:
     """List the open regrade requests of LESSON: regrade.md or regrade.txt, handed in beside the notebook."""
+    require_nbgrader()
     from segcourse.grading import regrade
 
     found = regrade.open_requests(*_open(course, lesson))
@@ -110,6 +113,7 @@ def answer(
     course: CourseFolder = GRADING,
 ) -> None:
     """Answer a student's regrade requests: log the answer in COURSE/regrade. Give points in formgrader."""
+    require_nbgrader()
     from segcourse.grading import regrade
 
     for request in regrade.answer(*_open(course, lesson), student, text, exercise):
