@@ -58,7 +58,7 @@ def observe(exercise: Exercise, obj: Any, case: Case) -> dict[str, Any]:
             stack.enter_context(torch.random.fork_rng(devices=[]))
             stack.enter_context(torch.enable_grad())
             warnings.simplefilter("ignore")
-            torch.default_generator.manual_seed(0)  # `torch.manual_seed` takes ten times as long, for GPUs
+            torch.default_generator.manual_seed(0)  # torch.manual_seed: 260 µs instead of 1, for GPUs
             seen = _fields((case.observe or exercise.observe)(obj, private))
         before, after = case.inputs.values(), private.inputs.values()
         changed = [n for n, a, b in zip(case.inputs, before, after, strict=True) if not _unchanged(a, b)]
