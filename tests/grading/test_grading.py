@@ -14,6 +14,7 @@ from segcourse.errors import SegcourseError
 from segcourse.grading import grade_lesson, session
 from segcourse.grading.course import Course
 from segcourse.grading.gradebook.writer import GradebookWriter
+from segcourse.grading.reports import class_report
 from segcourse.grading.scoring import grade
 
 LIMITS = {"cell_seconds": 1, "case_seconds": 1}
@@ -315,6 +316,14 @@ def test_what_a_lack_of_memory_hid_is_not_called_wrong(lessons, tmp_path):
     assert lost
     assert {v.status for v in result.verdicts} <= {"passed", "could not be graded"}
     assert all("1 GB of memory" in v.diagnosis for v in result.verdicts if not v.passed)
+    page = (tmp_path / "feedback" / "ada" / LESSON / f"{LESSON}.html").read_text(encoding="utf-8")
+    for name in lost:
+        section = page.split(f'<section id="{name}"')[1].split("</section>")[0]
+        assert "could not be graded" in section
+        assert not re.search("✗|class=.wrong|0 of|What happened", section)
+    made = class_report.build(Course.open(tmp_path), LESSON)
+    assert made.causes == []
+    assert {question.exercise for question in made.questions}.isdisjoint(lost)
     with gradebook(tmp_path) as book:
         for name in RIGHT:
             grade_of = book.find_grade(f"check_{name}", LESSON, LESSON, "ada")

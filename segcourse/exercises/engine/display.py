@@ -34,6 +34,8 @@ def text(verdict: Verdict, practice: bool = False) -> str:
     """
     if not verdict.started:
         return f"{verdict.name}: not started yet"
+    if not verdict.observed:
+        return f"{verdict.diagnosis} A person decides on its points."
     lines = [headline(verdict), "  ".join(f"{'✓' if g.passed else '✗'} {g.name}" for g in verdict.groups)]
     if not verdict.passed:
         lines.append(f"What happened: {_happened(verdict)}")
@@ -47,7 +49,7 @@ def text(verdict: Verdict, practice: bool = False) -> str:
 
 def html(verdict: Verdict, practice: bool = False) -> str:
     """Return the verdict as one HTML element, without scripts or style sheets; arguments as in `text`."""
-    if not verdict.started:
+    if not verdict.started or not verdict.observed:
         return f'<div style="color:{QUIET}">{escape(text(verdict))}</div>'
     groups = " &nbsp; ".join(
         f'<span style="white-space:nowrap"><b style="color:{GOOD if g.passed else BAD}" aria-hidden="true">'
@@ -66,6 +68,8 @@ def explanation(verdict: Verdict, practice: bool = False) -> str:
     """Return what happened and the case that shows it, as HTML; nothing where all is right."""
     if verdict.passed or not verdict.started:
         return ""
+    if not verdict.observed:
+        return f"<p>{marked(text(verdict))}</p>"
     happened = f"<p><b>What happened:</b> {marked(_happened(verdict))}</p>"
     return happened + (shown_case(verdict, practice) if verdict.smallest else "")
 

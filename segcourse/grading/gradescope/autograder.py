@@ -65,6 +65,8 @@ def results(result: Result, visibility: str) -> dict[str, Any]:
         return made | {"score": 0.0, "output": output}
     by_hand = [f"{each.grade_id}: {each.max_points:g} points, given by a person" for each in result.tests
                if each.points is None]  # fmt: skip
+    by_hand += [f"{verdict.name}: the 0 means that it could not be graded; submit again"
+                for verdict in result.verdicts if not verdict.observed]  # fmt: skip
     notes = [clip(note, 1000) for note in (*result.repairs, *result.stopped_cells, *by_hand)]
     tests = [
         {

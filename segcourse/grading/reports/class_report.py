@@ -75,7 +75,7 @@ class Report:
     @property
     def exercises(self) -> list[str]:
         """The names of the exercises, in the lesson's order."""
-        return [question.exercise for question in self.questions if question.group is None]
+        return list(dict.fromkeys(name for entry in self.records.graded for name in entry.verdicts))
 
     @property
     def labels(self) -> dict[str, str]:

@@ -54,8 +54,11 @@ def questions(records: ClassRecords) -> list[Question]:
     return [question for name in names for question in _questions_of(name, records.graded)]
 
 
-def _questions_of(name: str, graded: Sequence[Entry]) -> Iterator[Question]:
+def _questions_of(name: str, entries: Sequence[Entry]) -> Iterator[Question]:
+    graded = [entry for entry in entries if not (v := entry.verdicts.get(name)) or v.observed]
     verdicts = [entry.verdicts.get(name) for entry in graded]
+    if not any(verdicts):
+        return
     points = [entry.result.points.get(name, 0.0) for entry in graded]
     rest = [sum(entry.result.points.values()) - p for entry, p in zip(graded, points, strict=True)]
     untouched = _mean(not (verdict and verdict.started) for verdict in verdicts)
@@ -114,7 +117,7 @@ def causes(records: ClassRecords) -> list[Cause]:
     for entry in records.graded:
         for name, verdict in entry.verdicts.items():
             order.setdefault(name, len(order))
-            if verdict.passed or not verdict.started:
+            if verdict.passed or not verdict.started or not verdict.observed:
                 continue
             says, known = cause_of(verdict)
             cause = found.setdefault((name, says), Cause(name, says, known))

@@ -56,7 +56,7 @@ def _student(entry: Entry, exercises: list[str]) -> dict[str, Any]:
         row |= {"name": entry.marks.name or None, "hours_late": entry.marks.seconds_late / 3600}
     if result := entry.result:
         row |= {"automatic": result.score, "seconds": result.seconds}
-        row |= {name: result.points.get(name) for name in exercises}
+        row |= {name: result.marks.get(f"check_{name}") for name in exercises}
         row |= {"stopped_cells": len(result.stopped_cells), "repairs": "; ".join(result.repairs)}
     return row
 

@@ -84,6 +84,11 @@ class Row:
         return self.mark is not None and self.mark.by_hand is not None
 
     @property
+    def waiting(self) -> bool:
+        """Whether the answer was not observed and has no points by hand yet."""
+        return not self.verdict.observed and not self.by_hand
+
+    @property
     def points(self) -> float:
         """The points that count."""
         return self.mark.points if self.by_hand else self.automatic
