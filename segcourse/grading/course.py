@@ -122,8 +122,8 @@ class Course:
     def seed(self, *names: str) -> int:
         """Return a random number for these names, such as a lesson and the digest of a submission.
 
-        Without the course's secret nobody can compute it. Only this number enters a sandbox. A submission
-        that finds and tells it learns the cases of its own file, which no other file is graded with.
+        Computing it takes the course's secret. Only this number enters a sandbox. A submission that finds and
+        tells it learns the cases of that file alone: every other file is graded with other cases.
         """
         return int(self.sign("/".join(names))[:12], 16)
 

@@ -17,7 +17,7 @@ class LateRule:
     Attributes:
         per: "hour" or "day".
         percent: What each started hour or day costs, in percent of the points that the student got.
-        grace_minutes: Up to so many minutes cost nothing.
+        grace_minutes: How many minutes late cost nothing.
         max_percent: The highest penalty.
 
     >>> rule = LateRule("hour", 10, grace_minutes=15, max_percent=50)
@@ -57,7 +57,7 @@ class LateRule:
         return cls(**given)
 
     def penalty(self, points: float, seconds_late: float) -> float:
-        """Return the points to subtract from a submission that is so many seconds late."""
+        """Return the points to subtract from a submission, by its lateness in seconds."""
         if seconds_late <= 60 * self.grace_minutes:
             return 0.0
         percent = math.ceil(seconds_late / SECONDS[self.per]) * self.percent

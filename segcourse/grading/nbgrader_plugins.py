@@ -100,7 +100,7 @@ class GradingExporter(NotebookExporter):
         for folder in glob.glob(everyone):
             self.parent.assignments[folder] = [f"{folder}/{Path(folder).name}.ipynb"]
         if doubt:
-            self.log.warning("Nobody on the roster handed in %s; see `segcourse roster`.", doubt)
+            self.log.warning("No student on the roster handed in %s; see `segcourse roster`.", doubt)
 
     def from_filename(self, filename, resources=None, **_):
         resources = dict(resources or {}, output_extension=".ipynb")

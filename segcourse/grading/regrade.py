@@ -38,7 +38,7 @@ class Request:
 
 
 def open_requests(course: Course, lesson: str) -> list[Request]:
-    """Return all requests that nobody has answered, by student; a changed request is a new one."""
+    """Return all requests without an answer, by student; a changed request is a new one."""
     texts = [
         (student, text) for student in course.students(lesson) for text in _texts(course, student, lesson)
     ]

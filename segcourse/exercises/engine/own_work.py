@@ -1,8 +1,8 @@
 """Block calls to finished implementations while a student's answer runs.
 
-Beginners who call the finished function, under whatever name, are told that the exercise asks for their own.
-This is no proof of authorship: whoever wants to can copy an implementation, or ask another process for its
-numbers. The class report lists such answers for a person to look at.
+A beginner who calls the finished function, under any name, reads that the exercise asks for their own. It is
+no proof of authorship: anyone can copy an implementation, or ask another process for its numbers. The class
+report lists such answers for a person to look at.
 """
 
 import contextlib

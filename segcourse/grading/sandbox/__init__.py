@@ -8,8 +8,8 @@ Outside the sandbox, in the grader:
 
 In a read-only sandbox of bubblewrap, which runs no student's code:
 
-- `fork_server` imports PyTorch once. Each submission runs in a fork, which `isolation` moves into a sandbox
-  of its own, with a `seccomp` filter.
+- `fork_server` imports PyTorch once. Each submission runs in a fork, which `isolation` moves into its own
+  sandbox, with a `seccomp` filter.
 
 Inside that sandbox:
 

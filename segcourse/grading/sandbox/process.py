@@ -29,7 +29,7 @@ class SandboxProcess:
         self.pid = int(fields["Pid"])
 
     def has_ended(self, seconds: float = 0) -> bool:
-        """Wait for at most so many seconds; return whether all processes of the sandbox have ended.
+        """Wait up to `seconds`; return whether all processes of the sandbox have ended.
 
         The kernel reports the end of process 1 after that of all the others in its namespace.
         """
@@ -49,7 +49,7 @@ class SandboxProgram(subprocess.Popen):
         super().__init__(command, start_new_session=True, **options)
 
     def has_ended(self, seconds: float = 0) -> bool:
-        """Wait for at most so many seconds; return whether the program has ended."""
+        """Wait up to `seconds`; return whether the program has ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.wait(seconds)
         return self.returncode is not None

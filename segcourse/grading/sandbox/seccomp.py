@@ -7,7 +7,7 @@ filter therefore has four answers:
   all the time. A lock would hold up this machine's own programs.
 - Calls that take memory no limit counts, that reach into other processes, that make namespaces, or that are
   the kernel's most attacked fail with ENOSYS, as on a kernel without them. Libraries then do without.
-- A process that is started with a user namespace of its own fails with EPERM.
+- Starting a process in a new user namespace fails with EPERM.
 - Sockets of families that no network namespace isolates (vsock reaches the host of a virtual machine) fail
   with EAFNOSUPPORT.
 """

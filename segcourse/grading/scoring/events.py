@@ -119,8 +119,8 @@ class Events:
 def _students_cells(submission: Submission, lesson: Lesson) -> Iterable[tuple[int, Cell]]:
     """Yield the cells that the student wrote or changed, with their places.
 
-    A cell of the lesson may depend on cells that the grader skips, or on a wrong answer. Whatever becomes of
-    it is no fault of its own.
+    A cell of the lesson may depend on cells that the grader skips, or on a wrong answer. What happens to
+    it is not the student's fault.
     """
     given = {patterns.normalized(cell.source) for cell in lesson.cells}
     for place, cell in enumerate(submission.cells):
