@@ -5,7 +5,8 @@
 #   make test TEST="tests/test_metrics.py -x"  run some tests
 #   make lint                  check style and types
 #   make lesson NAME=NN_slug   write a new lesson, or add its new exercises to it
-#   make lessons               sync each lesson's notebook and text from the one that was edited last
+#   make lessons               sync each lesson's notebook and text from the one that was edited last, and
+#                              write the table in lessons/README.md
 #   make bench                 compare the speed with other libraries
 #   make constraints           record the installed versions in constraints.txt
 #   make clean                 remove .venv and caches
@@ -40,6 +41,7 @@ lesson: .venv/.all
 
 lessons: .venv/.all
 	$(bin)/jupytext --sync lessons/*/*.ipynb
+	$(bin)/python -m segcourse.course.overview
 
 bench: .venv/.all
 	for script in benchmarks/[a-z]*.py; do $(bin)/python $$script || exit 1; done
