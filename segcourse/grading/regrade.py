@@ -15,9 +15,9 @@ from segcourse.errors import SegcourseError
 from segcourse.exercises.engine.observations import clip
 from segcourse.files import replacing, write_csv
 from segcourse.grading.course import Course
+from segcourse.grading.csv_cells import escape_formula
 from segcourse.grading.gradebook.marks import Marks, read_marks
 from segcourse.grading.notebooks import Refused
-from segcourse.grading.reports.csv_tables import escape_formula
 from segcourse.grading.submissions.find import read_plain_file
 
 FILES = ("regrade.md", "regrade.txt")

@@ -11,6 +11,7 @@ from segcourse.errors import SegcourseError
 from segcourse.grading import Session, regrade
 from segcourse.grading.course import Course
 from segcourse.grading.regrade import Request
+from segcourse.grading.reports import class_report
 from segcourse.grading.scoring.result import Result
 
 TEXT = """- dice_score: for empty masks
@@ -105,3 +106,16 @@ def test_the_commands_list_mention_and_answer_requests(course):
     for student in ("ben", "cleo"):
         run("course", "answer", "5", student, "no")
     assert "regrade" not in run("report", LESSON)
+
+
+def test_the_class_report_lists_open_requests_and_an_anonymous_one_does_not(course):
+    page, _ = class_report.write(LESSON, course.root)
+    words = page.read_text(encoding="utf-8").split("<h2>Regrade requests</h2>")[1].split("</table>")[0]
+    assert "for empty masks nothing was found, so =1 is right." in words
+    assert "the whole lesson" in words
+    anonymous, _ = class_report.write(LESSON, course.root, hide_names=True)
+    assert "nothing was found" not in anonymous.read_text(encoding="utf-8")
+    for student in ("ada", "ben", "cleo"):
+        regrade.answer(course, LESSON, student, "thank you")
+    page, _ = class_report.write(LESSON, course.root)
+    assert "Regrade requests" not in page.read_text(encoding="utf-8")

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from segcourse.files import replacing
 from segcourse.grading.course import Course
+from segcourse.grading.regrade import Request, open_requests
 from segcourse.grading.reports import charts, class_statistics, csv_tables, feedback, flags
 from segcourse.grading.reports.class_statistics import Cause, Question
 from segcourse.grading.reports.item_analysis import ENOUGH, WELL, chance_level, quartiles
@@ -37,6 +38,7 @@ class Report:
         same: Groups of students with nearly the same answer, by exercise.
         library: Students whose answer is nearly the library's own, by exercise.
         unusual: What students' notebooks do that no exercise needs, by kind.
+        requests: Open regrade requests. An anonymous report has none: their words may tell who wrote them.
         anonymous: Whether names are replaced by pseudonyms.
     """
 
@@ -46,6 +48,7 @@ class Report:
     same: dict[str, list[list[str]]]
     library: dict[str, list[str]]
     unusual: dict[str, dict[str, list[str]]]
+    requests: list[Request]
     anonymous: bool = False
 
     @property
@@ -111,7 +114,8 @@ def build(course: Course, lesson: str, hide_names: bool = False) -> Report:
         unusual = {names[student]: {kind: [] for kind in found} for student, found in unusual.items()}
         library = {name: sorted(names[student] for student in who) for name, who in library.items()}
     questions, causes = class_statistics.questions(records), class_statistics.causes(records)
-    return Report(records, questions, causes, same, library, unusual, hide_names)
+    requests = [] if hide_names else open_requests(course, lesson)
+    return Report(records, questions, causes, same, library, unusual, requests, hide_names)
 
 
 def page(report: Report, links: Mapping[str, str] | None = None) -> str:
