@@ -22,7 +22,6 @@ from segcourse.data import Sample, load_dataset
 from segcourse.data.lesions import APPEARANCE, Lesions
 from segcourse.files import replacing
 from segcourse.metrics import dice_score
-from segcourse.models.blocks import Up
 from segcourse.models.unet import UNet
 from segcourse.plotting import ladder_chart
 from segcourse.plotting.display import FigureWithAlt
@@ -68,14 +67,6 @@ def small_unet() -> nn.Module:
     return UNet(3, 2, width=8)
 
 
-def without_skips(network: nn.Module) -> nn.Module:
-    """Give every `Up` of a network zeros in place of its skip; layers and parameters stay."""
-    for module in network.modules():
-        if isinstance(module, Up):
-            module.register_forward_pre_hook(lambda _, inputs: (inputs[0], torch.zeros_like(inputs[1])))
-    return network
-
-
 def one_sum_dice_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Return the soft Dice loss with all pixels and classes in one sum: 1 - mean p(true class)."""
     return 1 - logits.softmax(dim=1).gather(1, target.unsqueeze(1)).mean()
@@ -83,7 +74,7 @@ def one_sum_dice_loss(logits: Tensor, target: Tensor) -> Tensor:
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "U-Net": {"loss": losses.combined_loss},
-    "U-Net without skips": {"model": lambda: without_skips(small_unet())},
+    "U-Net without skips": {"model": lambda: UNet(3, 2, width=8, skips=False)},
     "cross-entropy": {"loss": losses.cross_entropy},
     "soft Dice": {"loss": losses.soft_dice_loss},
     "focal": {"loss": losses.focal_loss},
