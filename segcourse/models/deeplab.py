@@ -16,9 +16,9 @@ RATES = {32: (3, 6, 9), 16: (6, 12, 18), 8: (12, 24, 36)}  # by output stride (s
 class ASPP(nn.Module):
     """Atrous spatial pyramid pooling: N×C_in×H×W to N×C_out×H×W (section 3.3).
 
-    A 1×1 convolution, a 3×3 convolution per rate with that dilation, and the mean over the whole map look at
-    the same features side by side. They are concatenated, and a 1×1 convolution mixes them. The paper's pooled
-    branch has batch norm, which can't train on a batch of one; this one has none.
+    A 1×1 convolution, a dilated 3×3 convolution per rate and the mean over the whole map look at the same
+    features side by side. They are concatenated, and a 1×1 convolution mixes them. The paper's pooled branch
+    has batch norm, which can't train on a batch of one; this one has none.
 
     Args:
         in_channels: C_in.

@@ -21,7 +21,7 @@ class UNet(nn.Module):
         width: channels at full resolution; each step down doubles them.
         depth: number of steps down.
         attention: put an attention gate on each skip connection.
-        skips: False replaces what the skips carry by zeros. Layers and weights stay, to show what skips are for.
+        skips: False puts zeros in place of the skips; layers and weights stay. It shows what skips are for.
 
     >>> UNet(3, 2, width=4)(torch.zeros(2, 3, 101, 131)).shape
     torch.Size([2, 2, 101, 131])

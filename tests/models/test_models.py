@@ -8,7 +8,6 @@ from segcourse import models
 from segcourse.errors import DataError
 from segcourse.models import count_parameters, create_model
 
-
 SMALL = {"deeplabv3": {"width": 4, "channels": 4}}
 
 
