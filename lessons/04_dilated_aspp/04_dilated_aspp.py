@@ -1,0 +1,478 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: nbgrader,tags,slideshow,-all
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Lesson 4 · DeepLab: see far, keep the map
+#
+# A grey pixel of a street scene may be road, car or wall. Only its surroundings tell, and they may be far away.
+# Lesson 3 saw far by making the map small, and brought the detail back with skips. DeepLab goes another way: it
+# spreads the nine weights of a 3 x 3 kernel apart. This is *dilated* (or *atrous*) convolution, and most of this
+# lesson is about what it does and where it silently does nothing.
+#
+# The lesson has two sittings. **Sitting 1, build it** (sections 1 to 7) takes about 85 minutes. **Sitting 2, use
+# it** (sections 8 to 13) takes about 25 minutes. You need a little PyTorch: you have written an `nn.Module`
+# before. The cells run for about two minutes on two processor cores. The streets are drawn by code,
+# `load_dataset("scenes")`, so the lesson works offline. Section 9 uses your own photograph if you have one, and a
+# network that learned from real streets if it can be had.
+
+# %% [markdown]
+# ## What you will be able to do
+#
+# - say how many pixels a dilated kernel spans: `effective_kernel_size`
+# - compute what one number at the end of a network has seen: `receptive_field`
+# - write a dilated convolution, tap by tap: `dilated_conv2d`
+# - notice when a dilated kernel is no more than a 1 x 1 kernel: `live_taps`
+# - build the head of DeepLabV3, which looks at a map at several scales: `ASPP`
+
+# %%
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torchvision.models.segmentation.deeplabv3 import ASPP as TorchvisionASPP
+
+import segcourse
+from segcourse import check, exercises, load_dataset, show_image, show_results
+from segcourse.course import ladder
+from segcourse.models import count_parameters
+from segcourse.models.encoders import create_encoder
+from segcourse.plotting import outline, show_bars, show_curves
+from segcourse.widgets import predict
+
+# %%
+torch.manual_seed(0)
+streets = load_dataset("scenes", "test", size=(192, 256), count=24)
+street = streets[3]  # .image (3 x H x W), .mask (H x W, class ids, 255 where nobody says what it is), .name
+
+# %% [markdown]
+# # Sitting 1 · Build it
+#
+# ## 1. Where this leads
+#
+# ![RESULT](result.png)
+#
+# Three streets that the network has not seen, and what it makes of them. In section 8 you train it. Sections 2 to 7
+# build the part of it that is new.
+
+# %% [markdown]
+# ## 2. What one pixel tells
+#
+# Below is a square of 9 x 9 pixels, cut from a street. Which class does its central pixel have?
+
+# %%
+PATCH
+
+# %% [markdown]
+# <details><summary>Why is this hard?</summary>
+#
+# WHYPATCH
+# </details>
+#
+# A network needs to see such a distance, too. Two ways are known to you: many layers, or a smaller map. The third way
+# changes the kernel. A *dilation* of 2 moves the nine weights (we call them *taps*) two pixels apart, a dilation of 18
+# moves them 18 pixels apart. There are still nine weights. How far does one layer see then?
+
+
+# %%
+def pixels_seen(layers, side):
+    """Return the map (side x side) of the input pixels that can change the central output pixel."""
+    x = torch.rand(1, 1, side, side, requires_grad=True)
+    layers(x)[0, 0, side // 2, side // 2].backward()
+    return x.grad[0, 0] != 0
+
+
+def conv(dilation):
+    """Return a 3 x 3 convolution that keeps the size."""
+    return nn.Conv2d(1, 1, kernel_size=3, padding=dilation, dilation=dilation)
+
+
+# %%
+question = "A 3 x 3 kernel with dilation 18: how many pixels does it span from side to side?"
+with predict(question, ["20", "37", "54", "55"]) as reveal:
+    spans = {}
+    for dilation in (1, 2, 3, 6, 12, 18):
+        seen = pixels_seen(conv(dilation), side=61)
+        columns = seen.any(dim=0).nonzero()
+        spans[dilation] = int(columns.max() - columns.min()) + 1
+        print(f"dilation {dilation:2}: {int(seen.sum())} pixels seen, {spans[dilation]} from side to side")
+    reveal(str(spans[18]))
+
+# %% [markdown]
+# ### Exercise 4.1 · `effective_kernel_size` · difficulty 1 of 3 · 5 minutes · 2 points
+#
+# Write the formula behind this list.
+#
+# - `kernel`: an int, the number of taps along one axis, at least 1 (also an even number); `dilation`: an int, the step
+#   from one tap to the next in pixels, at least 1. Dilation 1 is an ordinary kernel
+# - returns an int: how many pixels the kernel spans along this axis, from its first to its last tap, both counted
+#
+# In every exercise the work itself is yours: an answer that only calls a finished implementation, of this library or
+# another, gets no points. Other functions may be steps on the way. An answer never changes its inputs.
+#
+# <details><summary>Hint 1: where do I start?</summary>
+# Draw the taps of a kernel of 3 and of 4 on squared paper, with dilation 2. How many steps are there between the first
+# and the last tap?
+# </details>
+
+
+# %% nbgrader={"grade": false, "grade_id": "effective_kernel_size", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def effective_kernel_size(kernel, dilation):
+    """Return how many pixels a kernel spans along one axis, from its first to its last tap, an int."""
+    raise NotImplementedError("Exercise 4.1")
+
+
+# %% tags=["raises-exception"]
+print(effective_kernel_size(3, 2))
+
+# %% nbgrader={"grade": true, "grade_id": "check_effective_kernel_size", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("effective_kernel_size", effective_kernel_size)
+
+# %% [markdown]
+# ## 3. Layers in a row
+#
+# What one number at the end of a network can see is its *receptive field*. Suppose that a car is 63 pixels wide, and
+# that the whole of it should be in view. Here are 3 x 3 layers with dilation 1, 1, 1, … and with dilation 1, 2, 4, …
+
+# %%
+question = "How many plain 3 x 3 layers see 63 pixels? Five layers do, with dilations 1, 2, 4, 8 and 16."
+with predict(question, ["6", "15", "31", "63"]) as reveal:
+    fields = {"dilation 1": [], "dilations 1, 2, 4, …": []}
+    for count in range(1, 32):
+        plain = nn.Sequential(*[conv(1) for _ in range(count)])
+        fields["dilation 1"].append(int(pixels_seen(plain, 127).any(dim=0).sum()))
+    for count in range(1, 6):
+        growing = nn.Sequential(*[conv(2**step) for step in range(count)])
+        fields["dilations 1, 2, 4, …"].append(int(pixels_seen(growing, 127).any(dim=0).sum()))
+    for name, seen in fields.items():
+        print(f"{name:21} sees {', '.join(map(str, seen[:5]))} … and {seen[-1]} pixels with {len(seen)} layers")
+    reveal(str(fields["dilation 1"].index(63) + 1))
+
+# %% [markdown]
+# <details><summary>Why?</summary>
+#
+# A plain 3 x 3 layer adds one pixel on each side, two in all. A layer with dilation 4 adds four on each side. Dilations
+# that double make the field double, at the price of nine weights per layer.
+# </details>
+#
+# A *stride* is the other way to grow: after a layer with stride 2, neighbours on the map lie two input pixels apart, so
+# that every later tap reaches twice as far. The *output stride* of an encoder is the product of its strides: how many
+# input pixels lie between neighbours of its last map.
+
+# %% [markdown]
+# ### Exercise 4.2 · `receptive_field` · difficulty 2 of 3 · 10 minutes · 3 points
+#
+# Count what one number at the end of a stack of layers sees.
+#
+# - `layers`: a list of tuples (kernel, stride, dilation), the layer that looks at the input first; each an int of at
+#   least 1. The list may be empty
+# - returns an int: along one axis, the number of input pixels from the first to the last that one output pixel sees. It
+#   counts pixels between taps as seen, and knows no borders. Without any layer, a pixel sees itself: 1
+#
+# <details><summary>Hint 1: one layer at a time</summary>
+# Start with one pixel seen. Each layer adds the distance between its first and its last tap.
+# </details>
+# <details><summary>Hint 2: right without strides, wrong with them</summary>
+# Keep a second number: how many input pixels lie between two neighbours on the current map. The distance between taps is
+# counted in these steps. A layer's own stride changes the step only for the layers after it.
+# </details>
+
+
+# %% nbgrader={"grade": false, "grade_id": "receptive_field", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def receptive_field(layers):
+    """Return how many input pixels one output pixel sees along one axis, an int."""
+    raise NotImplementedError("Exercise 4.2")
+
+
+# %% tags=["raises-exception"]
+print(receptive_field([(3, 1, 1), (3, 1, 1)]), receptive_field([(3, 2, 1), (3, 1, 1)]))
+
+# %% nbgrader={"grade": true, "grade_id": "check_receptive_field", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check("receptive_field", receptive_field)
+
+# %% [markdown]
+# ### Stride or dilation: the same weights
+#
+# An encoder for classification ends with an output stride of 32: a 256 x 256 picture becomes a map of 8 x 8. DeepLab
+# takes the last strides out and dilates the layers behind them instead. Each weight then meets the same pixels as
+# before, but the map keeps its size.
+
+# %%
+question = "Output stride 8 instead of 32: how many more parameters does the encoder have?"
+with predict(question, ["none", "4 times as many", "16 times as many"]) as reveal:
+    sizes, picture = {}, torch.rand(1, 3, 256, 256)
+    for output_stride in (32, 16, 8):
+        encoder = create_encoder("small", output_stride=output_stride).eval()
+        sizes[output_stride] = count_parameters(encoder)
+        last = encoder(picture)[-1]
+        print(f"output stride {output_stride:2}: {sizes[output_stride]:,} parameters, a map of", *last.shape[2:])
+    reveal("none" if sizes[8] == sizes[32] else "16 times as many")
+
+# %% [markdown]
+# So weights that were trained at output stride 32 can be used at 8. That is how DeepLab uses networks trained on ImageNet.
+# It isn't free: the last map has 16 times as many pixels, and every one of them costs time and memory.
+
+# %% [markdown]
+# ## 4. Tap by tap
+#
+# What does a dilated kernel compute? For each output pixel, the sum of nine products: weight times pixel, where the
+# pixels lie `dilation` rows and columns apart. Turn that around: take one tap at a time. Tap (i, j) multiplies *the
+# whole picture*, shifted by `dilation * i` rows and `dilation * j` columns, by one weight. Nine shifted pictures, added
+# up, are the convolution.
+
+# %%
+picture = street.image.mean(dim=0)
+sobel = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])[None, None]  # answers to vertical edges
+edges = [F.conv2d(picture[None, None], sobel, dilation=rate)[0, 0].abs() for rate in (1, 4, 12)]
+titles = ["the street"] + [f"edges, dilation {rate}: {tuple(one.shape)}" for rate, one in zip((1, 4, 12), edges)]
+panels = [picture, *(one / one.max() for one in edges)]
+show_image(panels, titles, alt="A street in grey and its vertical edges: sharp with dilation 1, doubled with 12.")
+
+# %% [markdown]
+# The larger the dilation, the coarser the edges that answer, and each edge shows twice: once on its left, once on its
+# right. Without padding, the result also gets smaller.
+
+# %% [markdown]
+# ### Exercise 4.3 · `dilated_conv2d` · difficulty 2 of 3 · 15 minutes · 4 points
+#
+# Write the convolution, without PyTorch's.
+#
+# - `x`: float tensor, N x C x H x W; `weight`: float tensor, O x C x k x k, where k may be any number from 1 up
+# - `dilation`: an int of at least 1. Tap (i, j) reads the pixel `dilation * i` rows below and `dilation * j` columns to
+#   the right of where the tap (0, 0) reads. The kernel is not flipped
+# - no padding and no stride: the result has one pixel for each place where all taps lie inside the picture (there is at
+#   least one)
+# - returns a float tensor, N x O x (H - dilation * (k - 1)) x (W - dilation * (k - 1)): for each picture and each of the
+#   O kernels, the sum over all taps and all C channels
+#
+# `F.conv2d` and `nn.Conv2d` may be used without their argument `dilation`. Loops over taps are fine.
+#
+# <details><summary>Hint 1: one tap</summary>
+# For one tap, cut out the part of the picture that this tap meets: it starts at row <code>dilation * i</code> and has as
+# many rows as the result.
+# </details>
+# <details><summary>Hint 2: channels</summary>
+# <code>weight[:, :, i, j]</code> is an O x C matrix. <code>torch.einsum("oc,nchw->nohw", matrix, part)</code> applies it to
+# every pixel.
+# </details>
+
+
+# %% nbgrader={"grade": false, "grade_id": "dilated_conv2d", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def dilated_conv2d(x, weight, dilation):
+    """Convolve N x C x H x W with O x C x k x k, taps `dilation` pixels apart, without padding."""
+    raise NotImplementedError("Exercise 4.3")
+
+
+# %% tags=["raises-exception"]
+x = torch.arange(1.0, 10.0).view(1, 1, 3, 3)  # 1 2 3 / 4 5 6 / 7 8 9
+print(dilated_conv2d(x, torch.ones(1, 1, 2, 2), dilation=2))  # the four corners: 1 + 3 + 7 + 9
+
+# %% nbgrader={"grade": true, "grade_id": "check_dilated_conv2d", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("dilated_conv2d", dilated_conv2d)
+
+# %% [markdown]
+# ## 5. The holes in the field
+#
+# Three layers with dilation 2 have a receptive field of 13 x 13 pixels. But do they look at all of it?
+
+# %%
+question = "Three 3 x 3 layers with dilation 2: how many of the 169 pixels of their field do they use?"
+with predict(question, ["169", "85", "49", "27"]) as reveal:
+    fields = {}
+    for dilations in ((2, 2, 2), (1, 2, 4)):
+        seen = pixels_seen(nn.Sequential(*[conv(dilation) for dilation in dilations]), side=17)
+        rows, columns = seen.any(dim=1).sum(), seen.any(dim=0).sum()
+        box = 2 * int((seen.any(dim=0).nonzero() - 8).abs().max()) + 1  # from the first to the last, holes too
+        name = f"dilations {', '.join(map(str, dilations))}"
+        fields[f"{name}: {int(seen.sum())} of {box * box} pixels"] = seen.float()
+        print(f"{name}: {int(seen.sum())} of {box} x {box} = {box * box} pixels")
+        if dilations == (2, 2, 2):
+            reveal(str(int(seen.sum())))
+    big = [seen.repeat_interleave(12, 0).repeat_interleave(12, 1) for seen in fields.values()]
+    show_image(big, list(fields), alt="Left a grid of single pixels with holes between, right a full square.")
+
+# %% [markdown]
+# <details><summary>Why?</summary>
+#
+# With dilation 2 everywhere, a pixel meets only pixels whose row and column differ from its own by an even number. Its
+# direct neighbour belongs to another grid, and the two grids never exchange anything. The output can then look like a
+# chessboard, which is called *gridding*. Dilations 1, 2, 4 fill the square: 225 of 225.
+# </details>
+#
+# So dilations that share a factor should not follow each other without a plain layer in between (Wang et al. 2018,
+# section 3.2, gives a rule). DeepLab's rates 6, 12 and 18 share the factor 6. But these kernels work side by side, not one
+# after the other.
+
+# %% [markdown]
+# ## 6. Nine weights, one of them alive
+#
+# DeepLabV3 puts 3 x 3 kernels with rates 6, 12 and 18 on the encoder's last map. (A *rate* is a dilation.) With padding
+# the map keeps its size: where a tap falls outside, it meets a zero. Now take a 256 x 256 picture and an encoder with
+# output stride 32. Its last map has 8 x 8 pixels.
+
+# %%
+def weights_in_use(side, rate):
+    """Return how many of the nine weights can change any number of the output: those with a gradient."""
+    layer = nn.Conv2d(1, 1, kernel_size=3, padding=rate, dilation=rate)
+    layer(torch.rand(1, 1, side, side)).sum().backward()
+    return int((layer.weight.grad != 0).sum())
+
+
+# %%
+question = "How many of the nine weights are in use with rate 12 on a map of 8 x 8?"
+with predict(question, ["9", "6", "4", "1"]) as reveal:
+    rates = [1, 2, 4, 6, 7, 8, 12, 18, 24, 36]
+    alive = {f"map of {side} x {side}": [weights_in_use(side, r) for r in rates] for side in (8, 16, 33)}
+    show_curves(alive, rates, xlabel="rate", ylabel="weights in use, of 9", ylim=(0, 9.5))
+    reveal(str(weights_in_use(8, 12)))
+
+# %% [markdown]
+# <details><summary>Why?</summary>
+#
+# From one side of 8 pixels to the other it is 7 steps. A tap that is 12 pixels away from the middle one lies outside the
+# map, wherever the kernel stands. Only the middle tap is left, and the layer is a plain 1 x 1 convolution with eight
+# weights that are never trained.
+# </details>
+#
+# Nothing warns you. The network trains, and its parameters are counted. An EfficientNet of output stride 32 with an ASPP
+# of rates 6, 12 and 18 on pictures of 256 x 256 has this problem: two of its three branches are 1 x 1 convolutions. The
+# DeepLabV3 paper (figure 4) measures how the weights in use decline on a map of 65 x 65, and this is one of its two reasons
+# for the pooled branch of section 7.
+
+# %% [markdown]
+# ### Exercise 4.4 · `live_taps` · difficulty 2 of 3 · 10 minutes · 3 points
+#
+# Predict what we have just measured, for maps that need not be square.
+#
+# - `map_size`: a tuple of two ints (height, width), each at least 1; `dilation`: an int of at least 1
+# - the kernel is 3 x 3, its padding equals `dilation` on all four sides, and it visits every pixel of the map
+# - returns an int: how many of the nine weights meet a pixel of the map (not of the padding) at one place of the kernel
+#   at least
+#
+# <details><summary>Hint 1: one axis</summary>
+# Rows and columns don't influence each other. When does the upper row of weights meet the map?
+# </details>
+# <details><summary>Hint 2: at the border</summary>
+# Put the middle of the kernel on the last row of the map. How far is it from there to the first row?
+# </details>
+
+
+# %% nbgrader={"grade": false, "grade_id": "live_taps", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def live_taps(map_size, dilation):
+    """Return how many of the nine weights ever meet a pixel of a map of (height, width), an int."""
+    raise NotImplementedError("Exercise 4.4")
+
+
+# %% tags=["raises-exception"]
+print(live_taps((8, 8), 12), live_taps((8, 8), 2))
+
+# %% nbgrader={"grade": true, "grade_id": "check_live_taps", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check("live_taps", live_taps)
+
+# %% [markdown]
+# ## 7. Several scales at once
+#
+# A car may be 10 or 200 pixels wide. *Atrous spatial pyramid pooling* (ASPP) therefore looks at the map with several rates
+# at once, and at its mean: the *pooled branch* tells every pixel what kind of picture this is. The branches are
+# concatenated, and a 1 x 1 convolution mixes them.
+#
+# | branch | layers |
+# | --- | --- |
+# | 1 x 1 | 1 x 1 convolution, batch norm, ReLU |
+# | one per rate | 3 x 3 convolution with that dilation, batch norm, ReLU |
+# | pooled | mean over the map, 1 x 1 convolution, ReLU; the result goes to every pixel |
+# | all together | concatenated; 1 x 1 convolution, batch norm, ReLU |
+#
+# In the paper and in torchvision, the pooled branch has batch norm as well. Batch norm in training subtracts the mean of
+# the batch, per channel, and divides by the standard deviation. The pooled branch has *one* number per channel and picture.
+
+# %%
+torch.manual_seed(0)
+pooled = TorchvisionASPP(16, [6, 12, 18], 8).convs[-1][:3]  # mean, 1 x 1 convolution, batch norm
+choices = ["an error", "NaN", "zeros", "the same as in eval mode"]
+with predict("torchvision's ASPP in training mode, a batch of one picture: what happens?", choices) as reveal:
+    try:
+        pooled.train()(torch.rand(1, 16, 8, 8))
+    except ValueError as error:
+        print(f"ValueError: {error}")
+        reveal("an error")
+
+# %%
+question = "And with a batch of two pictures: what does the batch norm of the pooled branch return?"
+with predict(question, ["zeros", "about +1 and -1", "any numbers"]) as reveal:
+    for scale in (1, 10, 100):
+        out = pooled.train()(scale * torch.rand(2, 16, 8, 8)).detach()[:, :4, 0, 0]
+        print(f"numbers up to {scale:3}: picture 1 {out[0].numpy().round(3)}, picture 2 {out[1].numpy().round(3)}")
+    reveal("about +1 and -1" if ((out.abs() - 1).abs() < 0.1).all() else "any numbers")
+
+# %% [markdown]
+# <details><summary>Why?</summary>
+#
+# Two numbers minus their mean are equal and opposite, and divided by their standard deviation they are +1 and -1. What is
+# left is which of the two pictures has more of something, not how much. With one picture there is nothing to divide by, and
+# PyTorch refuses. The last batch of an epoch is often a batch of one.
+# </details>
+#
+# Therefore *our* pooled branch has no batch norm. (One thing no ASPP of this kind can change: with a batch of one, the batch
+# norm at the end subtracts whatever all pixels have in common, and so the pooled branch. It has an effect from two
+# pictures on.)
+
+# %% [markdown]
+# ### Exercise 4.5 · `ASPP` · difficulty 3 of 3 · 25 minutes · 6 points
+#
+# Write the block of the table above.
+#
+# - `ASPP(in_channels, out_channels, rates)`; `rates` is a tuple of any number of ints, one per dilated branch
+# - input: float tensor, N x in_channels x H x W, any H and W, also smaller than the rates
+# - every branch has out_channels channels; all of them look at the input itself
+# - the 1 x 1 branch and the dilated branches: convolution, batch norm, ReLU. A dilated branch has a 3 x 3 kernel, and zeros
+#   around the map keep its size
+# - the pooled branch: the mean of each picture over height and width, 1 x 1 convolution, ReLU, no batch norm
+# - the branches are concatenated along the channels, in any order; a 1 x 1 convolution to out_channels, batch norm and ReLU
+#   follow
+# - returns N x out_channels x H x W; a batch of one can be trained on
+# - batch norm with PyTorch's defaults, no dropout; gradients reach every parameter
+#
+# To compare numbers, the check sets your weights, as in lesson 3: it knows convolutions, linear layers, matmul, einsum and
+# batch norm, as layers or as functions. Biases in the convolutions are neither asked for nor forbidden.
+#
+# <details><summary>Hint 1: where do the branches live?</summary>
+# There are as many dilated branches as rates. <code>nn.ModuleList</code> holds them, and PyTorch finds their weights there.
+# </details>
+# <details><summary>Hint 2: a branch comes back with another size</summary>
+# A 3 x 3 kernel with dilation r reaches r pixels to each side. How much padding does that need?
+# </details>
+# <details><summary>Hint 3: the mean is one pixel</summary>
+# <code>x.mean(dim=(2, 3), keepdim=True)</code> is N x C x 1 x 1. After convolution and ReLU,
+# <code>.expand(-1, -1, H, W)</code> gives every pixel the same number.
+# </details>
+
+
+# %% nbgrader={"grade": false, "grade_id": "ASPP", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class ASPP(nn.Module):
+    """Join a 1 x 1 branch, a dilated branch per rate and a pooled branch; the size stays."""
+
+    def __init__(self, in_channels, out_channels, rates):
+        raise NotImplementedError("Exercise 4.5")
+
+    def forward(self, x):
+        raise NotImplementedError("Exercise 4.5")
+
+
+# %% tags=["raises-exception"]
+x = torch.rand(1, 16, 8, 10)
+print(x.shape, "->", ASPP(16, 4, rates=(1, 2, 4))(x).shape)
+
+# %% nbgrader={"grade": true, "grade_id": "check_ASPP", "locked": true, "points": 6, "schema_version": 3, "solution": false, "task": false}
+check("ASPP", ASPP)
