@@ -31,6 +31,16 @@ def test_the_shipped_table_is_what_the_threshold_gives_today(pictures):
     np.testing.assert_allclose(ladder.results()["Otsu's threshold"], today, atol=1e-4)
 
 
+def test_classical_methods_give_one_mask_per_picture_and_repeat_themselves(pictures):
+    train = [pictures.train[i] for i in range(10)]
+    one, other = (ladder.classical_masks(train, pictures.test[:3]) for _ in range(2))
+    assert [*one] == ["Otsu's threshold", "region growing", "k-means", "GrabCut", "random forest"]
+    for name, masks in one.items():
+        assert masks.shape == (3, 64, 64)
+        assert masks.unique().tolist() == [0, 1], name
+        assert torch.equal(masks, other[name]), name
+
+
 def test_shipped_results_hold_every_variant_and_ten_starts():
     rows = ladder.starts()
     assert {row["variant"] for row in rows} == set(ladder.VARIANTS)
