@@ -30,7 +30,7 @@ def by_unfold(image, kernel, rate):
 
 
 def by_pixels(x, weight, dilation):
-    n, c, h, w = x.shape
+    n, _, h, w = x.shape
     o, _, k, _ = weight.shape
     rows, columns = h - dilation * (k - 1), w - dilation * (k - 1)
     out = torch.zeros(n, o, rows, columns)

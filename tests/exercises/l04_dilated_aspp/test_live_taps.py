@@ -66,5 +66,5 @@ class TestLiveTaps(Contract):
         (lambda size, d: 9 if 2 * d < min(size) else 1, "Most of this looks as if you ask whether the whole"),
         (lambda size, d: answer(size, d - 1), "You count a weight as used where dilation equals the side"),
         (lambda size, d: [answer(size, d)], "Your answer returns a list, and an int is asked for"),
-        (lambda size, d: answer(size + (1,), d), "Your code stops in"),
+        (lambda size, d: answer((*size, 1), d), "Your code stops in"),
     )
