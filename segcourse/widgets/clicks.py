@@ -36,8 +36,8 @@ def click_to_segment(
         true_mask: 0/1 or 0/255, H×W, for Dice and IoU; without it there are no scores.
         seed: (row, column) of the first click. Default: the centre.
         tolerance: largest difference from the grey value of the clicked pixel, 0 to 100, at first.
-        grabcut_clicks: (rows, columns) of a grid of clicks for which GrabCut is computed now, in a box of half
-            the image's sides around the click; each takes a part of a second. Default: no GrabCut.
+        grabcut_clicks: (rows, columns) of a grid of clicks for which GrabCut is computed now, in a box of
+            half the sides around the click; each takes a part of a second. Default: no GrabCut.
 
     Raises:
         DataError: the image's or the mask's format is not supported, or the click lies outside.
@@ -55,7 +55,7 @@ def click_to_segment(
         )
     cuts = []
     for row_, column in grid(grabcut_clicks or (0, 0), grey.shape):
-        box = _box(row_, column, grey.shape)
+        box = clicked_box(row_, column, grey.shape)
         cuts.append([row_, column, label_uri(grabcut(picture, box).numpy().astype(np.uint8))])
     methods = [_GROWING, *([_GRABCUT] if cuts else [])]
     region = grow_region(grey, (y, x), tolerance).numpy().astype(np.uint8)
@@ -92,7 +92,7 @@ def grid(clicks: tuple[int, int], size: tuple[int, ...]) -> list[tuple[int, int]
     return [(y, x) for y in rows for x in columns]
 
 
-def _box(y: int, x: int, size: tuple[int, ...]) -> tuple[int, int, int, int]:
+def clicked_box(y: int, x: int, size: tuple[int, ...]) -> tuple[int, int, int, int]:
     """Return the box (top, left, height, width) of half the sides around a pixel, inside the picture."""
     (top, left), (bottom, right) = (
         [min(max(place + sign * side // 4, 1), side - 1) for place, side in zip((y, x), size, strict=True)]
@@ -140,6 +140,6 @@ const update=()=>{
   say((growing?`Seed at row ${y}, column ${x}, grey value ${V.grey[4*(y*W+x)]}`
     :`Nearest computed click: row ${y}, column ${x}`)+`: ${(100*n/N).toFixed(1)} % of the pixels.`
     +(V.truth?` Dice ${score(2*both,n+all)} · IoU ${score(both,n+all-both)}.`:''))};
-c.onpointerdown=e=>{[$('row').value,$('column').value]=at(e,c);update()};
+c.onpointerdown=e=>{[$('row').value,$('column').value]=at(e,c);redraw()};
 c.style.cursor='crosshair';start(update);
 """

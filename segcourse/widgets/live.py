@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from segcourse.palette import Palette
-from segcourse.plotting.arrays import data_uri, jpeg, png
+from segcourse.plotting.arrays import data_uri, png
 from segcourse.plotting.display import show_once
+from segcourse.widgets.frames import picture_uri
 
 Twin = tuple[str, np.ndarray, str]  # title, uint8 H×W×3, alt text
 
@@ -26,7 +27,7 @@ class Live:
     Args:
         stage: HTML of canvas and controls; `part` makes each.
         script: JavaScript that gets `D` (the data), `$(name)` (a part), `num(name)` (a control's number),
-            `pixels(uri)`, `put(name, width, height, rgba)` and `say(text)`.
+            `pixels(uri)`, `put(name, width, height, rgba)`, `say(text)`, `start(update)` and `redraw()`.
         data: what the script needs, as JSON.
         twin: the pictures that a page without scripts shows: those of the script's first picture.
         caption: the first sentence below the pictures; the script replaces it.
@@ -87,23 +88,25 @@ const put=(name,w,h,rgba)=>{
   c.getContext('2d').putImageData(new ImageData(rgba,w,h),0,0)};
 const at=(e,c)=>{const b=c.getBoundingClientRect(),inside=(v,n)=>Math.max(0,Math.min(n-1,Math.floor(v*n)));
   return[inside((e.clientY-b.top)/b.height,c.height),inside((e.clientX-b.left)/b.width,c.width)]};
-const start=update=>{root.addEventListener('input',update);update();
+let draw;
+const redraw=()=>{for(const o of root.querySelectorAll('output'))o.value=num(o.dataset.of);draw()};
+const start=update=>{draw=update;root.addEventListener('input',redraw);redraw();
   $('twin').hidden=true;$('stage').hidden=false;root.dataset.ready='1'};
 """
 
 
 def _figure(title: str, picture: np.ndarray, alt: str) -> str:
     size = _display(picture.shape)
-    photo = len(np.unique(picture.reshape(-1, 3), axis=0)) > 256  # a tenth of the size as JPEG
-    data = data_uri(jpeg(picture) if photo else png(picture))
-    image = f'<img alt="{html.escape(alt)}" style="{size}" src="{data}">'
+    image = f'<img alt="{html.escape(alt)}" style="{size}" src="{picture_uri(picture)}">'
     return f'<figure style="margin:0"><figcaption>{html.escape(title)}</figcaption>{image}</figure>'
 
 
 def _display(shape: Sequence[int], width: int = 360) -> str:
-    """Return the CSS of a picture: small ones are enlarged with sharp pixels."""
-    sharp = ";image-rendering:pixelated" if shape[1] < width else ""
-    return f"display:block;width:{width}px;max-width:100%;height:auto;margin:0{sharp}"
+    """Return the CSS of a picture: small ones are enlarged by a whole number, with sharp pixels."""
+    small = shape[1] <= width
+    shown = shape[1] * max(1, round(width / shape[1])) if small else width
+    sharp = ";image-rendering:pixelated" if small else ""
+    return f"display:block;width:{shown}px;max-width:100%;height:auto;margin:0{sharp}"
 
 
 def row(*parts: str) -> str:
@@ -125,7 +128,8 @@ def slider(name: str, label: str, least: float, most: float, value: float, step:
     """Return a labelled slider."""
     return (
         f'<label>{html.escape(label)} <input data-part="{name}" type="range" min="{least}" max="{most}" '
-        f'step="{step}" value="{value}" style="vertical-align:middle;width:11em"></label>'
+        f'step="{step}" value="{value}" style="vertical-align:middle;width:11em"> '
+        f'<output data-of="{name}" style="display:inline-block;min-width:2em">{value}</output></label>'
     )
 
 

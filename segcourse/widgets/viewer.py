@@ -147,6 +147,6 @@ const update=()=>{
       for(const x of[edge-1,edge])if(x>=0&&x<W)A.fill(x<edge?0:255,4*(y*W+x),4*(y*W+x)+3)}}
   put('left',W,H,A);if(!swipe)put('right',W,H,B)};
 $('left').onpointermove=$('left').onpointerdown=e=>{if(e.buttons&&$('layout').value==='swipe'){
-  $('swipe').value=100*at(e,$('left'))[1]/W;update()}};
+  $('swipe').value=100*at(e,$('left'))[1]/W;redraw()}};
 start(update);
 """
