@@ -114,7 +114,7 @@ def celebrate(answer):
     from segcourse.plotting import show_image
 
     picture = lesion().image.mean(dim=0)[None, None]
-    edges = torch.tensor([[[[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 2]]]])
+    edges = torch.tensor([[[[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]]])
     maps = [answer(picture, edges, rate)[0, 0].abs() for rate in (1, 3, 6)]
     titles = ["the picture", "dilation 1", "dilation 3", "dilation 6"]
     alt = "A lesion, and its vertical edges by your convolution: thin lines, then ever wider bands."

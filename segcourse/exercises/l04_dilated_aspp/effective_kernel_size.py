@@ -47,7 +47,7 @@ def celebrate(answer):
     for line, rate in enumerate(rates):
         rows[2 * line, widest // 2 - rate : widest // 2 + rate + 1 : rate] = 1
     alt = f"Four rows of {widest} pixels. Dilations {rates} touch three pixels each, ever further apart."
-    title = f"dilations 1, 6, 12, 18: three taps each, the last one spans {widest} pixels"
+    title = f"dilations 1, 6, 12 and 18: up to {widest} pixels"
     show_image(rows.repeat_interleave(12, 0).repeat_interleave(12, 1), title, alt=alt)
 
 
