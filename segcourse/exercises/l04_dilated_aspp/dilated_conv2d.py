@@ -99,6 +99,12 @@ def _padded(x, weight, dilation):
     return dilated_conv2d(F.pad(x, [before, after, before, after]), weight, dilation)
 
 
+def _one_tap(x, weight, dilation, which):
+    alone = torch.zeros_like(weight)
+    alone[:, :, which, which] = weight[:, :, which, which]
+    return dilated_conv2d(x, alone, dilation)
+
+
 def _first_picture(x, weight, dilation):
     return dilated_conv2d(x[:1], weight, dilation)
 
@@ -169,6 +175,14 @@ EXERCISE = Exercise(
             "Your result holds every dilation-th output pixel only, as if you had convolved every "
             "dilation-th pixel of the picture. A dilated kernel visits every pixel: its stride is 1.",
             lambda x, weight, dilation: _taps(x[..., ::dilation, ::dilation], weight, 1, 1),
+        ),
+        (
+            "Your result is what the last tap alone gives. Add the taps up: `out = out + …`.",
+            lambda x, weight, dilation: _one_tap(x, weight, dilation, -1),
+        ),
+        (
+            "Your result is what the first tap alone gives. Return after all taps are added up.",
+            lambda x, weight, dilation: _one_tap(x, weight, dilation, 0),
         ),
         (
             "You return the mean over the input channels. A convolution sums over them.",

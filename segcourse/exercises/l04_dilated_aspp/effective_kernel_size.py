@@ -29,6 +29,7 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(5, 2)
     yield case(4, 1, "the number of taps is even", "dilation is 1")
     yield case(7, 12)
+    yield case(9, 64, "the kernel spans more than 255 pixels")
     yield case(3, int(rng.integers(6, 40)))
     for kernel in (2, 4, 6, 8):
         yield case(kernel, int(rng.integers(2, 30)), "the number of taps is even")
@@ -64,6 +65,26 @@ EXERCISE = Exercise(
             "You return kernel times dilation. Three taps have only two steps between them; the steps are "
             "what dilation makes longer.",
             lambda kernel, dilation: kernel * dilation,
+        ),
+        (
+            "You add kernel and dilation. Dilation is a step, and a kernel has kernel - 1 steps from its "
+            "first tap to its last.",
+            lambda kernel, dilation: kernel + dilation,
+        ),
+        (
+            "You return kernel times dilation, less 1. That is right for dilation 2 only: after the last tap "
+            "no step follows, and each step is `dilation` long.",
+            lambda kernel, dilation: kernel * dilation - 1,
+        ),
+        (
+            "You return kernel times dilation, plus 1: one step too many. Three taps have two steps between "
+            "them.",
+            lambda kernel, dilation: kernel * dilation + 1,
+        ),
+        (
+            "You exchange kernel and dilation: dilation - 1 steps of length kernel. It is kernel - 1 steps "
+            "of length dilation.",
+            lambda kernel, dilation: kernel * (dilation - 1) + 1,
         ),
         (
             "You return the distance from the first tap to the last. The pixels from the first to the last, "

@@ -100,6 +100,11 @@ EXERCISE = Exercise(
             _by(lambda side, dilation: dilation <= side),
         ),
         (
+            "You call the outer weights dead where dilation is one less than the side of the map. The first "
+            "and the last pixel of 8 lie 7 apart: a step of 7 leads from one to the other.",
+            _by(lambda side, dilation: dilation < side - 1),
+        ),
+        (
             "You ask whether the whole kernel fits into the map. It need not: a weight is used as soon as "
             "some position of the kernel puts this weight on a pixel.",
             _by(lambda side, dilation: 2 * dilation + 1 <= side),

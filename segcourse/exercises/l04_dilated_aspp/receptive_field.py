@@ -136,8 +136,13 @@ EXERCISE = Exercise(
             _own_stride_first,
         ),
         (
-            "You go through the layers from the last to the first, as if the last one looked at the input. "
-            "The first layer in the list comes first.",
+            "Each layer in your sum is widened by its own stride, and by no other. A layer's steps are as "
+            "long as the product of the strides *before* it.",
+            lambda layers: 1 + sum([(k - 1) * d * s for k, s, d in layers]),
+        ),
+        (
+            "Your result is right for the layers in the opposite order. The first layer in the list looks at "
+            "the input. (Counting with `seen * stride` starts at the last layer.)",
             _from_the_wrong_end,
         ),
         (
