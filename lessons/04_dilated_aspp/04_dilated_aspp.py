@@ -21,9 +21,9 @@
 # spreads the nine weights of a 3 x 3 kernel apart. This is *dilated* (or *atrous*) convolution, and most of this
 # lesson is about what it does and where it silently does nothing.
 #
-# The lesson has two sittings. **Sitting 1, build it** (sections 1 to 7) takes about 85 minutes. **Sitting 2, use
-# it** (sections 8 to 13) takes about 25 minutes. You need a little PyTorch: you have written an `nn.Module`
-# before. The cells run for about two minutes on two processor cores. The streets are drawn by code,
+# The lesson has two sittings. **Sitting 1, dilation** (sections 1 to 6) takes about 55 minutes. **Sitting 2,
+# DeepLab** (sections 7 to 14) takes about 45 minutes. You need a little PyTorch: you have written an `nn.Module`
+# before. The cells run for two to three minutes on two processor cores. The streets are drawn by code,
 # `load_dataset("scenes")`, so the lesson works offline. Section 9 uses your own photograph if you have one, and a
 # network that learned from real streets if it can be had.
 
@@ -58,10 +58,10 @@ from segcourse.widgets import play, predict, receptive_field_explorer
 torch.manual_seed(0)
 torch.set_num_threads(1)  # networks as small as ours are faster with one thread
 streets = load_dataset("scenes", "test", size=(192, 256), count=24)
-street = streets[23]  # .image (3 x H x W), .mask (H x W, class ids, 255 where nobody says what it is), .name
+street = streets[23]  # .image (3 x H x W), .mask (H x W, class ids, 255 is void), .name
 
 # %% [markdown]
-# # Sitting 1 · Build it
+# # Sitting 1 · Dilation
 #
 # ## 1. Where this leads
 #
@@ -383,10 +383,10 @@ with predict(question, ["9", "6", "4", "1"]) as reveal:
 # weights that are never trained.
 # </details>
 #
-# Nothing warns you. The network trains, and its parameters are counted. An EfficientNet of output stride 32 with an ASPP
-# of rates 6, 12 and 18 on pictures of 256 x 256 has this problem: two of its three branches are 1 x 1 convolutions. The
-# DeepLabV3 paper (figure 4) measures how the weights in use decline on a map of 65 x 65, and this is one of its two reasons
-# for the pooled branch of section 7.
+# Nothing warns you. The network trains, and its parameters are counted. Take an EfficientNet with output stride 32,
+# an ASPP with rates 6, 12 and 18, and pictures of 256 x 256: two of the three dilated branches are 1 x 1
+# convolutions. Figure 4 of the DeepLabV3 paper shows how the weights in use decline on a map of 65 x 65. This is one
+# of its two reasons for the pooled branch of section 7.
 
 # %% [markdown]
 # ### Exercise 4.4 · `live_taps` · difficulty 2 of 3 · 10 minutes · 3 points
@@ -419,6 +419,10 @@ print(live_taps((8, 8), 12), live_taps((8, 8), 2))
 check("live_taps", live_taps)
 
 # %% [markdown]
+# # Sitting 2 · DeepLab
+#
+# If you start here after a break, run all cells above once more (*Run → Run All Above Selected Cell*).
+#
 # ## 7. Several scales at once
 #
 # A car may be 10 or 200 pixels wide. *Atrous spatial pyramid pooling* (ASPP) therefore looks at the map with several rates
@@ -522,10 +526,6 @@ print(x.shape, "->", ASPP(16, 4, rates=(1, 2, 4))(x).shape)
 check("ASPP", ASPP)
 
 # %% [markdown]
-# # Sitting 2 · Use it
-#
-# If you start here after a break, run all cells above once more (*Run → Run All Above Selected Cell*).
-#
 # ## 8. DeepLabV3 on streets
 #
 # DeepLabV3 is an encoder, an ASPP on its last map, a 3 x 3 convolution and a 1 x 1 convolution to the classes. The logits
@@ -853,7 +853,7 @@ print(f"the loaded network agrees with the trained one on {same:.0%} of the pixe
 # (<code>name.removeprefix("module.")</code> is a method of every string.)
 # </details>
 #
-# ### 13.3 "Classes that nobody labelled"
+# ### 13.3 "Classes that don't exist"
 #
 # A mask is saved and read again. It had eight classes and void.
 
