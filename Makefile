@@ -68,6 +68,6 @@ clean:
 
 .venv/.all: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Setting up .venv with all extras: this takes a few minutes and several gigabytes, mostly PyTorch."
-	$(install) ".[teach,cluster,deploy,dev,peers]"
+	$(install) ".[teach,cluster,deploy,pretrained,dev,peers]"
 	$(bin)/segcourse doctor --fix
 	@touch .venv/.base $@

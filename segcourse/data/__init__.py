@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # for type checkers and editors: these imports take seconds
     from segcourse.data.images import read_mask as read_mask
     from segcourse.data.lesions import Lesions as Lesions
     from segcourse.data.pairing import pair_files as pair_files
+    from segcourse.data.scenes import Scenes as Scenes
     from segcourse.data.transforms import eval_transform as eval_transform
     from segcourse.data.transforms import train_transform as train_transform
 
@@ -44,30 +45,32 @@ def load_dataset(
     root: str | os.PathLike | None = None,
     transform: Callable | None = None,
     **options: Any,
-) -> "FolderDataset | Lesions":
-    """Return a data set of `Sample`s by its name; "lesions" is generated, the others are read from files.
+) -> "FolderDataset | Lesions | Scenes":
+    """Return a data set of `Sample`s by its name; "lesions" and "scenes" are generated, the others are files.
 
     Args:
-        name: "lesions" or a name from `segcourse data list`.
-        split: "train", "val" or "test". The splits of "lesions" are separate random streams, so no image is
-            in two splits.
-        size: side in pixels or (height, width). Default: the size of the files ("lesions": 128).
+        name: "lesions", "scenes" or another name from `segcourse data list`.
+        split: "train", "val" or "test". The splits of generated sets are separate random streams, so no image
+            is in two splits.
+        size: side in pixels or (height, width). Default: the size of the files ("lesions": 128, "scenes":
+            96 × 128).
         root: folder of the data set, or of all data sets. Default: `$SEGCOURSE_DATA`, then the platform's
             cache folder, then `../shared/data` next to a checkout.
         transform: joint transform of image and mask, see `segcourse.data.transforms`.
         options: for "lesions" `count` (default: 1600 in "train", 200 in the others), `seed` and
-            `difficulties`; for the others the options of `FolderDataset`.
+            `difficulties`; for "scenes" `count` (default: 400, or 100), `seed` and `weather`; for the others
+            the options of `FolderDataset`.
 
     Raises:
         DataError: the name or the split does not exist, or the data set is not on this machine. The message
             then lists the steps to get it.
     """
-    if name == "lesions":
-        return _lesions(split, size, transform, **options)
+    if name in _GENERATED:
+        return _generated(name, split, size, transform, **options)
     from segcourse.data import catalogue, folders
 
     if name not in catalogue.entries():
-        known = ", ".join(["lesions", *catalogue.entries()])
+        known = ", ".join([*_GENERATED, *catalogue.entries()])
         raise DataError(
             f"there is no data set {name!r}; the names are {known}. For your own files use FolderDataset."
         )
@@ -84,17 +87,25 @@ def load_dataset(
     )
 
 
-def _lesions(
-    split: str, size: "Size | None", transform: Callable | None, seed: int = 0, **options: Any
-) -> "Lesions":
+# the number of images in "train" and in each of the other splits
+_GENERATED = {"lesions": (1600, 200), "scenes": (400, 100)}
+
+
+def _generated(
+    name: str, split: str, size: "Size | None", transform: Callable | None, seed: int = 0, **options: Any
+) -> "Lesions | Scenes":
     from segcourse.data.lesions import Lesions
+    from segcourse.data.scenes import Scenes
 
     splits = ("train", "val", "test")
     if split not in splits:
-        raise DataError(f"lesions has no split {split!r}; it has {', '.join(splits)}.")
-    count = options.pop("count", 1600 if split == "train" else 200)
+        raise DataError(f"{name} has no split {split!r}; it has {', '.join(splits)}.")
+    count = options.pop("count", _GENERATED[name][split != "train"])
+    if size is not None:
+        options["size"] = size
     # three random streams per seed, and no stream belongs to two seeds
-    return Lesions(count, size or 128, seed=3 * seed + splits.index(split), transform=transform, **options)
+    kind: type[Lesions] | type[Scenes] = Lesions if name == "lesions" else Scenes
+    return kind(count, seed=3 * seed + splits.index(split), transform=transform, **options)
 
 
 _HOME = {
@@ -106,6 +117,7 @@ _HOME = {
     "train_transform": "transforms",
     "eval_transform": "transforms",
     "Lesions": "lesions",
+    "Scenes": "scenes",
 }
 
 __all__ = ["Sample", "SampleDataset", "load_dataset", *_HOME]

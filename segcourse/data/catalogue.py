@@ -106,9 +106,9 @@ def entry(name: str) -> Entry:
 def table() -> str:
     """Return the catalogue as a text table."""
     lines = [("NAME", "PAIRS", "CLASSES", "ACCESS", "HERE", "WHAT")]
-    lines.append(
-        ("lesions", "any number", "2", "code", "yes", "procedural dermoscopy with optional difficulties")
-    )
+    generated = [("lesions", "2", "procedural dermoscopy with optional difficulties")]
+    generated += [("scenes", "8", "procedural street scenes with depth")]
+    lines += [(name, "any number", classes, "code", "yes", what) for name, classes, what in generated]
     for name, one in entries().items():
         pairs = ", ".join(f"{count} {split}" for split, count in one.pairs.items())
         here = "yes" if find_folder(name) else "no"

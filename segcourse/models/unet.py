@@ -2,6 +2,7 @@
 
 import itertools
 
+import torch
 from torch import Tensor, nn
 
 from segcourse.models.blocks import AttentionGate, DoubleConv, Down, Up
@@ -20,8 +21,8 @@ class UNet(nn.Module):
         width: channels at full resolution; each step down doubles them.
         depth: number of steps down.
         attention: put an attention gate on each skip connection.
+        skips: False puts zeros in place of the skips; layers and weights stay. It shows what skips are for.
 
-    >>> import torch
     >>> UNet(3, 2, width=4)(torch.zeros(2, 3, 101, 131)).shape
     torch.Size([2, 2, 101, 131])
     >>> sum(p.numel() for p in UNet(3, 2).parameters())
@@ -35,11 +36,14 @@ class UNet(nn.Module):
         width: int = 64,
         depth: int = 4,
         attention: bool = False,
+        skips: bool = True,
     ):
         super().__init__()
+        self.skips = skips
         self.config = {
             "name": "attention_unet" if attention else "unet",
             **{"in_channels": in_channels, "num_classes": num_classes, "width": width, "depth": depth},
+            **({} if skips else {"skips": False}),
         }
         widths = [width * 2**step for step in range(depth + 1)]  # 64, 128, 256, 512, 1024
         steps = list(itertools.pairwise(widths))  # (64, 128), (128, 256), …
@@ -58,7 +62,7 @@ class UNet(nn.Module):
             features.append(down(features[-1]))  # N, 128, H/2, W/2; … N, 1024, H/16, W/16
         x = features.pop()
         for step, up in enumerate(self.ups):
-            skip = features.pop()
+            skip = features.pop() if self.skips else torch.zeros_like(features.pop())
             if self.gates:
                 skip = self.gates[step](x, skip)
             x = up(x, skip)  # N, 512, H/8, W/8; … N, 64, H, W

@@ -5,9 +5,20 @@ and when a saved notebook is opened the next day. Where a page allows no scripts
 still and a question still opens.
 """
 
+from segcourse.widgets.clicks import click_to_segment
+from segcourse.widgets.field import receptive_field_explorer
 from segcourse.widgets.frames import play
 from segcourse.widgets.masks import mask_explorer
 from segcourse.widgets.question import predict
 from segcourse.widgets.threshold import threshold_explorer
+from segcourse.widgets.viewer import mask_viewer
 
-__all__ = ["mask_explorer", "play", "predict", "threshold_explorer"]
+__all__ = [
+    "click_to_segment",
+    "mask_explorer",
+    "mask_viewer",
+    "play",
+    "predict",
+    "receptive_field_explorer",
+    "threshold_explorer",
+]

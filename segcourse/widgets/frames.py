@@ -110,13 +110,23 @@ def _images(layers: Layers, alt: str) -> str:
     """Return stacked <img> tags; only the lowest one has alt text."""
     tags = []
     for i, layer in enumerate(layers):
-        small = max(layer.shape[:2]) <= 64
-        style = "display:block;width:100%;margin:0" + ";image-rendering:pixelated" * small
+        style = "display:block;width:100%;margin:0" + ";image-rendering:pixelated" * is_small(layer)
         style += ";position:absolute;left:0;top:0" if i else ""
-        photo = layer.shape[-1] == 3 and not small and len(np.unique(layer.reshape(-1, 3), axis=0)) > 256
-        data = data_uri(jpeg(layer) if photo else png(layer))
-        tags.append(f'<img alt="{html.escape("" if i else alt)}" style="{style}" src="{data}">')
+        alt_text = html.escape("" if i else alt)
+        tags.append(f'<img alt="{alt_text}" style="{style}" src="{picture_uri(layer)}">')
     return "".join(tags)
+
+
+def is_small(layer: np.ndarray) -> bool:
+    """Return True for a picture whose pixels are shown as sharp squares."""
+    return max(layer.shape[:2]) <= 64
+
+
+def picture_uri(layer: np.ndarray) -> str:
+    """Return a picture as a data: URI: JPEG for photographs, a tenth of the size, PNG for all others."""
+    photo = layer.shape[-1] == 3 and not is_small(layer)
+    photo = photo and len(np.unique(layer.reshape(-1, 3), axis=0)) > 256
+    return data_uri(jpeg(layer) if photo else png(layer))
 
 
 def row(content: str) -> str:

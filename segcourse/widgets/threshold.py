@@ -1,5 +1,6 @@
 """A slider over the threshold that turns probabilities, or grey values, into a mask."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -68,10 +69,31 @@ class ThresholdExplorer(Frames):
             ]
             errors = [[small_enough(error_map(truth, mask))] for mask in masks]
             columns.append(Column("right and wrong", (), errors))
+        columns.append(histogram(values, self.thresholds, grey))
         case = Case(title, picture, truth, masks[start], scores[start] if scores else None)
         labels = [f"{t:g}" for t in self.thresholds]
         legend = legend_html([case], palette)
         super().__init__(columns, captions, labels, name="threshold", start=start, foot=legend)
+
+
+def histogram(values: np.ndarray, thresholds: Sequence[float], grey: bool) -> Column:
+    """Return the histogram of the values: square roots of the counts in 51 bins, and a line per threshold."""
+    most = 255 if grey else 1
+    counts, _ = np.histogram(values, bins=_BINS, range=(0, most))
+    height = np.sqrt(counts / counts.max())  # rare values stay visible beside a large background
+    bars = np.full((_HEIGHT, 4 * _BINS, 3), 255, np.uint8)
+    for i, share in enumerate(height):
+        bars[_HEIGHT - int(np.ceil(share * (_HEIGHT - 10))) :, 4 * i : 4 * i + 3] = (110, 110, 110)
+    lines = []
+    for threshold in thresholds:
+        line = np.zeros((*bars.shape[:2], 4), np.uint8)
+        x = min(round(threshold / most * bars.shape[1]), bars.shape[1] - 2)
+        line[:, x : x + 2] = (213, 94, 0, 255)
+        lines.append([line])
+    return Column("histogram", [bars], lines)
+
+
+_BINS, _HEIGHT = 51, 150
 
 
 def _checked(values: Any, size: tuple[int, ...]) -> np.ndarray:
@@ -98,7 +120,9 @@ def threshold_explorer(
     palette: Palette | None = None,
     title: str = "image",
 ) -> ThresholdExplorer:
-    """Show a slider over the threshold with the mask, its errors, Dice and IoU at each position.
+    """Show a slider over the threshold with the mask, its errors, Dice, IoU and a histogram of the values.
+
+    The bars of the histogram are square roots of counts, so that rare values stay visible.
 
     Args:
         image: the image under the outline, in any format of `segcourse.plotting.formats`.

@@ -165,7 +165,9 @@ def test_a_missing_data_set_lists_the_steps_to_get_it(tmp_path):
 
 
 def test_unknown_data_set_or_split():
-    with pytest.raises(DataError, match="there is no data set 'isic2019'; the names are lesions, isic2016"):
+    with pytest.raises(
+        DataError, match="there is no data set 'isic2019'; the names are lesions, scenes, isic2016"
+    ):
         load_dataset("isic2019")
     with pytest.raises(DataError, match="ph2 has no split 'train'; it has test"):
         load_dataset("ph2", "train")
@@ -173,7 +175,7 @@ def test_unknown_data_set_or_split():
 
 def test_table():
     lines = catalogue.table().splitlines()
-    assert len(lines) == 2 + len(NAMES)
+    assert len(lines) == 3 + len(NAMES)
     assert re.search(r"camvid +367 train, 101 val, 233 test +11 +program +no", catalogue.table())
     assert re.search(r"ph2 +200 test +2 +by hand", catalogue.table())
 

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 GIVEN = {
     "00_start_here": {},
     "03_unet": {"2 %": "the bound below which a lesion is tiny"},
+    "04_dilated_aspp": {},
     "05_losses_metrics": {
         "99 %": "pixel accuracy in section 2, shown as 0.991; the share of easy pixels in section 10, given",
         "1 %": "the share of the lesion in the examples, given",

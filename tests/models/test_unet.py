@@ -126,3 +126,14 @@ def test_depth_and_channels_are_free(depth):
     model = UNet(1, 3, width=2, depth=depth).eval()
     assert len(model.downs) == depth
     assert model(torch.rand(1, 1, 40, 24)).shape == (1, 3, 40, 24)
+
+
+@both
+def test_without_skips_the_decoder_gets_zeros_and_every_weight_stays(attention):
+    with_skips, without = (UNet(3, 2, width=2, attention=attention, skips=skips) for skips in (True, False))
+    without.load_state_dict(with_skips.state_dict())
+    for up in with_skips.ups:
+        up.register_forward_pre_hook(lambda module, inputs: (inputs[0], torch.zeros_like(inputs[1])))
+    x = torch.rand(1, 3, 21, 19)
+    assert torch.equal(without.eval()(x), with_skips.eval()(x))
+    assert with_skips.config | {"skips": False} == without.config

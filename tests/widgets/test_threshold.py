@@ -7,6 +7,7 @@ import torch
 from segcourse.errors import DataError
 from segcourse.plotting.arrays import error_map, outline_layer
 from segcourse.widgets import threshold_explorer
+from segcourse.widgets.threshold import histogram
 
 PROBABILITY = np.array([[0.1, 0.4, 0.6, 0.9]])
 IMAGE = np.full((1, 4, 3), 100, dtype=np.uint8)
@@ -25,7 +26,7 @@ TRUE = np.array([[0, 0, 1, 1]])
 def test_each_position_has_its_mask_scores_and_words(frame, rgb, threshold, mask, says):
     widget = threshold_explorer(IMAGE, PROBABILITY, TRUE)
     one = frame(widget.html(), widget.thresholds.index(threshold))
-    prediction, errors = map(rgb, one.pictures)
+    prediction, errors, _ = map(rgb, one.pictures)
     np.testing.assert_array_equal(prediction, outline_layer(np.array(mask)))
     np.testing.assert_array_equal(errors, error_map(TRUE, mask))
     assert one.caption == f"foreground where the value is {says}"
@@ -61,7 +62,17 @@ def test_grey_values_have_a_slider_to_255_and_dark_may_be_foreground():
 def test_without_a_true_mask_there_are_no_scores(frame):
     widget = threshold_explorer(IMAGE, PROBABILITY)
     assert widget.dice == widget.iou == []
-    assert len(frame(widget.html(), 0).pictures) == 1
+    assert len(frame(widget.html(), 0).pictures) == 2  # prediction and histogram
+
+
+def test_the_histogram_has_a_bar_per_value_and_a_line_at_the_threshold():
+    column = histogram(np.array([[0.1, 0.9, 0.9, 0.9, 0.9]]), [0.0, 0.5, 1.0], grey=False)
+    (bars,) = column.below
+    heights = (bars[:, ::4, 0] < 255).sum(axis=0)
+    assert np.flatnonzero(heights).tolist() == [5, 45]  # bins of 1/51
+    assert heights[45] == pytest.approx(2 * heights[5], abs=1)  # square roots of 4 and 1
+    at = [np.flatnonzero(line[0, :, 3])[0] / bars.shape[1] for (line,) in column.frames]
+    assert at == pytest.approx([0, 0.5, 1], abs=0.01)
 
 
 @pytest.mark.parametrize(

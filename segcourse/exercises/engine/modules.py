@@ -91,27 +91,27 @@ def output(rule: str = "drawn", seed: int = 0, trained: bool = False) -> Look:
     return observe
 
 
-def output_after_smaller(seed: int = 0) -> Look:
+def output_after_smaller(seed: int = 0, rule: str = "drawn") -> Look:
     """Look at the output for the case's inputs after the same network has seen smaller ones."""
 
     @paste("")
     def observe(obj: Callable, case: Case) -> dict[str, Any]:
         model, inputs = build(obj, case)
         smaller = tuple(x[..., : -(-x.shape[-2] // 2), : -(-x.shape[-1] // 2)] for x in inputs)
-        set_weights(model, smaller, "drawn", seed)
+        set_weights(model, smaller, rule, seed)
         with torch.no_grad():
             return {"value": run(model, *inputs)}
 
     return observe
 
 
-def training(seed: int = 0) -> Look:
+def training(seed: int = 0, rule: str = "drawn") -> Look:
     """Look at training mode: the output, whether two runs agree, and the output in eval mode afterwards."""
 
-    @paste(_by_rule("drawn", seed, ".train()"))
+    @paste(_by_rule(rule, seed, ".train()"))
     def observe(obj: Callable, case: Case) -> dict[str, Any]:
         model, inputs = build(obj, case)
-        set_weights(model, inputs, "drawn", seed).train()
+        set_weights(model, inputs, rule, seed).train()
         with torch.no_grad():
             first, second = run(model, *inputs), run(model, *inputs)
             run(model, *(2 * x + 1 for x in inputs))
@@ -122,13 +122,13 @@ def training(seed: int = 0) -> Look:
     return observe
 
 
-def gradients(seed: int = 0) -> Look:
+def gradients(seed: int = 0, rule: str = "drawn") -> Look:
     """Look at gradients, in eval mode: of the inputs, and how many parameters get none."""
 
-    @paste(_by_rule("drawn", seed))
+    @paste(_by_rule(rule, seed))
     def observe(obj: Callable, case: Case) -> dict[str, Any]:
         model, inputs = build(obj, case)
-        set_weights(model, inputs, "drawn", seed)
+        set_weights(model, inputs, rule, seed)
         inputs = tuple(x.clone().requires_grad_() for x in inputs)
         out = run(model, *inputs)
         weights = torch.linspace(0.5, 1.5, out.numel(), dtype=out.dtype).reshape(out.shape)

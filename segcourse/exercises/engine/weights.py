@@ -194,7 +194,7 @@ def _mirrored(use: Use, generator: torch.Generator) -> Tensor:
     return -_drawn(use, generator)
 
 
-RULES = {"transparent": _transparent, "drawn": _drawn, "mirrored": _mirrored}
+RULES = {"transparent": _transparent, "drawn": _drawn, "mirrored": _mirrored, "alike": _drawn}
 
 
 @torch.no_grad()
@@ -233,7 +233,8 @@ def set_weights(
         model: any network.
         inputs: what its `forward` takes.
         rule: "transparent" (each layer hands on the mean of its input channels, so that a person can work out
-            the output), "drawn" (a strength per output, drawn with `seed`) or "mirrored" (their negatives).
+            the output), "drawn" (a strength per output, drawn with `seed`), "mirrored" (their negatives) or
+            "alike" (layers of one size get equal strengths, for branches that may run in any order).
 
     Raises:
         Explained: see `find_uses`.
@@ -251,7 +252,7 @@ def set_weights(
             continue
         sizes = tuple(use.tensor.shape[axis] for axis in use.outputs)
         key = (sizes, _inputs(use))
-        times[key] = times.get(key, -1) + 1
+        times[key] = 0 if rule == "alike" else times.get(key, -1) + 1
         generator = torch.Generator().manual_seed(zlib.crc32(repr((seed, key, times[key])).encode()))
         use.tensor.copy_(RULES[rule](use, generator))
     return model

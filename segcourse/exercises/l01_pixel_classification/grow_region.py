@@ -1,0 +1,268 @@
+"""Exercise 1.4: grow a region from a click."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch.nn import functional as F
+
+from segcourse.exercises.engine.exercise import Case, Exercise
+from segcourse.exercises.l05_losses_metrics._draw import ids
+
+
+def grow_region(gray, seed, tolerance):
+    """Return 1 for the pixels that a chain of similar 4-neighbours connects to the seed, else 0: H x W."""
+    near = (gray.double() - gray[seed].double()).abs() <= tolerance
+    cross = torch.tensor([[[[0.0, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 1.0, 0.0]]]])
+    region = torch.zeros(gray.shape)
+    region[seed] = 1
+    for _ in range(gray.numel()):
+        grown = (F.conv2d(region[None, None], cross, padding=1)[0, 0] > 0) & near  # one step further
+        if grown.equal(region.bool()):
+            break
+        region = grown.float()
+    return region.long()
+
+
+STEPS, SIMILAR, PICTURES = "neighbours, step by step", "how similar", "pictures"
+SNAKE = [
+    [1, 9, 1, 1, 1],
+    [1, 9, 1, 9, 1],
+    [1, 9, 1, 9, 1],
+    [1, 1, 1, 9, 1],
+]
+
+
+def cases(rng: Generator) -> Iterator[Case]:
+    def case(group, gray, seed, tolerance, *traits):
+        return Case(group, {"gray": gray, "seed": seed, "tolerance": tolerance}, traits)
+
+    def byte(rows):
+        return ids(rows, torch.uint8)
+
+    def blobs(height, width):
+        noise = torch.from_numpy(rng.random((1, 1, height, width)))
+        smooth = F.avg_pool2d(F.pad(noise, (2, 2, 2, 2), mode="replicate"), 5, stride=1)[0, 0]
+        return (255 * (smooth - smooth.min()) / (smooth.max() - smooth.min())).byte()
+
+    yield case(STEPS, byte([[50, 52, 90], [90, 51, 90], [52, 90, 51]]), (0, 0), 5)
+    yield case(STEPS, byte(SNAKE), (0, 0), 2, "the region winds up and down")
+    yield case(STEPS, byte([row[::-1] for row in SNAKE[::-1]]), (0, 0), 2, "the region winds left and right")
+    yield case(STEPS, byte([[9, 9, 9], [9, 1, 9], [9, 9, 9]]), (1, 1), 3, "the region is the seed alone")
+    yield case(
+        STEPS, byte([[1, 9, 1], [9, 9, 9], [1, 9, 1]]), (0, 2), 3, "similar pixels lie in the other corners"
+    )
+    yield case(STEPS, byte([[7, 7], [7, 7], [7, 7]]), (2, 0), 0, "the whole picture is one region")
+    yield case(SIMILAR, byte([[50, 55, 56], [45, 44, 50]]), (0, 0), 5, "a difference equals the tolerance")
+    yield case(SIMILAR, byte([[10, 14, 18, 22, 26]]), (0, 0), 6, "the grey values rise slowly")
+    yield case(SIMILAR, byte([[20, 60, 120, 200]]), (0, 2), 60, "pixels are darker than the seed")
+    yield case(SIMILAR, byte([[250, 3, 251, 255]]), (0, 3), 6, "values lie near 0 and 255")
+    yield case(SIMILAR, byte([[7, 7, 8], [8, 7, 6]]), (0, 0), 0, "the tolerance is 0")
+    floats = torch.tensor([[0.5, 0.75, 0.25], [1.0, 0.625, 0.875]])
+    yield case(SIMILAR, floats, (0, 0), 0.25, "the grey values are floats")
+    for size, tolerance in (((6, 9), 60), ((9, 6), 40)):
+        gray = blobs(*size)
+        seed = tuple(int(rng.integers(0, n)) for n in size)
+        yield case(PICTURES, gray, seed, tolerance, f"the picture has {size[0]} x {size[1]} pixels")
+    yield case(SIMILAR, blobs(8, 8) / 256.0, (4, 4), 0.25, "the picture has 8 x 8 floats")
+    gray = blobs(8, 10)
+    gray[2:7, 3] = gray[5, 3]
+    yield case(STEPS, gray, (5, 3), 45, "the picture has 8 x 10 pixels")
+    yield case(PICTURES, blobs(24, 31), (12, 20), 50, "the picture has 24 x 31 pixels")
+
+
+CROSS = [(-1, 0), (1, 0), (0, -1), (0, 1)]
+DIAGONALS = [(-1, -1), (-1, 1), (1, -1), (1, 1)]
+
+
+def _grown(gray, seed, joins: Callable, steps=CROSS, wraps: bool = False):
+    """Grow by a queue; `joins(pixel, neighbour, region)` decides, all of it in float arrays."""
+    rows, columns = gray.shape
+    region = np.zeros((rows, columns), bool)
+    region[seed] = True
+    waiting = [tuple(seed)]
+    for row, column in waiting:
+        for down, right in steps:
+            there = (row + down, column + right)
+            if wraps:
+                there = (there[0] % rows, there[1] % columns)
+            inside = 0 <= there[0] < rows and 0 <= there[1] < columns
+            if inside and not region[there] and joins((row, column), there, region):
+                region[there] = True
+                waiting.append(there)
+    return torch.from_numpy(region).long()
+
+
+def _like_the_seed(gray, seed, tolerance, **options):
+    values = gray.double().numpy()
+    return _grown(gray, seed, lambda _, n, __: abs(values[n] - values[seed]) <= tolerance, **options)
+
+
+def _like_the_neighbour(gray, seed, tolerance):
+    values = gray.double().numpy()
+    return _grown(gray, seed, lambda pixel, n, _: abs(values[n] - values[pixel]) <= tolerance)
+
+
+def _like_the_mean(gray, seed, tolerance):
+    values = gray.double().numpy()
+    return _grown(gray, seed, lambda _, n, region: abs(values[n] - values[region].mean()) <= tolerance)
+
+
+def _wrapped_differences(gray, seed, tolerance):
+    near = ((gray - gray[seed]).abs() <= tolerance).numpy()
+    return _grown(gray, seed, lambda _, n, __: near[n])
+
+
+def _strictly(gray, seed, tolerance):
+    values = gray.double().numpy()
+    return _grown(gray, seed, lambda _, n, __: abs(values[n] - values[seed]) < tolerance)
+
+
+def _only_brighter_bounded(gray, seed, tolerance):
+    values = gray.double().numpy()
+    return _grown(gray, seed, lambda _, n, __: values[n] - values[seed] <= tolerance)
+
+
+def _one_step(gray, seed, tolerance):
+    near = (gray.double() - gray[seed].double()).abs() <= tolerance
+    region = torch.zeros(gray.shape, dtype=torch.bool)
+    for down, right in [(0, 0), *CROSS]:
+        row, column = seed[0] + down, seed[1] + right
+        if 0 <= row < gray.shape[0] and 0 <= column < gray.shape[1]:
+            region[row, column] = near[row, column]
+    return region.long()
+
+
+def _one_sweep(gray, seed, tolerance):
+    near = (gray.double() - gray[seed].double()).abs() <= tolerance
+    region = torch.zeros(gray.shape, dtype=torch.bool)
+    region[seed] = True
+    for row in range(gray.shape[0]):
+        for column in range(gray.shape[1]):
+            for down, right in CROSS:
+                r, c = row + down, column + right
+                inside = 0 <= r < gray.shape[0] and 0 <= c < gray.shape[1]
+                if inside and region[r, c] and near[row, column]:
+                    region[row, column] = True
+    return region.long()
+
+
+def _all_similar(gray, seed, tolerance):
+    return ((gray.double() - gray[seed].double()).abs() <= tolerance).long()
+
+
+def _never_the_border(gray, seed, tolerance):
+    values = gray.double().numpy()
+    rows, columns = gray.shape
+
+    def joins(_, n, __):
+        inner = 0 < n[0] < rows - 1 and 0 < n[1] < columns - 1
+        return inner and abs(values[n] - values[seed]) <= tolerance
+
+    return _grown(gray, seed, joins)
+
+
+def _without_the_seed(gray, seed, tolerance):
+    region = grow_region(gray, seed, tolerance)
+    region[seed] = 0
+    return region
+
+
+def celebrate(answer):
+    """Show the region that grows from a click on a flower."""
+    from segcourse.exercises.l01_pixel_classification._photo import flower, grey_flower
+    from segcourse.plotting import outline, show_image
+
+    gray, picture = grey_flower()[::2, ::2], flower()[:, ::2, ::2]
+    regions = [answer(gray, (26, 38), tolerance).long().cpu() for tolerance in (20, 40, 60)]
+    titles = [f"your region, tolerance {tolerance}" for tolerance in (20, 40, 60)]
+    pictures = [outline(picture, region) for region in regions]
+    show_image(pictures, titles, alt="A flower with the outlines of three growing regions.")
+
+
+EXERCISE = Exercise(
+    grow_region,
+    number="1.4",
+    difficulty=3,
+    minutes=20,
+    groups={STEPS: 1, SIMILAR: 1, PICTURES: 2},
+    cases=cases,
+    celebrate=celebrate,
+    mistakes=[
+        (
+            "You subtract in uint8. There, 50 - 52 is 254, so that pixels a little darker than the "
+            "seed count as very different. Convert to float or int64 first.",
+            _wrapped_differences,
+        ),
+        (
+            "You return every similar pixel of the picture. Only those belong to the region that a chain of "
+            "similar neighbours connects to the seed.",
+            _all_similar,
+        ),
+        (
+            "Your region grows over diagonal neighbours, too. Only the pixels above, below, left and right "
+            "are neighbours here.",
+            lambda *a: _like_the_seed(*a, steps=CROSS + DIAGONALS),
+        ),
+        (
+            "You compare a pixel with the neighbour that it grows from. Where the grey values rise slowly, "
+            "such a region creeps everywhere. Compare with the seed's value.",
+            _like_the_neighbour,
+        ),
+        (
+            "You compare a pixel with the mean of the region so far. Compare with the seed's value.",
+            _like_the_mean,
+        ),
+        (
+            "Your region leaves out pixels whose difference equals the tolerance. They belong to it: at "
+            "most.",
+            _strictly,
+        ),
+        (
+            "Your region takes in pixels however much darker than the seed they are. Take the absolute value "
+            "of the difference.",
+            _only_brighter_bounded,
+        ),
+        (
+            "Your region stops after the first neighbours of the seed. It has to go on from each new pixel.",
+            _one_step,
+        ),
+        (
+            "You pass over the picture once, row by row, so that the region can't turn back up or to the "
+            "left beyond the row's next pixel. Repeat until nothing changes.",
+            _one_sweep,
+        ),
+        (
+            "You read the seed as (column, row). It is (row, column), like every index of a tensor.",
+            lambda gray, seed, tolerance: grow_region(gray, seed[::-1], tolerance),
+        ),
+        (
+            "Your region grows across the border to the opposite side. A pixel at the border has no "
+            "neighbour there.",
+            lambda *a: _like_the_seed(*a, wraps=True),
+        ),
+        (
+            "Your region never grows onto the first or last row or column. Those pixels belong to the "
+            "picture.",
+            _never_the_border,
+        ),
+        (
+            "Your region lacks the seed itself.",
+            _without_the_seed,
+        ),
+        (
+            "Your 0 and 1 are exchanged: the region is 1.",
+            lambda *a: 1 - grow_region(*a),
+        ),
+        (
+            "You return the grey values of the region. Return 1 in the region and 0 elsewhere.",
+            lambda gray, *a: gray * grow_region(gray, *a),
+        ),
+    ],
+    finished=(
+        "segcourse.classical.growing:grow_region",
+        "skimage.segmentation:flood",
+        "skimage.segmentation:flood_fill",
+    ),
+)

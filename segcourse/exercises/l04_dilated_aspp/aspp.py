@@ -1,0 +1,343 @@
+"""Exercise 4.5: look at a feature map with several dilations at once, and at its mean."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from numpy.random import Generator
+from torch import Tensor, nn
+
+from segcourse.exercises.engine import modules
+from segcourse.exercises.engine.exercise import Case, Exercise
+from segcourse.exercises.engine.weights import UNREGISTERED
+from segcourse.exercises.l04_dilated_aspp._draw import pixels
+
+
+class ASPP(nn.Module):
+    """Join a 1 x 1 branch, a dilated branch per rate and a pooled branch; the size stays."""
+
+    def __init__(self, in_channels, out_channels, rates):
+        super().__init__()
+        convs = [nn.Conv2d(in_channels, out_channels, kernel_size=1)]
+        for rate in rates:
+            convs.append(nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=rate, dilation=rate))
+        convs.append(nn.Conv2d((len(rates) + 2) * out_channels, out_channels, kernel_size=1))
+        units = [nn.Sequential(conv, nn.BatchNorm2d(out_channels), nn.ReLU()) for conv in convs]
+        self.branches, self.project = nn.ModuleList(units[:-1]), units[-1]
+        self.pooled = nn.Conv2d(in_channels, out_channels, kernel_size=1)
+
+    def forward(self, x):
+        maps = [branch(x) for branch in self.branches]  # each N, out_channels, H, W
+        pooled = F.relu(self.pooled(x.mean(dim=(2, 3), keepdim=True)))  # N, out_channels, 1, 1
+        maps.append(pooled.expand_as(maps[0]))
+        return self.project(torch.cat(maps, dim=1))  # N, out_channels, H, W
+
+
+class Changed(nn.Module):
+    """The right answer, in pieces that variants and mistakes replace one by one."""
+
+    modules_in, more = nn.ModuleList, 2
+
+    def __init__(self, in_channels: int, out_channels: int, rates: Any):
+        super().__init__()
+        rates = self.rates(rates)
+        self.one = self.unit(nn.Conv2d(in_channels, out_channels, 1), out_channels)
+        self.wide = self.modules_in(
+            [self.unit(self.conv(in_channels, out_channels, r), out_channels) for r in rates]
+        )
+        self.pool = self.pooling(in_channels, out_channels)
+        self.project = self.last((len(rates) + self.more) * out_channels, out_channels)
+
+    def rates(self, rates: Any) -> list[int]:
+        return list(rates)
+
+    def conv(self, i: int, o: int, rate: int) -> nn.Module:
+        return nn.Conv2d(i, o, 3, padding=rate, dilation=rate)
+
+    def unit(self, conv: nn.Module, channels: int) -> nn.Module:
+        return nn.Sequential(conv, nn.BatchNorm2d(channels), nn.ReLU())
+
+    def pooling(self, i: int, o: int) -> nn.Module:
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(i, o, 1), nn.ReLU())
+
+    def last(self, i: int, o: int) -> nn.Module:
+        return self.unit(nn.Conv2d(i, o, 1), o)
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = [branch(x) for branch in self.wide]
+        pooled = self.pool(x).expand(-1, -1, *x.shape[-2:])
+        return self.project(self.join(self.one(x), wide, pooled))
+
+    def join(self, one: Tensor, wide: list[Tensor], pooled: Tensor) -> Tensor:
+        return torch.cat([one, *wide, pooled], dim=1)
+
+
+def _with(**pieces: Any) -> type[Changed]:
+    return type("Changed", (Changed,), pieces)
+
+
+SIZES, BRANCHES, TRAINING = "sizes", "the branches", "training"
+
+
+def cases(rng: Generator) -> Iterator[Case]:
+    seed = int(rng.integers(1000))
+
+    def case(group, sizes, x, look, *traits):
+        names = ("in_channels", "out_channels", "rates")
+        return Case(group, {**dict(zip(names, sizes, strict=True)), "x": x}, traits, look)
+
+    yield case(SIZES, (1, 2, (1,)), torch.ones(1, 1, 3, 3), modules.shape, "there is one rate")
+    x = torch.ones(2, 3, 5, 7)
+    yield case(SIZES, (3, 4, (2, 3)), x, modules.shape, "two maps have 5 x 7 pixels")
+    yield case(
+        SIZES, (4, 3, (6, 12, 18)), torch.ones(1, 4, 8, 8), modules.shape, "the map is smaller than the rates"
+    )
+    rows, columns, channels = map(int, rng.integers(2, 9, 3))
+    x = torch.ones(1, channels, rows, columns)
+    yield case(SIZES, (channels, 2, (1, 2, 3, 4)), x, modules.shape, "there are four rates")
+
+    drawn = modules.output("alike", seed)  # layers of one kind may be used in any order
+    pixel = torch.zeros(1, 1, 15, 15)
+    pixel[0, 0, 7, 7] = 15
+    yield case(BRANCHES, (1, 4, (2,)), pixel, drawn, "one pixel is bright, and there is one rate")
+    yield case(BRANCHES, (1, 4, (1, 3, 6)), pixel, drawn, "one pixel is bright, and there are three rates")
+    x = pixels(rng, 2, 3, 9, 8)
+    yield case(BRANCHES, (3, 5, (1, 2, 4)), x, drawn, "two maps differ")
+    x = torch.ones(1, 2, 12, 12)
+    yield case(BRANCHES, (2, 4, (2, 4)), x, drawn, "the map is 1 everywhere")
+    yield case(BRANCHES, (2, 4, (2, 4)), -x, drawn, "the map is -1 everywhere")
+    x = pixels(rng, 1, 2, 10, 6)
+    look = modules.output_after_smaller(seed, "alike")
+    yield case(BRANCHES, (2, 4, (1, 2)), x, look, "the block has seen a smaller map before")
+    look = modules.trainable(lambda case: (len(case.inputs["rates"]) + 2) * case.inputs["out_channels"])
+    yield case(BRANCHES, (3, 5, (1, 2, 4)), torch.ones(2, 3, 6, 6), look, "the weights are counted")
+
+    x = pixels(rng, 1, 3, 6, 7)
+    yield case(TRAINING, (3, 4, (1, 2, 3)), x, modules.training(seed, "alike"), "the batch holds one map")
+    x = pixels(rng, 2, 3, 6, 7)
+    yield case(TRAINING, (3, 4, (1, 2, 3)), x, modules.training(seed, "alike"), "the batch holds two maps")
+    yield case(TRAINING, (3, 4, (1, 2)), x, modules.gradients(seed, "alike"), "gradients are computed")
+
+
+class _Shared(Changed):
+    """One 3 x 3 kernel for all rates."""
+
+    def __init__(self, in_channels, out_channels, rates):
+        super().__init__(in_channels, out_channels, rates)
+        for unit in self.wide:
+            unit[0].weight = self.wide[0][0].weight
+
+
+class _OneAfterTheOther(Changed):
+    def __init__(self, in_channels, out_channels, rates):
+        super().__init__(in_channels, out_channels, rates)
+        units = [
+            self.unit(self.conv(in_channels if i == 0 else out_channels, out_channels, rate), out_channels)
+            for i, rate in enumerate(rates)
+        ]
+        self.wide = nn.ModuleList(units)
+
+    def forward(self, x):
+        maps, y = [self.one(x)], x
+        for unit in self.wide:
+            y = unit(y)
+            maps.append(y)
+        return self.project(torch.cat([*maps, self.pool(x).expand_as(y)], dim=1))
+
+
+class _Sum(Changed):
+    def __init__(self, in_channels, out_channels, rates):
+        super().__init__(in_channels, out_channels, rates)
+        self.project = self.last(out_channels, out_channels)
+
+    def join(self, one, wide, pooled):
+        return sum([one, *wide, pooled])
+
+
+class _LinearBranches(Changed):
+    def __init__(self, in_channels, out_channels, rates):
+        super().__init__(in_channels, out_channels, rates)
+        for branch in (self.one, *self.wide):
+            branch[2] = nn.Identity()
+
+
+class _PlainMean(Changed):
+    def __init__(self, in_channels, out_channels, rates):
+        super().__init__(in_channels, out_channels, rates)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.project = self.last((len(rates) + 1) * out_channels + in_channels, out_channels)
+
+
+class _BatchMean(nn.Module):
+    def forward(self, x):
+        return x.mean(dim=(0, 2, 3), keepdim=True).expand(len(x), -1, -1, -1)
+
+
+def _pooling(*layers: Any) -> type[Changed]:
+    """Return an ASPP whose pooled branch is made of these layers; functions get the channels."""
+
+    def pooling(self, i, o):
+        return nn.Sequential(*(layer if isinstance(layer, nn.Module) else layer(i, o) for layer in layers))
+
+    return _with(pooling=pooling)
+
+
+def _one_by_one(i: int, o: int) -> nn.Module:
+    return nn.Conv2d(i, o, 1)
+
+
+def celebrate(answer):
+    """Show what an untrained block makes of one bright pixel."""
+    from segcourse.exercises.engine.weights import set_weights
+    from segcourse.plotting import show_image
+
+    pixel = torch.zeros(1, 1, 41, 41)
+    pixel[0, 0, 20, 20] = 1
+    network = set_weights(answer(1, 4, (6, 12, 18)), (pixel,), "alike")
+    light = network(pixel)[0].detach().amax(dim=0)
+    light = ((light - light.min()) / (light.max() - light.min())).sqrt()
+    light = light.repeat_interleave(8, 0).repeat_interleave(8, 1)
+    alt = "A bright pixel in the middle, and rings of eight pixels at distances 6, 12 and 18."
+    show_image(light, "one bright pixel after your ASPP, rates 6, 12, 18", alt=alt)
+
+
+EXERCISE = Exercise(
+    ASPP,
+    number="4.5",
+    difficulty=3,
+    minutes=25,
+    groups={SIZES: 1, BRANCHES: 3, TRAINING: 2},
+    cases=cases,
+    celebrate=celebrate,
+    mistakes=[
+        (
+            "There is batch norm in your pooled branch. It sees one number per channel and picture: with a "
+            "batch of one PyTorch refuses to train, and with two it returns about 1 and -1 whatever they "
+            "are. Leave it out.",
+            _pooling(nn.AdaptiveAvgPool2d(1), _one_by_one, lambda i, o: nn.BatchNorm2d(o), nn.ReLU()),
+        ),
+        (
+            "Your dilated convolutions have no padding: each map shrinks by twice its rate, and the branches "
+            "no longer fit together. `padding=rate` keeps the size.",
+            _with(conv=lambda self, i, o, rate: nn.Conv2d(i, o, 3, dilation=rate)),
+        ),
+        (
+            "All your dilated convolutions have padding 1. A rate of r reaches r pixels to each side: "
+            "`padding=rate` keeps the size.",
+            _with(conv=lambda self, i, o, rate: nn.Conv2d(i, o, 3, padding=1, dilation=rate)),
+        ),
+        (
+            "Your 3 x 3 convolutions are padded by their rate, but not dilated: the maps grow. Add "
+            "`dilation=rate`.",
+            _with(conv=lambda self, i, o, rate: nn.Conv2d(i, o, 3, padding=rate)),
+        ),
+        (
+            "Your 3 x 3 convolutions all have dilation 1. Give each one its rate, as `dilation` and as "
+            "`padding`.",
+            _with(conv=lambda self, i, o, rate: nn.Conv2d(i, o, 3, padding=1)),
+        ),
+        (
+            "Your rates are 6, 12 and 18 whatever `rates` says. Use the argument: the right rates depend on "
+            "the size of the map.",
+            _with(rates=lambda self, rates: [6, 12, 18]),
+        ),
+        (
+            "Your pooled branch takes the maximum. The mean over all pixels is asked for.",
+            _pooling(nn.AdaptiveMaxPool2d(1), _one_by_one, nn.ReLU()),
+        ),
+        (
+            "Your pooled branch takes the mean over the whole batch. Each picture has its own mean.",
+            _pooling(_BatchMean(), _one_by_one, nn.ReLU()),
+        ),
+        (
+            "There is no ReLU in your pooled branch: negative numbers leave it. It is mean, 1 x 1 "
+            "convolution, ReLU.",
+            _pooling(nn.AdaptiveAvgPool2d(1), _one_by_one),
+        ),
+        (
+            "Your pooled branch does not pool: it is a second 1 x 1 branch, pixel by pixel. Take the mean "
+            "over height and width first.",
+            _pooling(_one_by_one, nn.ReLU()),
+        ),
+        (
+            "Your pooled branch is missing. Join the mean over all pixels, after a 1 x 1 convolution and "
+            "ReLU, to every pixel.",
+            _with(more=1, join=lambda self, one, wide, pooled: torch.cat([one, *wide], dim=1)),
+        ),
+        (
+            "The 1 x 1 branch is missing. It is one of the branches that are concatenated, beside those of "
+            "the rates.",
+            _with(more=1, join=lambda self, one, wide, pooled: torch.cat([*wide, pooled], dim=1)),
+        ),
+        (
+            "You add the branches. They are concatenated along the channels, so that the last convolution "
+            "can weigh each of them.",
+            _Sum,
+        ),
+        (
+            "You return the concatenated branches. A 1 x 1 convolution, batch norm and ReLU turn them into "
+            "out_channels channels.",
+            _with(last=lambda self, i, o: nn.Identity()),
+        ),
+        (
+            "Your dilated convolutions work one after the other. Each of them looks at x itself: they are "
+            "parallel.",
+            _OneAfterTheOther,
+        ),
+        (
+            "Your dilated convolutions share one set of weights. Each rate learns its own.",
+            _Shared,
+        ),
+        (
+            "There is no batch norm in your block. The 1 x 1 branch, the dilated branches and the last "
+            "convolution have one each.",
+            _with(unit=lambda self, conv, channels: nn.Sequential(conv, nn.ReLU())),
+        ),
+        (
+            "There is no ReLU after your batch norms. The 1 x 1 branch, the dilated branches and the last "
+            "convolution have one each.",
+            _with(unit=lambda self, conv, channels: nn.Sequential(conv, nn.BatchNorm2d(channels))),
+        ),
+        (
+            "Your block ends in the last convolution. Batch norm and ReLU come after it.",
+            _with(last=lambda self, i, o: nn.Conv2d(i, o, 1)),
+        ),
+        (
+            "Your block ends in batch norm: negative numbers leave it. ReLU comes after the last batch norm, "
+            "too.",
+            _with(last=lambda self, i, o: nn.Sequential(nn.Conv2d(i, o, 1), nn.BatchNorm2d(o))),
+        ),
+        (
+            "There is no ReLU in your 1 x 1 branch and your dilated branches. Each of them is convolution, "
+            "batch norm, ReLU.",
+            _LinearBranches,
+        ),
+        (
+            "There is no convolution in your pooled branch: the mean goes straight into the concatenation. "
+            "It is mean, 1 x 1 convolution, ReLU.",
+            _PlainMean,
+        ),
+        (
+            "There is a group norm over all channels in your pooled branch. No norm is asked for there: how "
+            "strong the mean is would be lost.",
+            _pooling(nn.AdaptiveAvgPool2d(1), _one_by_one, lambda i, o: nn.GroupNorm(1, o), nn.ReLU()),
+        ),
+        (
+            "Your last convolution is 3 x 3. A 1 x 1 convolution is asked for: the branches have looked "
+            "around already.",
+            _with(last=lambda self, i, o: self.unit(nn.Conv2d(i, o, 3, padding=1), o)),
+        ),
+        (
+            "Your block drops numbers at random in training mode: two runs on the same map differ. Dropout "
+            "is not asked for.",
+            _with(last=lambda self, i, o: nn.Sequential(self.unit(nn.Conv2d(i, o, 1), o), nn.Dropout(0.5))),
+        ),
+        (UNREGISTERED, _with(modules_in=list)),
+    ],
+    finished=(
+        "segcourse.models.deeplab:ASPP",
+        "torchvision.models.segmentation.deeplabv3:ASPP",
+        "segmentation_models_pytorch.decoders.deeplabv3.decoder:ASPP",
+    ),
+)

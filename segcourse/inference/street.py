@@ -1,0 +1,141 @@
+"""Networks that know real streets, and a photograph to try them on: what this machine has or can download."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from torch import Tensor, nn
+
+from segcourse.data.catalogue import candidates
+from segcourse.data.images import read_image
+from segcourse.errors import DataError, ModelFileError
+from segcourse.inference.segmenter import Segmenter
+
+TORCHVISION = ("deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50", "deeplabv3_resnet101")
+OWN = "street.safetensors"  # in the folder `models` beside the data sets
+VEHICLES = ("car", "bus", "truck", "train", "motorbike", "bicycle", "bicyclist")
+
+
+class _Scores(nn.Module):
+    """A network of torchvision that returns its logits, and not a dict that holds them."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x)["out"]  # N, C, H, W
+
+
+def torchvision_segmenter(name: str = TORCHVISION[0]) -> Segmenter:
+    """Return torchvision's DeepLabV3 with its weights, which are downloaded at the first use.
+
+    The weights were trained on COCO, with the 21 classes of PASCAL VOC.
+
+    Args:
+        name: "deeplabv3_mobilenet_v3_large" (42 MB), "deeplabv3_resnet50" (161 MB) or "deeplabv3_resnet101"
+            (233 MB).
+
+    Raises:
+        DataError: the name is none of these.
+        ModelFileError: the weights can't be downloaded.
+    """
+    import torchvision.models  # here, because it takes a second
+
+    if name not in TORCHVISION:
+        raise DataError(f"there is no network {name!r}; use one of {', '.join(TORCHVISION)}.")
+    weights = torchvision.models.get_model_weights(name).DEFAULT
+    try:
+        with _patience(seconds=10):
+            network = torchvision.models.get_model(name, weights=weights)
+    except (OSError, RuntimeError) as error:  # no network, or a download that was cut off
+        raise ModelFileError(
+            f"the weights of {name!r} could not be downloaded ({error}). Connect to the internet and try "
+            "again."
+        ) from error
+    given = weights.transforms()
+    return Segmenter(_Scores(network), weights.meta["categories"], mean=given.mean, std=given.std)
+
+
+def load_street_model(
+    name: str = TORCHVISION[0], otherwise: Segmenter | None = None
+) -> tuple[Segmenter, str]:
+    """Return a network that knows streets, and a sentence that says which one it is.
+
+    The first that can be had: torchvision's network, `models/street.safetensors` beside the data sets, and
+    `otherwise`.
+
+    Args:
+        name: torchvision's network, see `torchvision_segmenter`.
+        otherwise: what to return where neither is there.
+
+    Raises:
+        DataError: there is no network of this name.
+        ModelFileError: there is none of the three. The message says how to get one.
+    """
+    try:
+        return torchvision_segmenter(name), f"{name}, with the weights that torchvision downloaded."
+    except ModelFileError as error:
+        missing = str(error)
+    files = [folder / OWN for folder in candidates("models")]
+    file = next((file for file in files if file.is_file()), None)
+    if file is not None:
+        return Segmenter.load(file), f"The weights of {name} can't be downloaded here. This is {file}."
+    if otherwise is None:
+        raise ModelFileError(
+            f"{missing} Or train a network with `segcourse fit --data camvid` and copy its model.safetensors "
+            f"to {files[0]}."
+        )
+    return otherwise, (
+        f"The weights of {name} can't be downloaded here, and there is no {files[0]}. This is the network "
+        "that learned from scenes drawn by code: it doesn't know real streets."
+    )
+
+
+def street_photograph(path: str | Path | None = None, side: int = 360) -> np.ndarray | None:
+    """Return a photograph, uint8 H×W×3, its shorter side at most `side` pixels; None where there is none.
+
+    Args:
+        path: the file. Default: the first picture in the folder `photos` beside the data sets.
+        side: the shorter side in pixels.
+
+    Raises:
+        DataError: the file can't be read.
+    """
+    if path is None:
+        found = (file for folder in candidates("photos") for file in sorted(folder.glob("*.[jp][pn]g")))
+        path = next(found, None)
+        if path is None:
+            return None
+    image = read_image(path)
+    scale = min(1.0, side / min(image.shape[:2]))
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+def shares(mask: np.ndarray, names: tuple[str, ...]) -> dict[str, float]:
+    """Return the share of the pixels of each class that occurs, largest first.
+
+    Args:
+        mask: class ids, H×W; 255 counts as no class.
+        names: one name per class.
+
+    >>> shares(np.array([[0, 2], [2, 255]]), ("road", "sky", "car"))
+    {'car': 0.5, 'road': 0.25}
+    """
+    counts = np.bincount(np.asarray(mask).ravel(), minlength=256)[: len(names)] / np.asarray(mask).size
+    found = {name: float(share) for name, share in zip(names, counts, strict=True) if share}
+    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+
+
+@contextmanager
+def _patience(seconds: float) -> Iterator[None]:
+    """Let connections give up after some seconds: without a network, a download can wait for minutes."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
