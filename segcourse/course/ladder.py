@@ -23,6 +23,7 @@ from segcourse.data.lesions import APPEARANCE, Lesions
 from segcourse.files import replacing
 from segcourse.metrics import dice_score
 from segcourse.models.blocks import Up
+from segcourse.models.fcn import FCN
 from segcourse.models.unet import UNet
 from segcourse.plotting import ladder_chart
 from segcourse.plotting.display import FigureWithAlt
@@ -68,6 +69,11 @@ def small_unet() -> nn.Module:
     return UNet(3, 2, width=8)
 
 
+def fcn(stride: int) -> dict[str, Any]:
+    """Return the variant FCN-32s, 16s or 8s for `compare`: the small encoder, 1.2 million parameters."""
+    return {"model": lambda: FCN(3, 2, stride=stride), "initial": None}  # its upsampling starts as bilinear
+
+
 def without_skips(network: nn.Module) -> nn.Module:
     """Give every `Up` of a network zeros in place of its skip; layers and parameters stay."""
     for module in network.modules():
@@ -82,6 +88,9 @@ def one_sum_dice_loss(logits: Tensor, target: Tensor) -> Tensor:
 
 
 VARIANTS: dict[str, dict[str, Any]] = {
+    "FCN-32s": fcn(32),
+    "FCN-16s": fcn(16),
+    "FCN-8s": fcn(8),
     "U-Net": {"loss": losses.combined_loss},
     "U-Net without skips": {"model": lambda: without_skips(small_unet())},
     "cross-entropy": {"loss": losses.cross_entropy},
@@ -169,7 +178,7 @@ def main() -> None:
         rows.append(row | {third: dice[which].mean().item() for third, which in thirds(truth).items()})
     _write("starts.csv", rows)
     methods = {"Otsu's threshold": dice_score(torch.stack([otsu(sample.image) for sample in test]), truth)}
-    for name in ("U-Net without skips", "U-Net"):
+    for name in ("FCN-32s", "U-Net without skips", "U-Net"):
         methods[name] = torch.stack([ordinary[name, seed] for seed in seeds]).mean(dim=0)
     columns = {name: scores.tolist() for name, scores in methods.items()}
     _write(

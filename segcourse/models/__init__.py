@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from segcourse.errors import DataError
+from segcourse.models.fcn import FCN
 from segcourse.models.light import HalfUNet
 from segcourse.models.unet import UNet
 
@@ -14,6 +15,7 @@ _MODELS: dict[str, Callable[..., nn.Module]] = {
     "unet": UNet,
     "attention_unet": partial(UNet, attention=True),
     "half_unet": HalfUNet,
+    "fcn": FCN,
 }
 
 
@@ -21,7 +23,7 @@ def names() -> list[str]:
     """Return the names that `create_model` accepts.
 
     >>> names()
-    ['attention_unet', 'half_unet', 'unet']
+    ['attention_unet', 'fcn', 'half_unet', 'unet']
     """
     return sorted(_MODELS)
 
@@ -30,7 +32,7 @@ def create_model(name: str, num_classes: int, in_channels: int = 3, **options: A
     """Return a new network; `create_model(**model.config)` builds the same architecture again.
 
     Args:
-        name: "unet", "attention_unet" or "half_unet".
+        name: "unet", "attention_unet", "half_unet" or "fcn".
         num_classes: number of output channels.
         in_channels: number of input channels.
         options: arguments of the network's class, such as `width` and `depth`.
