@@ -86,14 +86,14 @@ EXERCISE = Exercise(
     bilinear_kernel,
     number="2.3",
     difficulty=2,
-    minutes=15,
+    minutes=10,
     groups={SMALL: 1, LARGE: 2},
     cases=cases,
     celebrate=celebrate,
     mistakes=[
         (
             "Your tent has its top on a weight. The kernel has an even number of weights per axis, so "
-            "that its centre lies between two of them: the offsets are …, -0.5, 0.5, …",
+            "that its centre lies between two of them: the distances are 0.5, 1.5 and so on.",
             _on_a_pixel,
         ),
         (
@@ -135,7 +135,7 @@ EXERCISE = Exercise(
         ),
         (
             "Your tent runs from exactly 0 to exactly 1, with two tops. No weight lies at distance 0 or "
-            "`stride` from the centre: the offsets are …, -0.5, 0.5, …",
+            "`stride` from the centre: the distances are 0.5, 1.5 and so on.",
             _linspaced,
         ),
         (

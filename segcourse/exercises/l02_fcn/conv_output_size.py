@@ -73,7 +73,7 @@ EXERCISE = Exercise(
     conv_output_size,
     number="2.1",
     difficulty=1,
-    minutes=10,
+    minutes=5,
     groups={PLAIN: 1, STRIDES: 1, DILATED: 1},
     cases=cases,
     celebrate=celebrate,
@@ -110,6 +110,16 @@ EXERCISE = Exercise(
             "Your result is the number of steps that the kernel takes. The place where it starts counts, "
             "too: one more.",
             _with(lambda n, k, s, p, d: (n + 2 * p - _seen(k, d)) // s),
+        ),
+        (
+            "Your result is one too large. The kernel takes (…) // stride steps and starts in one place: "
+            "(…) // stride + 1 outputs, where (…) is the padded size minus the places under the kernel.",
+            _with(lambda n, k, s, p, d: (n + 2 * p - _seen(k, d)) // s + 2),
+        ),
+        (
+            "Your kernel covers dilation * (kernel - 1) places. That is the way from its first weight to "
+            "its last; the place of the first counts, too: one more.",
+            _with(lambda n, k, s, p, d: (n + 2 * p - d * (k - 1)) // s + 1),
         ),
         (
             "You add 1 before you divide by the stride. The kernel takes (…) // stride steps, and the "

@@ -192,7 +192,7 @@ EXERCISE = Exercise(
     FCN32s,
     number="2.4",
     difficulty=2,
-    minutes=20,
+    minutes=15,
     groups={WHOLE: 2, ANY: 1, TRAINING: 1},
     cases=cases,
     celebrate=celebrate,

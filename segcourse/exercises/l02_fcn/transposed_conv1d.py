@@ -102,7 +102,7 @@ EXERCISE = Exercise(
     transposed_conv1d,
     number="2.2",
     difficulty=2,
-    minutes=15,
+    minutes=10,
     groups={APART: 1, OVERLAP: 1, ENDS: 1},
     cases=cases,
     celebrate=celebrate,
