@@ -57,8 +57,8 @@ masks = torch.stack([sample.mask for sample in pictures.test])  # 120 x 64 x 64;
 # %% [markdown]
 # ## 1. Where this ends
 #
-# ![Three rows of four: the picture of a lesion with its true outline, and the outlines that FCN-32s, FCN-16s and FCN-8s
-# draw. From left to right, the outlines get closer to the border.](result.png)
+# ![Three held-out lesions in rows: the true outline, and the outlines that FCN-32s, FCN-16s and FCN-8s draw. FCN-32s draws
+# round blobs. FCN-8s follows notches and arms of the border, but its Dice is not the best in each row.](result.png)
 #
 # Three held-out lesions and three networks with the same encoder. (The *encoder* is the part that turns a picture into
 # small maps of features.) The networks differ only in how they come back up to the size of the picture. You train all

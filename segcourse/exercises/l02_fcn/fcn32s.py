@@ -48,15 +48,18 @@ def cases(rng: Generator) -> Iterator[Case]:
 
     def case(group, channels, num_classes, size, look, *traits, mean=0.5):
         x = torch.from_numpy(rng.normal(mean, 1, (size[0], 3, *size[1:]))).float()
-        encoder = TwoMaps(*channels).eval()
-        shape = " x ".join(map(str, x.shape))
-        given = f"encoder.channels = {channels}, num_classes = {num_classes}, x: {shape}"
-        return Case(
-            group, {"encoder": encoder, "num_classes": num_classes, "x": x}, traits, look, given=given
-        )
+        return given(group, channels, num_classes, x, look, *traits)
 
-    yield case(WHOLE, (2, 3), 2, (1, 32, 32), drawn, "the coarsest map is a single cell")
-    yield case(WHOLE, (2, 3), 2, (1, 64, 96), drawn, "the coarsest map has 2 x 3 cells")
+    def given(group, channels, num_classes, x, look, *traits):
+        shape = " x ".join(map(str, x.shape))
+        words = f"encoder.channels = {channels}, num_classes = {num_classes}, x: {shape}"
+        inputs = {"encoder": TwoMaps(*channels).eval(), "num_classes": num_classes, "x": x}
+        return Case(group, inputs, traits, look, given=words)
+
+    x = torch.linspace(-1, 2, 3 * 64 * 96).reshape(1, 3, 64, 96)
+    yield given(WHOLE, (2, 3), 2, x[..., :32, :32], drawn, "the coarsest map is a single cell")
+    yield given(WHOLE, (2, 3), 2, x, drawn, "the coarsest map has 2 x 3 cells")
+    yield given(ANY, (2, 3), 2, x[..., :33, :70], drawn, "the picture has 33 x 70 pixels")
     yield case(WHOLE, (2, 3), 2, (2, 64, 32), drawn, "there are two pictures")
     yield case(WHOLE, (4, 5), 3, (1, 64, 64), drawn, "the picture's mean is negative", mean=-0.5)
     for channels, num_classes in (((3, 6), 1), ((2, 2), 4), (tuple(map(int, rng.integers(2, 7, 2))), 5)):
@@ -73,8 +76,9 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(ANY, (2, 3), 2, (1, 70, 40), look, "the network has seen a smaller picture before")
     yield case(TRAINING, (2, 3), 2, (1, 40, 64), modules.training(seed), "the network is in training mode")
     yield case(TRAINING, (2, 3), 2, (1, 40, 64), modules.gradients(seed), "gradients are computed")
-    yield case(TRAINING, (2, 3), 2, (1, 64, 64), modules.trainable(lambda case: 0), "the weights are counted")
-    yield case(TRAINING, (3, 4), 3, (1, 64, 64), modules.trainable(lambda case: 0), "the weights are counted")
+    counted = modules.trainable(lambda case: 0)
+    for channels, num_classes in (((2, 3), 2), ((3, 4), 3)):
+        yield given(TRAINING, channels, num_classes, x, counted, "the weights are counted")
 
 
 class Changed(FCN32s):

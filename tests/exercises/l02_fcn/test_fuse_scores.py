@@ -67,6 +67,8 @@ class TestFuseScores(Contract):
     )  # fmt: skip
     equal = {
         r"-> .*fine \+ ": "addition commutes",
+        r"-> .*shape\[(2|--2)\]": "of four axes, the last but one is axis 2",
+        r"-> .*mode='bilinear'\)": "align_corners=False is the default",
     }
     said = (
         (lambda c, f: answer(c, f).numpy(), "returns a NumPy array"),
