@@ -97,6 +97,21 @@ EXERCISE = Exercise(
             _on_a_pixel,
         ),
         (
+            "Your tent has its top on a weight, the last of the first half. The kernel's centre lies "
+            "between two weights: the distances are 0.5, 1.5 and so on.",
+            lambda stride: _product(1 - (torch.arange(2 * stride) - (stride - 1)).abs() / stride),
+        ),
+        (
+            "Your tent has its top at place stride + 0.5. The places are 0 to 2 * stride - 1, and their "
+            "centre is stride - 0.5.",
+            lambda stride: _product(1 - (torch.arange(2 * stride) - stride - 0.5).abs() / stride),
+        ),
+        (
+            "Your tent is 0 at both ends. The outermost weights lie stride - 0.5 from the centre, so they "
+            "are 0.5 / stride.",
+            lambda stride: _product(1 - torch.linspace(-1, 1, 2 * stride).abs()),
+        ),
+        (
             "Your weights fall with the straight distance from the centre, a cone. Bilinear weights are a "
             "product: a tent along the rows times a tent along the columns.",
             _cone,

@@ -145,6 +145,11 @@ EXERCISE = Exercise(
             _with(lambda n, k, s, p, d: n // s),
         ),
         (
+            "You return the input's size divided by the stride, rounded up. That is right only where the "
+            "padding fits the kernel; here the kernel must fit into the padded input.",
+            _with(lambda n, k, s, p, d: -(-n // s)),
+        ),
+        (
             "You compute the size of a transposed convolution, which enlarges. Here the kernel moves over "
             "the input.",
             _with(lambda n, k, s, p, d: (n - 1) * s - 2 * p + _seen(k, d)),

@@ -207,6 +207,11 @@ EXERCISE = Exercise(
             changed(prepare=_score_finest, features=lambda self, x: self.encoder(x)[0]),
         ),
         (
+            "You hand the whole list of maps to the next layer. `encoder(x)` is a list; its last element "
+            "is the coarsest map.",
+            changed(features=lambda self, x: self.encoder(x)),
+        ),
+        (
             "Your result is larger than the picture where 32 does not divide its size: the map's cells "
             "were rounded up. Cut the rows and columns beyond the picture.",
             changed(fit=lambda self, logits, x: logits),
@@ -215,6 +220,11 @@ EXERCISE = Exercise(
             "Your network resizes its result to the picture's size. Then every pixel moves a little where "
             "32 does not divide the size. Cut what is beyond the picture.",
             changed(fit=lambda self, logits, x: F.interpolate(logits, x.shape[-2:], mode="bilinear")),
+        ),
+        (
+            "You cut the rows to the picture's width and the columns to its height. `x.shape` ends with "
+            "rows, then columns.",
+            changed(fit=lambda self, logits, x: logits[..., : x.shape[-1], : x.shape[-2]]),
         ),
         (
             "You cut half of the surplus from the top and the left. The surplus lies at the bottom and on "
@@ -298,6 +308,10 @@ EXERCISE = Exercise(
             "No gradient reaches the encoder (`.detach()`, or no_grad): only the two layers above it "
             "would learn.",
             changed(features=lambda self, x: self.encoder(x)[-1].detach()),
+        ),
+        (
+            "You freeze the encoder (`requires_grad`). It should be trained, too.",
+            changed(prepare=lambda self, channels, num_classes: self.encoder.requires_grad_(False)),
         ),
         (UNREGISTERED, _HiddenEncoder),
     ],

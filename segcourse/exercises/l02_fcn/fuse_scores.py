@@ -161,6 +161,10 @@ EXERCISE = Exercise(
             lambda coarse, fine: _cut(_large(coarse), fine),
         ),
         (
+            "You double fine and add coarse. The first argument is the coarse one: double that.",
+            lambda coarse, fine: _cut(_large(fine), coarse) + coarse,
+        ),
+        (
             "You shrink fine to coarse's size and add there. Then the detail of fine is gone; double "
             "coarse instead.",
             lambda coarse, fine: coarse + F.interpolate(fine, coarse.shape[-2:], mode="bilinear"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from numpy.random import Generator
 
 from segcourse.exercises.engine.exercise import Case, Exercise
@@ -75,7 +76,7 @@ def _convolution(x, weight, stride):
 
 
 def _same_length(x, weight, stride):
-    return torch.nn.functional.conv1d(x[None, None], weight[None, None], padding=len(weight) // 2)[0, 0]
+    return F.conv1d(x[None, None], weight[None, None], padding=len(weight) // 2)[0, 0]
 
 
 def _repeats(x, weight, stride):
@@ -137,6 +138,11 @@ EXERCISE = Exercise(
             "Your result ends after len(x) * stride numbers. The last copy starts at (len(x) - 1) * "
             "stride and is len(weight) long.",
             lambda x, weight, stride: _placed(x, weight, stride, length=len(x) * stride),
+        ),
+        (
+            "Your result has stride - 1 places too many at the end. It ends with the last copy, which "
+            "starts at (len(x) - 1) * stride.",
+            lambda x, weight, stride: F.pad(_placed(x, weight, stride), [0, stride - 1]),
         ),
         (
             "Your result ends where the last copy starts. The last copy is len(weight) long.",

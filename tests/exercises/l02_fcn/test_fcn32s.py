@@ -141,6 +141,6 @@ class TestFCN32s(Contract):
         (module._HiddenEncoder, "plain Python list"),
         (
             changed(features=lambda self, x: self.encoder(x)),
-            "received an invalid combination of arguments - got (list",
+            "You hand the whole list of maps",
         ),
     )
