@@ -4,6 +4,7 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
 
 import hypothesis
 import pytest
@@ -15,6 +16,8 @@ hypothesis.settings.load_profile("course")
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# nbformat imports jsonschema, which builds a grammar of web addresses for two seconds; no notebook needs it.
+sys.modules.setdefault("rfc3987_syntax", None)
 # tests connect to local servers directly, without a proxy
 os.environ.setdefault("NO_PROXY", "localhost,127.0.0.1")
 

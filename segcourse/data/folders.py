@@ -8,10 +8,10 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from segcourse.data import Sample
+from segcourse.data.applying import apply
 from segcourse.data.decode import Size, height_width, image_facts
 from segcourse.data.images import read_image, read_mask
 from segcourse.data.pairing import Pair, pair_files, pairs_from_csv
-from segcourse.data.transforms import apply
 from segcourse.data.values import mask_value_scheme, stored_values
 from segcourse.errors import DataError
 from segcourse.palette import Palette
@@ -37,7 +37,7 @@ class FolderDataset(Dataset):
         palette: colours of the classes; needed for masks stored as colours.
         size: side in pixels or (height, width). Images are resized bilinearly with antialiasing, masks by
             nearest neighbour. Default: the size of the files.
-        transform: joint transform of image and mask, see `segcourse.data.transforms.apply`.
+        transform: joint transform of image and mask, see `segcourse.data.applying.apply`.
         cache: keep decoded images in memory if `size` is given and all images fit into 4 GB.
 
     Raises:

@@ -7,9 +7,9 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from segcourse.data import Sample
+from segcourse.data.applying import apply
 from segcourse.data.decode import Size, height_width
 from segcourse.data.dermoscopy import paint
-from segcourse.data.transforms import apply
 from segcourse.errors import DataError
 from segcourse.palette import Palette
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from segcourse.data.transforms import Resize, apply, eval_transform, train_transform
+from segcourse.data.applying import apply
+from segcourse.data.transforms import Resize, eval_transform, train_transform
 from segcourse.errors import DataError
 
 
@@ -126,60 +127,6 @@ def test_a_seed_fixes_every_draw():
         torch.equal(a.image if hasattr(a, "image") else a[0], b[0]) for a, b in zip(first, again, strict=True)
     )
     assert any(not torch.equal(a[0], b[0]) for a, b in zip(first, other, strict=True))
-
-
-class FlipLikeAlbumentations:
-    """A callable with the signature of an albumentations Compose: keywords and arrays in, a dict out."""
-
-    def __call__(self, *args, force_apply=False, **data):
-        if args:
-            raise KeyError("You have to pass data to augmentations as named arguments")
-        return {name: np.ascontiguousarray(array[:, ::-1]) for name, array in data.items()}
-
-
-def test_an_albumentations_callable_works_unchanged():
-    image, mask = a_blob()
-    picture, labels = apply(FlipLikeAlbumentations(), image, mask)
-    assert disagreement(picture, labels) == 0
-    assert labels.tolist() == mask[:, ::-1].tolist()
-    assert picture.max() == 1
-
-
-def test_the_real_albumentations():
-    albumentations = pytest.importorskip(
-        "albumentations", reason="albumentations is optional and not installed"
-    )
-    image, mask = a_blob()
-    picture, labels = apply(albumentations.Compose([albumentations.HorizontalFlip(p=1)]), image, mask)
-    assert labels.tolist() == mask[:, ::-1].tolist()
-    assert disagreement(picture, labels) == 0
-
-
-def test_a_function_of_two_positions_gets_tensors():
-    def crop(picture, labels):
-        return picture[..., :8, :8], labels[..., :8, :8]
-
-    picture, labels = apply(crop, *a_blob())
-    assert picture.shape == (3, 8, 8)
-    assert labels.shape == (8, 8)
-
-
-def test_a_transform_cannot_change_what_the_data_set_keeps():
-    def paint(image, mask):
-        image[:], mask[:] = 0, 1
-        return {"image": image, "mask": mask}
-
-    image, mask = a_blob()
-    before = image.copy(), mask.copy()
-    apply(paint, image, mask)
-    apply(lambda picture, labels: (picture.zero_(), labels.zero_()), image, mask)
-    np.testing.assert_array_equal(image, before[0])
-    np.testing.assert_array_equal(mask, before[1])
-
-
-def test_transforms_to_different_sizes_are_refused():
-    with pytest.raises(DataError, match="both must have the same size"):
-        apply(lambda picture, labels: (picture[..., :4], labels), *a_blob())
 
 
 def test_strength_out_of_range():

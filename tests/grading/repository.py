@@ -69,7 +69,11 @@ def nbgrader(root: Path, *arguments: str, folder: Path | None = None, code: int 
 def _launch(arguments: tuple[str, ...]) -> None:
     from nbgrader.apps import NbGraderApp
 
-    NbGraderApp.launch_instance(list(arguments))
+    try:
+        NbGraderApp.launch_instance(list(arguments))
+    except Exception:
+        sys.excepthook(*sys.exc_info())  # as Python does at the end of a program; multiprocessing does not
+        sys.exit(1)
 
 
 def exported(root: Path) -> dict[str, dict[str, str]]:
