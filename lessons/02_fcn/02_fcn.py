@@ -308,7 +308,7 @@ check("bilinear_kernel", bilinear_kernel)
 # %% [markdown]
 # PyTorch has a function for smooth enlarging, too: `F.interpolate(mode="bilinear")`. Its option `align_corners` decides
 # where the old values go. With `True` the corner values go exactly to the corners. With `False` each value goes to the
-# centre of its own block of pixels.
+# centre of the block of pixels that it stands for.
 
 # %%
 MyKernel = exercises.yours("bilinear_kernel", bilinear_kernel)
@@ -393,8 +393,9 @@ check("FCN32s", FCN32s)
 # %% [markdown]
 # ## 7. Finer scores
 #
-# A map at stride 32 gives our pictures 2 x 2 cells. No training can draw a border with that. But the encoder computed
-# finer maps on its way down. The paper scores them as well, with a 1 x 1 convolution each, and adds the scores: first at
+# The picture above is a sanity check: any network should be able to learn one picture by heart, and the large kernels of
+# an FCN-32s can. New pictures are harder. A map at stride 32 has 2 x 2 cells for 64 x 64 pixels, and four cells say little
+# about where a border runs. But the encoder computed finer maps on its way down. The paper scores them as well, with a 1 x 1 convolution each, and adds the scores: first at
 # stride 16 (FCN-16s), then at stride 8 (FCN-8s). These are the first skip connections of segmentation.
 
 # %% [markdown]
@@ -645,5 +646,5 @@ print(f"features differ by up to {(after - before).abs().max():.2f} (expected: 0
 # | few pictures | a pretrained encoder, whatever the decoder |
 #
 # **Read on.** Long, Shelhamer and Darrell 2015, *Fully convolutional networks for semantic segmentation* (arXiv
-# 1411.4038): section 3.1 for the classifier that slides, 3.3 for the transposed convolution, 4.2 for the skips. Odena et
-# al. 2016, *Deconvolution and checkerboard artifacts*, for section 4. Continue with lesson 3, the U-Net.
+# 1411.4038): section 3 for the classifier that slides and for the transposed convolution, section 4 for the skips. Odena
+# et al. 2016, *Deconvolution and checkerboard artifacts*, for section 4 of this lesson. Continue with lesson 3, the U-Net.

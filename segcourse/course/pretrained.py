@@ -3,8 +3,8 @@
     python -m segcourse.course.pretrained
 
 trains both again on 400 images of ISIC 2018, 128 × 128 pixels, from two seeds, and writes
-results/pretrained.csv, which lesson 2 shows. It needs the data set and the extra `pretrained`, and takes about
-ten minutes on two cores.
+results/pretrained.csv, which lesson 2 shows. It needs the data set and the extra `pretrained`, and takes
+about ten minutes on two cores.
 """
 
 from collections import defaultdict

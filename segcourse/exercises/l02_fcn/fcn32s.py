@@ -179,17 +179,25 @@ def _end(function):
 
 
 def celebrate(answer):
-    """Show the probability that an untrained network starts with."""
+    """Train the network on a single lesion for a moment, and show what it draws."""
     from segcourse.exercises.engine.example import lesion
+    from segcourse.losses import cross_entropy
     from segcourse.models.encoders import create_encoder
-    from segcourse.plotting import show_image
+    from segcourse.plotting import outline, show_image
 
     torch.manual_seed(0)
-    with torch.no_grad():
-        logits = answer(create_encoder("small", width=4), 2).eval()(lesion().image[None, :, :50, :61])[0]
-    alt = "A lesion, and the probability of class 1 from an untrained FCN-32s: noise in squares of 32 pixels."
-    panels = [lesion().image[:, :50, :61], logits.softmax(dim=0)[1]]
-    show_image(panels, ["50 x 61 pixels", "your FCN32s, untrained: 50 x 61 too"], alt=alt)
+    image, mask = lesion().image[None, :, :50, :61], lesion().mask[None, :50, :61]
+    network = answer(create_encoder("small", width=8), 2)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    for _ in range(60):
+        loss = cross_entropy(network(image), mask)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    found = network(image).argmax(dim=1)[0]
+    alt = "A lesion of 50 x 61 pixels with its true outline, and the outline that the network draws."
+    panels = [outline(image[0], mask[0]), outline(image[0], found)]
+    show_image(panels, ["truth, 50 x 61 pixels", "yours, 60 steps on this alone"], alt=alt)
 
 
 EXERCISE = Exercise(
@@ -248,7 +256,7 @@ EXERCISE = Exercise(
         ),
         (
             "Your transposed convolution has a kernel of 32. Then neighbouring copies do not overlap, and "
-            "each cell draws a square of its own. A kernel of 64 is asked for, with padding 16.",
+            "each cell draws a separate square. A kernel of 64 is asked for, with padding 16.",
             _other_up(kernel_size=32, padding=0),
         ),
         (
