@@ -27,7 +27,8 @@ def fit(
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Continue the interrupted run in this folder.")] = None,
     model: Annotated[
-        str | None, typer.Option(help="unet, attention_unet, half_unet or deeplabv3 [default: half_unet].")
+        str | None,
+        typer.Option(help="unet, attention_unet, half_unet, fcn or deeplabv3 [default: half_unet]."),
     ] = None,
     width: Annotated[
         int | None, typer.Option(min=1, help="Channels of the first level [default: 32].")

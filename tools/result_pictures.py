@@ -1,4 +1,4 @@
-"""Train the networks of lessons 3 and 5 (two minutes) and draw their first pictures, lessons/*/result.png.
+"""Train the networks of lessons 2, 3 and 5 (three minutes) and draw their first pictures, result.png.
 
 .venv/bin/python tools/result_pictures.py
 """
@@ -22,6 +22,11 @@ def main():
 
     masks = torch.stack([sample.mask for sample in test])
     found = {name: one for (name, _), one in trials.masks(test).items()}
+    fcns = {name: found[name] for name in ("FCN-32s", "FCN-16s", "FCN-8s")}
+    gain = dice_score(found["FCN-8s"], masks) - dice_score(found["FCN-32s"], masks)
+    chosen = gain.argsort(descending=True)[[12, 40, 60]].tolist()
+    draw(LESSONS / "02_fcn", [test[i] for i in chosen], {name: one[chosen] for name, one in fcns.items()})
+
     gain = dice_score(found["U-Net"], masks) - dice_score(found["U-Net without skips"], masks)
     smallest = ladder.thirds(masks)["smallest"]
     ranked = smallest[gain[smallest].argsort(descending=True)]

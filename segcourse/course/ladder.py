@@ -23,6 +23,7 @@ from segcourse.data.lesions import APPEARANCE, Lesions
 from segcourse.files import replacing
 from segcourse.metrics import dice_score
 from segcourse.models.deeplab import DeepLabV3
+from segcourse.models.fcn import FCN
 from segcourse.models.unet import UNet
 from segcourse.plotting import ladder_chart
 from segcourse.plotting.display import FigureWithAlt
@@ -30,7 +31,7 @@ from segcourse.plotting.display import FigureWithAlt
 RESULTS = Path(__file__).parent / "results"
 PLAN: dict[str, Any] = {"epochs": 8, "batch_size": 8, "learning_rate": 3e-3}
 TINY = 0.02  # of the picture
-COMMAND = "# written by `python -m segcourse.course.ladder`"
+COMMAND = "segcourse.course.ladder"
 
 
 class Pictures(NamedTuple):
@@ -73,12 +74,22 @@ def small_deeplab() -> nn.Module:
     return DeepLabV3(3, 2, width=8, channels=32, output_stride=8, rates=(2, 4, 6))
 
 
+def fcn(stride: int) -> dict[str, Any]:
+    """Return the variant FCN-32s, 16s or 8s for `compare`: the small encoder, 1.2 million parameters."""
+    return {"model": lambda: FCN(3, 2, stride=stride), "initial": None}  # its upsampling starts as bilinear
+
+
+
+
 def one_sum_dice_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Return the soft Dice loss with all pixels and classes in one sum: 1 - mean p(true class)."""
     return 1 - logits.softmax(dim=1).gather(1, target.unsqueeze(1)).mean()
 
 
 VARIANTS: dict[str, dict[str, Any]] = {
+    "FCN-32s": fcn(32),
+    "FCN-16s": fcn(16),
+    "FCN-8s": fcn(8),
     "U-Net": {"loss": losses.combined_loss},
     "U-Net without skips": {"model": lambda: UNet(3, 2, width=8, skips=False)},
     "cross-entropy": {"loss": losses.cross_entropy},
@@ -127,7 +138,7 @@ def starts() -> list[dict[str, Any]]:
     number of tiny lesions without a predicted pixel), and mean Dice on the `smallest`, `middle` and `largest`
     third of the ordinary lesions.
     """
-    rows = [dict(row) for row in _read("starts.csv")]
+    rows = [dict(row) for row in read_table("starts.csv")]
     return [row | {key: float(row[key]) for key in row if key != "variant"} for row in rows]
 
 
@@ -142,7 +153,7 @@ def spread(score: str, *variants: str) -> dict[str, list[float]]:
 
 def results() -> dict[str, np.ndarray]:
     """Return the shipped Dice of each held-out lesion, the mean over all starts, by method."""
-    rows = _read("ladder.csv")
+    rows = read_table("ladder.csv")
     return {method: np.array([float(row[method]) for row in rows]) for method in rows[0]}
 
 
@@ -163,14 +174,16 @@ def thirds(masks: Tensor) -> dict[str, Tensor]:
     return dict(zip(("smallest", "middle", "largest"), order.chunk(3), strict=True))
 
 
-def _read(name: str) -> list[dict[str, str]]:
+def read_table(name: str) -> list[dict[str, str]]:
+    """Read a shipped table of results: a dict per row."""
     with (RESULTS / name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(line for line in file if not line.startswith("#")))
 
 
-def _write(name: str, rows: list[dict[str, Any]]) -> None:
+def write_table(name: str, rows: list[dict[str, Any]], command: str) -> None:
+    """Write a table of results, and above it the command that wrote it."""
     with replacing(RESULTS / name) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write(f"{COMMAND}\n")
+        file.write(f"# written by `python -m {command}`\n")
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(
@@ -196,15 +209,14 @@ def main() -> None:
         row |= {"tiny": dice_score(masks, tiny_truth).mean().item()}
         row |= {"missed": int((masks.sum(dim=(1, 2)) == 0).sum())}
         rows.append(row | {third: dice[which].mean().item() for third, which in thirds(truth).items()})
-    _write("starts.csv", rows)
+    write_table("starts.csv", rows, COMMAND)
     learning = [train[i] for i in range(len(train))]
     methods = {name: dice_score(masks, truth) for name, masks in classical_masks(learning, test).items()}
-    for name in ("U-Net without skips", "U-Net", "DeepLabV3"):
+    for name in ("FCN-32s", "U-Net without skips", "U-Net", "DeepLabV3"):
         methods[name] = torch.stack([ordinary[name, seed] for seed in seeds]).mean(dim=0)
     columns = {name: scores.tolist() for name, scores in methods.items()}
-    _write(
-        "ladder.csv", [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    )
+    table = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    write_table("ladder.csv", table, COMMAND)
 
 
 if __name__ == "__main__":

@@ -65,11 +65,12 @@ def compare(
 ) -> Trials:
     """Train each variant from each seed, on the same images in the same order.
 
-    Variants with the same layers start with the same weights: He initialisation, drawn with the seed.
+    Variants with the same layers start with the same weights: drawn with the seed, by He initialisation.
 
     Args:
         variants: name of each variant: the arguments of `fit` in which it differs, and `model`, a function
-            without arguments that returns a new network.
+            without arguments that returns a new network. With `initial=None`, the network keeps the weights
+            that this function gives it.
         train, val: data sets for `fit`.
         seeds: random seeds, for initial weights and the order of images.
         watch: samples whose masks are kept after each epoch.
@@ -86,7 +87,7 @@ def compare(
         for name, seed in keys:
             bar.set_description(f"{name}, seed {seed}")
             options = {**plan, **variants[name]}
-            segmenter = Segmenter(_new(options.pop("model"), seed))
+            segmenter = Segmenter(_new(options.pop("model"), seed, options.pop("initial", initialise)))
             curve: list[float] = []
             masks: list[Tensor] = []
 
@@ -106,9 +107,9 @@ def compare(
     return trials
 
 
-def _new(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+def _new(make: Callable[[], nn.Module], seed: int, initial: Callable[[nn.Module], None] | None) -> nn.Module:
     torch.manual_seed(seed)
-    return make().apply(initialise)
+    return make().apply(initial) if initial else make()
 
 
 def predict(segmenter: Segmenter, images: Sequence[Any]) -> Tensor:

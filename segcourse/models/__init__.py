@@ -8,6 +8,7 @@ from torch import nn
 
 from segcourse.errors import DataError
 from segcourse.models.deeplab import DeepLabV3
+from segcourse.models.fcn import FCN
 from segcourse.models.light import HalfUNet
 from segcourse.models.unet import UNet
 
@@ -15,6 +16,7 @@ _MODELS: dict[str, Callable[..., nn.Module]] = {
     "unet": UNet,
     "attention_unet": partial(UNet, attention=True),
     "half_unet": HalfUNet,
+    "fcn": FCN,
     "deeplabv3": DeepLabV3,
 }
 
@@ -23,7 +25,7 @@ def names() -> list[str]:
     """Return the names that `create_model` accepts.
 
     >>> names()
-    ['attention_unet', 'deeplabv3', 'half_unet', 'unet']
+    ['attention_unet', 'deeplabv3', 'fcn', 'half_unet', 'unet']
     """
     return sorted(_MODELS)
 
@@ -32,7 +34,7 @@ def create_model(name: str, num_classes: int, in_channels: int = 3, **options: A
     """Return a new network; `create_model(**model.config)` builds the same architecture again.
 
     Args:
-        name: "unet", "attention_unet", "half_unet" or "deeplabv3".
+        name: "unet", "attention_unet", "half_unet", "fcn" or "deeplabv3".
         num_classes: number of output channels.
         in_channels: number of input channels.
         options: arguments of the network's class, such as `width` and `depth`.

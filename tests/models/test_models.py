@@ -8,7 +8,8 @@ from segcourse import models
 from segcourse.errors import DataError
 from segcourse.models import count_parameters, create_model
 
-SMALL = {"deeplabv3": {"width": 4, "channels": 4}}
+# options of a small network, where they are not those of a U-Net
+SMALL = {"fcn": {"width": 4}, "deeplabv3": {"width": 4, "channels": 4}}
 
 
 @pytest.mark.parametrize("name", models.names())

@@ -1,0 +1,1 @@
+"""Lesson 2: from a classifier to a dense map."""
