@@ -171,14 +171,15 @@ def _without_the_seed(gray, seed, tolerance):
 
 def celebrate(answer):
     """Show the region that grows from a click on a flower."""
-    from segcourse.exercises.l01_pixel_classification._photo import flower, grey_flower
-    from segcourse.plotting import outline, show_image
+    from segcourse.exercises.l01_pixel_classification._photo import flower
+    from segcourse.plotting import overlay, show_image
 
-    gray, picture = grey_flower()[::2, ::2], flower()[:, ::2, ::2]
-    regions = [answer(gray, (26, 38), tolerance).long().cpu() for tolerance in (20, 40, 60)]
-    titles = [f"your region, tolerance {tolerance}" for tolerance in (20, 40, 60)]
-    pictures = [outline(picture, region) for region in regions]
-    show_image(pictures, titles, alt="A flower with the outlines of three growing regions.")
+    red = F.avg_pool2d(flower()[:1].float(), 5, stride=1, padding=2)[0, ::2, ::2]
+    tolerances = (30, 45, 90)
+    regions = [answer(red, (26, 38), tolerance).long().cpu() for tolerance in tolerances]
+    titles = [f"your region, tolerance {tolerance}" for tolerance in tolerances]
+    pictures = [overlay(flower()[:, ::2, ::2], region, alpha=0.8) for region in regions]
+    show_image(pictures, titles, alt="A flower with three regions, each larger than the one before.")
 
 
 EXERCISE = Exercise(
