@@ -17,6 +17,12 @@ pytestmark = pytest.mark.slow
 # must be in an output of the same lesson, rounded as in the text.
 GIVEN = {
     "00_start_here": {},
+    "01_pixel_classification": {
+        "30 %": "the eye's share of red in the usual grey, given",
+        "59 %": "the eye's share of green",
+        "11 %": "the eye's share of blue",
+        "2 %": "the bound below which a lesion is tiny",
+    },
     "03_unet": {"2 %": "the bound below which a lesion is tiny"},
     "05_losses_metrics": {
         "99 %": "pixel accuracy in section 2, shown as 0.991; the share of easy pixels in section 10, given",

@@ -40,6 +40,8 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(PAPER, ids([[0, 1], [0, 1], [0, 1]], torch.uint8), "the values are 0 and 1")
     values = ids([[0, 60, 70], [250, 75, 255]], torch.uint8)
     yield case(PAPER, values, "the darkest value is 0 and the brightest 255")
+    yield case(PAPER, two_groups(2, 4, 0.5), "there are eight pixels")
+    yield case(UNEVEN, ids([[10] * 3 + [150] * 3 + [255] * 3], torch.uint8), "a third of the pixels is 255")
     values = ids([[40] * 9 + [60] * 2 + [200]], torch.uint8)
     yield case(UNEVEN, values, "a single pixel is bright")
     values = ids([[30] + [31] * 6 + [150] * 5 + [220] * 8], torch.uint8)
@@ -48,6 +50,8 @@ def cases(rng: Generator) -> Iterator[Case]:
         trait = f"{bright:.0%} of the pixels are bright"
         yield case(UNEVEN, two_groups(12, 15, bright), trait)
     yield case(PICTURES, two_groups(40, 30, 0.3), "the picture has 40 x 30 pixels")
+    rows = [[40] * 256] * 160 + [[100] * 256] * 20 + [[220] * 256] * 4
+    yield case(PICTURES, ids(rows, torch.uint8), "40,960 pixels share one value")
     smooth = torch.from_numpy(rng.normal(120, 30, (25, 35)).clip(0, 255)).byte()
     yield case(PICTURES, smooth, "the histogram has one hill")
     yield case(PICTURES, two_groups(300, 280, 0.2), "the picture has 300 x 280 pixels")
