@@ -257,9 +257,9 @@ names = Palette.default(["background", "flower"])
 explorer = threshold_explorer(photo, red, threshold=40, palette=names, title="photograph")
 
 # %% [markdown]
-# Nobody wants to move a slider for a thousand pictures. Otsu (1979) let the picture choose. A threshold t splits the
-# pixels into a dark group, `gray <= t`, and a bright group, `gray > t`. A good threshold makes both groups uniform and
-# their means different. Otsu takes the t that makes this number largest:
+# With a thousand pictures, you can't move a thousand sliders. Otsu (1979) let the picture choose. A threshold t splits
+# the pixels into a dark group, `gray <= t`, and a bright group, `gray > t`. A good threshold makes both groups uniform
+# and their means different. Otsu takes the t that makes this number largest:
 #
 # $$n_\text{dark} \cdot n_\text{bright} \cdot (\text{mean}_\text{dark} - \text{mean}_\text{bright})^2$$
 #
@@ -308,21 +308,16 @@ check("otsu_threshold", otsu_threshold)
 
 # %%
 my_threshold = exercises.yours("otsu_threshold", otsu_threshold)
-channels = dict(zip(["red", "green", "blue"], picture, strict=True))
-with predict("Which channel splits best into two groups?", list(channels)) as reveal:
+with predict("Which channel splits best into two groups?", ["red", "green", "blue"]) as reveal:
     masks, quality = {}, {}
-    for name, values in channels.items():
+    for name, values in zip(["red", "green", "blue"], picture, strict=True):
         t = my_threshold(values)
-        masks[f"{name} above {t}"] = values > t
-        means = torch.where(
-            values > t, values[values > t].double().mean(), values[values <= t].double().mean()
-        )
-        quality[name] = (means.var() / values.double().var()).item()
-    show_image(
-        [*masks.values()],
-        [*masks],
-        alt="Three masks: whole flowers in red, petals in green, leaves too in blue.",
-    )
+        masks[f"{name} above {t}"] = bright = values > t
+        values = values.double()
+        means = torch.where(bright, values[bright].mean(), values[~bright].mean())
+        quality[name] = (means.var() / values.var()).item()
+    alt = "Three masks: whole flowers from red, parts of them from green, leaves as well from blue."
+    show_image([*masks.values()], [*masks], alt=alt)
     show_bars(quality, xlabel="variance between the groups, fraction of the whole")
     reveal(max(quality, key=quality.get))
 
@@ -620,7 +615,7 @@ with predict("What mean Dice does the threshold with the highest accuracy have?"
     curves = {"pixel accuracy": accuracy, "mean Dice": overlap}
     show_curves(curves, thresholds, xlabel="threshold: darker pixels are lesion", ylabel="score", ylim=(0, 1))
     best = accuracy.index(max(accuracy))
-    print(f"threshold {thresholds[best]}: accuracy {accuracy[best]:.2f}, Dice {overlap[best]:.2f}")
+    print(f"threshold {thresholds[best]}: accuracy {accuracy[best]:.0%}, mean Dice {overlap[best]:.2f}")
     reveal(overlap[best])
 
 # %% [markdown]
@@ -709,8 +704,7 @@ print(f"saved {len(np.unique(saved))} different values, read {len(np.unique(load
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# Which kind of compression may change a pixel a little, because nobody sees it in a photograph? PNG files keep every
-# number.
+# Which kind of file may change a pixel a little, because in a photograph you don't see it? PNG files keep every number.
 # </details>
 #
 # ### 9.2 "On half of the pictures, lesion and skin are exchanged"

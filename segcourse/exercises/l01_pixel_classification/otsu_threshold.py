@@ -103,6 +103,11 @@ def _equal_spreads(gray):
     return int(spreads.round(decimals=6).nan_to_num(torch.inf).argmin())
 
 
+def _not_squared(gray):
+    _, dark, bright, means = _between(gray)
+    return int((dark * bright * (means[0] - means[1]).abs()).nan_to_num(-1).argmax())
+
+
 def _only_weights(gray):
     _, dark, bright, _ = _between(gray)
     return int((dark * bright).argmax())
@@ -152,6 +157,10 @@ EXERCISE = Exercise(
             "You compare the distance of the means alone, so that a few extreme pixels decide. Weigh it: "
             "times the number of dark pixels, times the number of bright ones.",
             _means_alone,
+        ),
+        (
+            "You weigh the distance of the means itself. Square it: groups that lie far apart count more.",
+            _not_squared,
         ),
         (
             "You return the t with the most even split: the product of the two numbers of pixels is largest. "
