@@ -1,4 +1,4 @@
-"""Train the networks of lessons 2, 3 and 5 (three minutes) and draw their first pictures, result.png.
+"""Draw the first picture of lessons 1, 2, 3 and 5, lessons/*/result.png, after training networks (three minutes).
 
 .venv/bin/python tools/result_pictures.py
 """
@@ -6,9 +6,13 @@
 from pathlib import Path
 
 import torch
+from sklearn.datasets import load_sample_image
+from torch.nn.functional import avg_pool2d
 
-from segcourse import dice_score
+from segcourse import Palette, dice_score
+from segcourse.classical import grow_region, kmeans, otsu_threshold
 from segcourse.course import ladder
+from segcourse.course.ladder import classical_masks
 from segcourse.course.trials import compare
 from segcourse.inference.evaluation import save_figure
 from segcourse.plotting import outline, show_image
@@ -18,6 +22,7 @@ LESSONS = Path(__file__).parents[1] / "lessons"
 
 def main():
     train, val, test, tiny = ladder.pictures()
+    draw_classical(train, test)
     trials = compare(ladder.VARIANTS, train, val, model=ladder.small_unet, **ladder.PLAN)
 
     masks = torch.stack([sample.mask for sample in test])
@@ -41,6 +46,31 @@ def main():
     chosen = mean.argsort(descending=True)[[5, 15, 25]].tolist()
     picked = {name: one[chosen] for name, one in losses.items()}
     draw(LESSONS / "05_losses_metrics", [tiny[i] for i in chosen], picked, side=32)
+
+
+def draw_classical(train, test):
+    """Write lesson 1's picture: a photograph with three masks, and a lesion with four outlines."""
+    photo = torch.from_numpy(load_sample_image("flower.jpg")[::2, ::2].copy())
+    red = photo[..., 0].float()
+    smooth = avg_pool2d(red[None], kernel_size=9, stride=1, padding=4)[0]
+    palette = Palette.default(4)
+    masks = {
+        "threshold": red > otsu_threshold(photo[..., 0]),
+        "region from a click": grow_region(smooth, (104, 152), 60),
+        "four clusters": kmeans(photo, 4),
+    }
+    pictures = [photo.numpy(), *(palette.colourise(mask.long().numpy()) for mask in masks.values())]
+    titles = ["photograph", *masks]
+    found = classical_masks([train[i] for i in range(100)], test)
+    truth = torch.stack([sample.mask for sample in test])
+    i = int(dice_score(found["Otsu's threshold"], truth).argsort()[30])
+    pictures.append(outline(test[i].image, truth[i]))
+    titles.append("lesion, truth")
+    for name in ("Otsu's threshold", "k-means", "random forest"):
+        pictures.append(outline(test[i].image, found[name][i]))
+        titles.append(f"{name}: Dice {dice_score(found[name][i], truth[i]):.2f}")
+    figure = show_image(pictures, titles, alt="A flower with three masks, and a lesion with four outlines.")
+    print(save_figure(figure, LESSONS / "01_pixel_classification" / "result.png"))
 
 
 def draw(lesson, samples, masks, side=64):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -26,9 +27,10 @@ def kmeans(image: Any, k: int = 2, seed: int = 0) -> Tensor:
     >>> kmeans([[0.9, 0.8, 0.1], [0.5, 0.5, 0.1]], k=3).tolist()
     [[2, 2, 0], [1, 1, 0]]
     """
-    from sklearn.cluster import KMeans
-
     (pixels,) = as_images(image)
-    found = KMeans(k, n_init=4, random_state=seed).fit(pixels.reshape(-1, 3).astype(np.float64))
-    rank = found.cluster_centers_.sum(axis=1).argsort().argsort()
-    return torch.from_numpy(rank[found.labels_]).reshape(pixels.shape[:2])
+    colours = pixels.reshape(-1, 3).astype(np.float32)
+    cv2.setRNGSeed(seed)  # k-means++ draws the first means
+    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 100, 0.01)
+    _, labels, means = cv2.kmeans(colours, k, np.empty(0), stop, attempts=4, flags=cv2.KMEANS_PP_CENTERS)
+    rank = means.sum(axis=1).argsort().argsort()
+    return torch.from_numpy(rank[labels[:, 0]]).reshape(pixels.shape[:2])

@@ -46,7 +46,7 @@ class PixelForest:
     [[1, 1, 0, 0]]
     """
 
-    def __init__(self, features: Callable[[Tensor], Tensor] = pixel_features, trees: int = 50, seed: int = 0):
+    def __init__(self, features: Callable[[Tensor], Tensor] = pixel_features, trees: int = 30, seed: int = 0):
         from sklearn.ensemble import RandomForestClassifier  # takes a second
 
         self.features, self.seed = features, seed

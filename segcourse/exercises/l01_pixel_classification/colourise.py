@@ -55,6 +55,10 @@ def _background_black(mask, palette):
     return colourise(mask, palette) * (mask > 0).unsqueeze(-1)
 
 
+def _last_class_missing(mask, palette):
+    return colourise(mask, palette) * (mask < len(palette) - 1).unsqueeze(-1)
+
+
 def _numbered_by_occurrence(mask, palette):
     return palette[mask.unique(return_inverse=True)[1]]
 
@@ -121,6 +125,11 @@ EXERCISE = Exercise(
             "Your pixels of class 0 are always black. Class 0 has a colour like every class: row 0 of the "
             "palette.",
             _background_black,
+        ),
+        (
+            "Your pixels of the last class are black, (0, 0, 0). Does your loop reach the last row of the "
+            "palette?",
+            _last_class_missing,
         ),
         (
             "You number the classes by their rank among the ids that occur in the mask, so that a missing "

@@ -49,7 +49,7 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(STEPS, byte([[50, 52, 90], [90, 51, 90], [52, 90, 51]]), (0, 0), 5)
     yield case(STEPS, byte(SNAKE), (0, 0), 2, "the region winds up and down")
     yield case(STEPS, byte([row[::-1] for row in SNAKE[::-1]]), (0, 0), 2, "the region winds left and right")
-    yield case(STEPS, byte([[9, 9, 9], [9, 1, 9], [9, 9, 9]]), (1, 1), 3, "the region is the seed alone")
+    yield case(STEPS, byte([[1, 9, 1], [9, 1, 9], [1, 9, 1]]), (1, 1), 3, "the region is the seed alone")
     yield case(
         STEPS, byte([[1, 9, 1], [9, 9, 9], [1, 9, 1]]), (0, 2), 3, "similar pixels lie in the other corners"
     )
@@ -124,6 +124,31 @@ def _only_brighter_bounded(gray, seed, tolerance):
     return _grown(gray, seed, lambda _, n, __: values[n] - values[seed] <= tolerance)
 
 
+def _only_darker_bounded(gray, seed, tolerance):
+    values = gray.double().numpy()
+    return _grown(gray, seed, lambda _, n, __: values[seed] - values[n] <= tolerance)
+
+
+def _minus_one_is_the_end(gray, seed, tolerance):
+    """Read index -1 as Python does, and stop where an index is too large."""
+    near = _all_similar(gray, seed, tolerance).bool()
+    region = torch.zeros_like(near)
+    region[seed] = True
+    for _ in range(gray.numel()):
+        above, left = region.roll(1, dims=0), region.roll(1, dims=1)  # the first row sees the last one
+        below, right = torch.zeros_like(region), torch.zeros_like(region)
+        below[:-1], right[:, :-1] = region[1:], region[:, 1:]
+        grown = region | (near & (above | left | below | right))
+        if grown.equal(region):
+            break
+        region = grown
+    return region.long()
+
+
+def _all_similar_in_uint8(gray, seed, tolerance):
+    return ((gray - gray[seed]).abs() <= tolerance).long()
+
+
 def _one_step(gray, seed, tolerance):
     near = (gray.double() - gray[seed].double()).abs() <= tolerance
     region = torch.zeros(gray.shape, dtype=torch.bool)
@@ -171,14 +196,15 @@ def _without_the_seed(gray, seed, tolerance):
 
 def celebrate(answer):
     """Show the region that grows from a click on a flower."""
-    from segcourse.exercises.l01_pixel_classification._photo import flower, grey_flower
-    from segcourse.plotting import outline, show_image
+    from segcourse.exercises.l01_pixel_classification._photo import flower
+    from segcourse.plotting import overlay, show_image
 
-    gray, picture = grey_flower()[::2, ::2], flower()[:, ::2, ::2]
-    regions = [answer(gray, (26, 38), tolerance).long().cpu() for tolerance in (20, 40, 60)]
-    titles = [f"your region, tolerance {tolerance}" for tolerance in (20, 40, 60)]
-    pictures = [outline(picture, region) for region in regions]
-    show_image(pictures, titles, alt="A flower with the outlines of three growing regions.")
+    red = F.avg_pool2d(flower()[:1].float(), 5, stride=1, padding=2)[0, ::2, ::2]
+    tolerances = (30, 45, 90)
+    regions = [answer(red, (26, 38), tolerance).long().cpu() for tolerance in tolerances]
+    titles = [f"your region, tolerance {tolerance}" for tolerance in tolerances]
+    pictures = [overlay(flower()[:, ::2, ::2], region, alpha=0.8) for region in regions]
+    show_image(pictures, titles, alt="A flower with three regions, each larger than the one before.")
 
 
 EXERCISE = Exercise(
@@ -199,6 +225,11 @@ EXERCISE = Exercise(
             "You return every similar pixel of the picture. Only those belong to the region that a chain of "
             "similar neighbours connects to the seed.",
             _all_similar,
+        ),
+        (
+            "You return every pixel of the picture with a difference up to the tolerance, and you subtract "
+            "in uint8, where 50 - 52 is 254. Convert first, and keep only what is connected to the seed.",
+            _all_similar_in_uint8,
         ),
         (
             "Your region grows over diagonal neighbours, too. Only the pixels above, below, left and right "
@@ -223,6 +254,20 @@ EXERCISE = Exercise(
             "Your region takes in pixels however much darker than the seed they are. Take the absolute value "
             "of the difference.",
             _only_brighter_bounded,
+        ),
+        (
+            "Your region takes in pixels however much brighter than the seed they are. Take the absolute "
+            "value of the difference.",
+            _only_darker_bounded,
+        ),
+        (
+            "Your region grows only down and to the right. A region grows in all four directions.",
+            lambda *a: _like_the_seed(*a, steps=[(1, 0), (0, 1)]),
+        ),
+        (
+            "You let the first row (or column) see the last one: the neighbour above row 0 has index -1, and "
+            "Python reads -1 as the last row. Check `row - 1 >= 0` first.",
+            _minus_one_is_the_end,
         ),
         (
             "Your region stops after the first neighbours of the seed. It has to go on from each new pixel.",

@@ -77,6 +77,11 @@ def _ordinal(mask, num_classes):
     return (mask.unsqueeze(-3) >= classes).long() * (mask != 255).unsqueeze(-3)
 
 
+def _void_has_a_channel(mask, num_classes):
+    known = torch.where(mask == 255, num_classes, mask.long())
+    return F.one_hot(known, num_classes + 1).movedim(-1, -3)
+
+
 def _from_one(mask, num_classes):
     return (mask.unsqueeze(-3) == torch.arange(1, num_classes + 1).reshape(-1, 1, 1)).long()
 
@@ -115,6 +120,16 @@ EXERCISE = Exercise(
             "Your class axis is the very first one, also for a batch: C x N x H x W. The batch comes "
             "first: N x C x H x W.",
             lambda mask, n: one_hot(mask, n).movedim(-3, 0),
+        ),
+        (
+            "Your class axis is the second one, also for a single mask: H x C x W. A single mask has no "
+            "batch axis, so there the class axis comes first.",
+            lambda mask, n: one_hot(mask, n).movedim(-3, 1),
+        ),
+        (
+            "You return num_classes + 1 channels: the last one shows the void pixels. Leave that channel "
+            "out.",
+            _void_has_a_channel,
         ),
         (
             "Your height and width are exchanged. Move only the class axis.",

@@ -40,6 +40,8 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(PAPER, ids([[0, 1], [0, 1], [0, 1]], torch.uint8), "the values are 0 and 1")
     values = ids([[0, 60, 70], [250, 75, 255]], torch.uint8)
     yield case(PAPER, values, "the darkest value is 0 and the brightest 255")
+    yield case(PAPER, two_groups(2, 4, 0.5), "there are eight pixels")
+    yield case(UNEVEN, ids([[10] * 3 + [150] * 3 + [255] * 3], torch.uint8), "a third of the pixels is 255")
     values = ids([[40] * 9 + [60] * 2 + [200]], torch.uint8)
     yield case(UNEVEN, values, "a single pixel is bright")
     values = ids([[30] + [31] * 6 + [150] * 5 + [220] * 8], torch.uint8)
@@ -48,6 +50,8 @@ def cases(rng: Generator) -> Iterator[Case]:
         trait = f"{bright:.0%} of the pixels are bright"
         yield case(UNEVEN, two_groups(12, 15, bright), trait)
     yield case(PICTURES, two_groups(40, 30, 0.3), "the picture has 40 x 30 pixels")
+    rows = [[40] * 256] * 160 + [[100] * 256] * 20 + [[220] * 256] * 4
+    yield case(PICTURES, ids(rows, torch.uint8), "40,960 pixels share one value")
     smooth = torch.from_numpy(rng.normal(120, 30, (25, 35)).clip(0, 255)).byte()
     yield case(PICTURES, smooth, "the histogram has one hill")
     yield case(PICTURES, two_groups(300, 280, 0.2), "the picture has 300 x 280 pixels")
@@ -99,6 +103,11 @@ def _equal_spreads(gray):
     return int(spreads.round(decimals=6).nan_to_num(torch.inf).argmin())
 
 
+def _not_squared(gray):
+    _, dark, bright, means = _between(gray)
+    return int((dark * bright * (means[0] - means[1]).abs()).nan_to_num(-1).argmax())
+
+
 def _only_weights(gray):
     _, dark, bright, _ = _between(gray)
     return int((dark * bright).argmax())
@@ -148,6 +157,10 @@ EXERCISE = Exercise(
             "You compare the distance of the means alone, so that a few extreme pixels decide. Weigh it: "
             "times the number of dark pixels, times the number of bright ones.",
             _means_alone,
+        ),
+        (
+            "You weigh the distance of the means itself. Square it: groups that lie far apart count more.",
+            _not_squared,
         ),
         (
             "You return the t with the most even split: the product of the two numbers of pixels is largest. "

@@ -106,12 +106,12 @@ EXERCISE = Exercise(
     celebrate=celebrate,
     mistakes=[
         (
-            "You count void pixels as wrong. Nobody knows their class: leave them out, and divide by the "
+            "You count void pixels as wrong. Their class is unknown: leave them out, and divide by the "
             "number of labelled pixels.",
             _void_is_wrong,
         ),
         (
-            "You count void pixels as right. Nobody knows their class: leave them out, and divide by the "
+            "You count void pixels as right. Their class is unknown: leave them out, and divide by the "
             "number of labelled pixels.",
             _void_is_right,
         ),

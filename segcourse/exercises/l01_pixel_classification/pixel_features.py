@@ -57,6 +57,11 @@ def _around(image, size=5, **options):
     return F.avg_pool2d(image, size, stride=1, padding=size // 2, **options)
 
 
+def _padded_mean(image):
+    """Return what `avg_pool2d` with counted zeros makes of an image that is its mean everywhere."""
+    return _around(image.mean(dim=(1, 2), keepdim=True).expand_as(image), count_include_pad=True)
+
+
 def _sums(image):
     return 25 * _around(image, count_include_pad=True)
 
@@ -64,6 +69,17 @@ def _sums(image):
 def _replicated(image):
     padded = F.pad(image[None], (2, 2, 2, 2), mode="replicate")[0]
     return F.avg_pool2d(padded, 5, stride=1)
+
+
+def _slices(image, before, after):
+    """Take means over slices as written in a loop; `before` turns a place into the slice's start."""
+    mean, (_, height, width) = image.mean(dim=(1, 2)), image.shape
+    rows = []
+    for r in range(height):
+        for c in range(width):
+            square = image[:, before(r) : r + after, before(c) : c + after]
+            rows.append(torch.cat([image[:, r, c] - mean, square.mean(dim=(1, 2)) - mean]))
+    return torch.stack(rows)
 
 
 def celebrate(answer):
@@ -112,6 +128,44 @@ EXERCISE = Exercise(
             "You average over a square of 11 x 11 pixels: five in each direction. 5 x 5 are asked for, two "
             "in each direction.",
             lambda image: _features(image, _around(image, 11)),
+        ),
+        (
+            "You average over squares of 4 x 4 pixels: a slice `r - 2 : r + 2` ends before row r + 2. Write "
+            "`r - 2 : r + 3`.",
+            lambda image: _slices(image, lambda place: max(0, place - 2), 2),
+        ),
+        (
+            "Your slices start at a negative number near the border, and Python counts that from the end. "
+            "Start at `max(0, r - 2)`.",
+            lambda image: _slices(image, lambda place: place - 2, 3),
+        ),
+        (
+            "You subtract the mean colour first and pad with zeros then, so that the mean colour of the "
+            "image surrounds it. Divide by the number of pixels inside the image.",
+            lambda image: _features(
+                image, _around(image, count_include_pad=True), around_mean=_padded_mean(image)
+            ),
+        ),
+        (
+            "You subtract from columns 3 to 5 the mean of those columns. Subtract the mean colour of the "
+            "image: near the border the two differ.",
+            lambda image: _features(
+                image, _around(image), around_mean=_around(image).mean((1, 2), keepdim=True)
+            ),
+        ),
+        (
+            "You subtract from each pixel the mean of the pixel's three colours. Subtract from each channel the "
+            "mean of that channel over the image.",
+            lambda image: _features(image, _around(image), *[image.mean(dim=0, keepdim=True)] * 2),
+        ),
+        (
+            "Your columns 3 to 5 repeat the colour of the pixel. They should hold the mean of its 5 x 5 "
+            "square.",
+            lambda image: _features(image, image),
+        ),
+        (
+            "You divide by the standard deviation of each channel. Only the mean is subtracted here.",
+            lambda image: pixel_features(image) / image.std(dim=(1, 2)).repeat(2),
         ),
         (
             "You sum over the square. Take the mean: divide by the number of pixels in it.",
