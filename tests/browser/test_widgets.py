@@ -10,9 +10,17 @@ import pytest
 
 from segcourse.classical import grabcut, grow_region
 from segcourse.palette import IGNORE, Palette
-from segcourse.widgets import click_to_segment, mask_viewer, receptive_field_explorer
+from segcourse.plotting.arrays import error_map
+from segcourse.widgets import (
+    click_to_segment,
+    mask_viewer,
+    metric_explorer,
+    receptive_field_explorer,
+    threshold_explorer,
+)
 from segcourse.widgets.clicks import clicked_box, marked
 from segcourse.widgets.field import CELL, picture, touched
+from segcourse.widgets.scores import SCORES, distance, moved, scores, sentence
 from segcourse.widgets.viewer import tint
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -180,12 +188,48 @@ def test_the_grid_is_painted_by_keyboard_and_played(opened):
     live.page.get_by_text("15 × 15 = 225 pixels, and 225 of them are seen. You painted 2 of them").wait_for()
 
 
+def test_a_dragged_prediction_has_the_scores_of_python(opened):
+    truth = np.zeros((40, 60), np.uint8)
+    truth[10:22, 20:41], truth[14:30, 30:34] = 1, 1
+    widget = metric_explorer(truth, right=3)
+    live = opened(widget)
+    np.testing.assert_array_equal(live.picture("map"), twin(widget))
+    assert live.says() == widget.text()
+    live.part("map").scroll_into_view_if_needed()
+    box = live.part("map").bounding_box()
+    x, y, pixel = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, box["width"] / 60
+    live.page.mouse.move(x, y)
+    live.page.mouse.down()
+    live.page.mouse.move(x - 9 * pixel, y + 5 * pixel, steps=3)
+    live.page.mouse.up()
+    live.part("size").focus()
+    live.page.keyboard.press("ArrowLeft")
+    prediction = moved(distance(truth), right=-6, down=5, size=-1)
+    np.testing.assert_array_equal(live.picture("map"), error_map(truth, prediction))
+    values = scores(truth, prediction)
+    assert live.says() == sentence(values)
+    assert [live.part(f"score-{i}").inner_text() for i in range(len(SCORES))] == [f"{v:.2f}" for v in values]
+    live.set("right", 60)
+    assert "precision –" in live.says()
+
+
+def test_the_threshold_moves_by_keyboard(page):
+    values = np.tile(np.linspace(0, 1, 36), (24, 1))
+    widget = threshold_explorer(IMAGE, values, TRUTH == 1)
+    page.set_content(widget.html())
+    page.locator("input").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_text(widget.captions[widget.start + 1]).is_visible()
+    assert not page.get_by_text(widget.captions[widget.start]).is_visible()
+
+
 @pytest.mark.parametrize(
     "widget",
     [
         lambda: mask_viewer(IMAGE, TRUTH, GUESS, palette=PALETTE),
         lambda: click_to_segment(IMAGE),
         lambda: receptive_field_explorer(),
+        lambda: metric_explorer(TRUTH == 1),
     ],
 )
 def test_without_scripts_the_twin_is_to_be_seen(page, widget):
