@@ -80,7 +80,7 @@ def distance(mask: np.ndarray) -> np.ndarray:
 
     padded = np.pad(mask, 1)  # a mask that touches the frame has its rim there
     outside, inside = (ndimage.distance_transform_edt(one)[1:-1, 1:-1] for one in (padded == 0, padded != 0))
-    return np.ceil(np.where(mask != 0, 1 - inside, outside)).clip(-100, 100).astype(int)
+    return np.where(mask != 0, 1 - np.ceil(inside), np.ceil(outside)).clip(-100, 100).astype(int)
 
 
 def moved(field: np.ndarray, right: int, down: int, size: int) -> np.ndarray:

@@ -23,6 +23,7 @@ from segcourse.widgets.field import CELL, picture, touched
 from segcourse.widgets.scores import SCORES, distance, moved, scores, sentence
 from segcourse.widgets.viewer import tint
 
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 RNG = np.random.default_rng(0)
@@ -31,10 +32,6 @@ IMAGE = RNG.integers(0, 256, (24, 36, 3), dtype=np.uint8)
 TRUTH = np.zeros((24, 36), np.uint8)
 TRUTH[4:14, 6:20], TRUTH[:3], TRUTH[20:, 30:] = 1, 2, IGNORE
 GUESS = np.roll(TRUTH % IGNORE, 3, axis=1)
-READ = """canvas => {
-    const {width, height} = canvas;
-    return [height, width, Array.from(canvas.getContext('2d').getImageData(0, 0, width, height).data)];
-}"""
 
 
 class Widget:
@@ -57,8 +54,8 @@ class Widget:
 
     def picture(self, name):
         """Return what is to be seen on a canvas: uint8 RGB."""
-        height, width, data = self.part(name).evaluate(READ)
-        return np.array(data, np.uint8).reshape(height, width, 4)[..., :3]
+        data = self.part(name).evaluate("canvas => canvas.toDataURL()")
+        return decoded(data.split(",")[1])
 
     def says(self):
         return self.part("say").inner_text()
@@ -69,6 +66,26 @@ class Widget:
         self.page.mouse.click(
             box["x"] + (x + 0.5) * box["width"] / width, box["y"] + (y + 0.5) * box["height"] / height
         )
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """One browser for all tests of this file: these widgets need no JupyterLab."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A fresh page."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1100})
+    page.set_default_timeout(60_000)
+    yield page
+    page.close()
 
 
 @pytest.fixture
@@ -86,7 +103,10 @@ def opened(page):
 
 def twin(widget, index=0):
     """Return a picture of the static twin, as Python encoded it."""
-    data = re.findall(r'<img [^>]*src="data:image/\w+;base64,([^"]+)"', widget.html())[index]
+    return decoded(re.findall(r'<img [^>]*src="data:image/\w+;base64,([^"]+)"', widget.html())[index])
+
+
+def decoded(data):
     return cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
 
 
