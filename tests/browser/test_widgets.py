@@ -189,7 +189,7 @@ def test_a_painted_guess_is_compared_with_what_is_seen(opened):
     assert live.picture("grid")[8 * CELL + 1, 11 * CELL + 1].tolist() == [240, 228, 66]
     assert "25" not in live.says(), "the answer is hidden until the guess is made"
     live.part("reveal").click()
-    assert live.says().endswith("25 of them are seen. You painted 2 of them (23 are missing) and 1 others.")
+    assert live.says().endswith("25 of them are seen. Your painting: 2 right, 1 wrong, 23 missing.")
     live.part("clear").click()
     live.part("reveal").click()
     np.testing.assert_array_equal(live.picture("grid"), picture(seen))
@@ -205,7 +205,7 @@ def test_the_grid_is_painted_by_keyboard_and_played(opened):
     live.page.get_by_text("0 of 3 layers back: the field is 1 × 1 = 1 pixels").wait_for()
     live.page.get_by_text("1 of 3 layers back: the field is 9 × 9 = 81 pixels, and 9 of them").wait_for()
     live.page.get_by_text("2 of 3 layers back: the field is 13 × 13 = 169 pixels, and 49 of them").wait_for()
-    live.page.get_by_text("15 × 15 = 225 pixels, and 225 of them are seen. You painted 2 of them").wait_for()
+    live.page.get_by_text("15 × 15 = 225 pixels, and 225 of them are seen. Your painting: 2 right").wait_for()
 
 
 def test_a_dragged_prediction_has_the_scores_of_python(opened):
