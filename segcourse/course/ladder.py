@@ -79,8 +79,6 @@ def fcn(stride: int) -> dict[str, Any]:
     return {"model": lambda: FCN(3, 2, stride=stride), "initial": None}  # its upsampling starts as bilinear
 
 
-
-
 def one_sum_dice_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Return the soft Dice loss with all pixels and classes in one sum: 1 - mean p(true class)."""
     return 1 - logits.softmax(dim=1).gather(1, target.unsqueeze(1)).mean()

@@ -10,6 +10,8 @@ from segcourse.widgets.field import receptive_field_explorer
 from segcourse.widgets.frames import play
 from segcourse.widgets.masks import mask_explorer
 from segcourse.widgets.question import predict
+from segcourse.widgets.scores import metric_explorer
+from segcourse.widgets.skips import skip_viewer
 from segcourse.widgets.threshold import threshold_explorer
 from segcourse.widgets.viewer import mask_viewer
 
@@ -17,8 +19,10 @@ __all__ = [
     "click_to_segment",
     "mask_explorer",
     "mask_viewer",
+    "metric_explorer",
     "play",
     "predict",
     "receptive_field_explorer",
+    "skip_viewer",
     "threshold_explorer",
 ]

@@ -119,10 +119,11 @@ const line=list=>{let one=new Set([mid]);
   return one};
 const update=()=>{
   const all=dilations(),back=num('back'),last=all.slice(D.layers-back),one=line(last),C=D.colours,n=S*K;
-  const any=painted.some(Boolean),out=new Uint8ClampedArray(4*n*n).fill(255);
+  const out=new Uint8ClampedArray(4*n*n).fill(255);
+  const any=back===D.layers&&painted.some(Boolean);  // a guess is about all layers
   let right=0,extra=0,missed=0;
-  const kind=i=>{const seen=shown&&one.has(i%S)&&one.has(i/S|0),mark=painted[i];
-    if(!shown)return mark?'painted':'rest';
+  const kind=i=>{const seen=shown&&one.has(i%S)&&one.has(i/S|0),mark=any&&painted[i];
+    if(!shown)return painted[i]?'painted':'rest';
     if(mark)seen?right++:extra++;else if(seen)missed++;
     return seen?(mark||!any?'right':'missed'):mark?'extra':'rest'};
   const kinds=Array.from(painted,(_,i)=>kind(i));
@@ -137,7 +138,7 @@ const update=()=>{
   const what=back<D.layers?`${back} of ${D.layers} layers back`:`Dilations ${all.join(', ')}`;
   say(!shown?D.ask:`${what}: the field is ${side} × ${side} = ${side**2} pixels, `
     +`and ${count} of them are seen.`
-    +(any?` You painted ${right} of them (${missed} are missing) and ${extra} others.`:''))};
+    +(any?` Your painting: ${right} right, ${extra} wrong, ${missed} missing.`:''))};
 const reveal=()=>{shown=true;redraw()};
 $('reveal').onclick=reveal;
 $('clear').onclick=()=>{clearInterval(timer);painted.fill(0);shown=false;$('back').value=D.layers;redraw()};

@@ -33,8 +33,8 @@ def mask_explorer(
     cases, palette = prepare(images, masks, predictions, names, palette, titles, mask_values)
     if len(cases) > MOST:
         raise DataError(f"{len(cases)} images make the notebook too large; give at most {MOST}.")
-    panels = [_panels(case, palette) for case in cases]
-    columns = [Column(title, (), [one[title] for one in panels]) for title in panels[0]]
+    shown = [panels(case, palette) for case in cases]
+    columns = [Column(title, (), [one[title] for one in shown]) for title in shown[0]]
     captions = [
         case.title if case.scores is None else f"{case.title}: {case.score_line(palette)}" for case in cases
     ]
@@ -42,7 +42,7 @@ def mask_explorer(
     return Frames(columns, captions, labels, name="image", foot=legend_html(cases, palette)).show()
 
 
-def _panels(case: Case, palette: Palette) -> dict[str, Layers]:
+def panels(case: Case, palette: Palette) -> dict[str, Layers]:
     """Return the layers of each panel, by its title."""
     background = background_class(palette)
     image = small_enough(case.image)

@@ -99,6 +99,30 @@ def guess(page):
     question.get_by_text("measured: 0.67 and 0.5").wait_for()
 
 
+def test_a_drawn_widget_answers_to_keys_and_again_the_next_day(lab, page, tmp_path):
+    cells = [
+        nbformat.v4.new_code_cell("from segcourse.widgets import receptive_field_explorer"),
+        nbformat.v4.new_code_cell("receptive_field_explorer((2, 2, 2))"),
+        nbformat.v4.new_code_cell("'a cell below'"),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+    nbformat.write(notebook, tmp_path / "work" / "widget.ipynb")
+    for day in (1, 2):
+        page.goto(lab("widget.ipynb"))
+        page.wait_for_function(KERNEL_READY)
+        if day == 1:
+            page.evaluate(RUN_ALL)
+        page.locator("[data-ready] canvas").click()  # paints the centre
+        active = page.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex")
+        for key in ("ArrowRight", "Space", "ArrowDown", "Space"):  # outside a widget, these leave the cell
+            page.keyboard.press(key)
+        assert page.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex") == active
+        page.get_by_role("button", name="Show me").click()
+        page.get_by_text("49 of them are seen. Your painting: 1 right, 2 wrong, 48 missing.").wait_for()
+        page.screenshot(path=tmp_path / f"day{day}.png")
+        page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+
 def test_a_real_lesson_explains_a_wrong_answer(lab, page, tmp_path):
     lessons.start(tmp_path / "work")
     for exercise, answer in WRONG.items():

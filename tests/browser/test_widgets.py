@@ -10,11 +10,20 @@ import pytest
 
 from segcourse.classical import grabcut, grow_region
 from segcourse.palette import IGNORE, Palette
-from segcourse.widgets import click_to_segment, mask_viewer, receptive_field_explorer
+from segcourse.plotting.arrays import error_map
+from segcourse.widgets import (
+    click_to_segment,
+    mask_viewer,
+    metric_explorer,
+    receptive_field_explorer,
+    threshold_explorer,
+)
 from segcourse.widgets.clicks import clicked_box, marked
 from segcourse.widgets.field import CELL, picture, touched
+from segcourse.widgets.scores import SCORES, distance, moved, scores, sentence
 from segcourse.widgets.viewer import tint
 
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 RNG = np.random.default_rng(0)
@@ -23,10 +32,6 @@ IMAGE = RNG.integers(0, 256, (24, 36, 3), dtype=np.uint8)
 TRUTH = np.zeros((24, 36), np.uint8)
 TRUTH[4:14, 6:20], TRUTH[:3], TRUTH[20:, 30:] = 1, 2, IGNORE
 GUESS = np.roll(TRUTH % IGNORE, 3, axis=1)
-READ = """canvas => {
-    const {width, height} = canvas;
-    return [height, width, Array.from(canvas.getContext('2d').getImageData(0, 0, width, height).data)];
-}"""
 
 
 class Widget:
@@ -49,8 +54,8 @@ class Widget:
 
     def picture(self, name):
         """Return what is to be seen on a canvas: uint8 RGB."""
-        height, width, data = self.part(name).evaluate(READ)
-        return np.array(data, np.uint8).reshape(height, width, 4)[..., :3]
+        data = self.part(name).evaluate("canvas => canvas.toDataURL()")
+        return decoded(data.split(",")[1])
 
     def says(self):
         return self.part("say").inner_text()
@@ -61,6 +66,26 @@ class Widget:
         self.page.mouse.click(
             box["x"] + (x + 0.5) * box["width"] / width, box["y"] + (y + 0.5) * box["height"] / height
         )
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """One browser for all tests of this file: these widgets need no JupyterLab."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A fresh page."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1100})
+    page.set_default_timeout(60_000)
+    yield page
+    page.close()
 
 
 @pytest.fixture
@@ -78,7 +103,10 @@ def opened(page):
 
 def twin(widget, index=0):
     """Return a picture of the static twin, as Python encoded it."""
-    data = re.findall(r'<img [^>]*src="data:image/\w+;base64,([^"]+)"', widget.html())[index]
+    return decoded(re.findall(r'<img [^>]*src="data:image/\w+;base64,([^"]+)"', widget.html())[index])
+
+
+def decoded(data):
     return cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
 
 
@@ -161,7 +189,7 @@ def test_a_painted_guess_is_compared_with_what_is_seen(opened):
     assert live.picture("grid")[8 * CELL + 1, 11 * CELL + 1].tolist() == [240, 228, 66]
     assert "25" not in live.says(), "the answer is hidden until the guess is made"
     live.part("reveal").click()
-    assert live.says().endswith("25 of them are seen. You painted 2 of them (23 are missing) and 1 others.")
+    assert live.says().endswith("25 of them are seen. Your painting: 2 right, 1 wrong, 23 missing.")
     live.part("clear").click()
     live.part("reveal").click()
     np.testing.assert_array_equal(live.picture("grid"), picture(seen))
@@ -177,7 +205,42 @@ def test_the_grid_is_painted_by_keyboard_and_played(opened):
     live.page.get_by_text("0 of 3 layers back: the field is 1 × 1 = 1 pixels").wait_for()
     live.page.get_by_text("1 of 3 layers back: the field is 9 × 9 = 81 pixels, and 9 of them").wait_for()
     live.page.get_by_text("2 of 3 layers back: the field is 13 × 13 = 169 pixels, and 49 of them").wait_for()
-    live.page.get_by_text("15 × 15 = 225 pixels, and 225 of them are seen. You painted 2 of them").wait_for()
+    live.page.get_by_text("15 × 15 = 225 pixels, and 225 of them are seen. Your painting: 2 right").wait_for()
+
+
+def test_a_dragged_prediction_has_the_scores_of_python(opened):
+    truth = np.zeros((40, 60), np.uint8)
+    truth[10:22, 20:41], truth[14:30, 30:34] = 1, 1
+    widget = metric_explorer(truth, right=3)
+    live = opened(widget)
+    np.testing.assert_array_equal(live.picture("map"), twin(widget))
+    assert live.says() == widget.text()
+    live.part("map").scroll_into_view_if_needed()
+    box = live.part("map").bounding_box()
+    x, y, pixel = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, box["width"] / 60
+    live.page.mouse.move(x, y)
+    live.page.mouse.down()
+    live.page.mouse.move(x - 9 * pixel, y + 5 * pixel, steps=3)
+    live.page.mouse.up()
+    live.part("size").focus()
+    live.page.keyboard.press("ArrowLeft")
+    prediction = moved(distance(truth), right=-6, down=5, size=-1)
+    np.testing.assert_array_equal(live.picture("map"), error_map(truth, prediction))
+    values = scores(truth, prediction)
+    assert live.says() == sentence(values)
+    assert [live.part(f"score-{i}").inner_text() for i in range(len(SCORES))] == [f"{v:.2f}" for v in values]
+    live.set("right", 60)
+    assert "precision –" in live.says()
+
+
+def test_the_threshold_moves_by_keyboard(page):
+    values = np.tile(np.linspace(0, 1, 36), (24, 1))
+    widget = threshold_explorer(IMAGE, values, TRUTH == 1)
+    page.set_content(widget.html())
+    page.locator("input").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_text(widget.captions[widget.start + 1]).is_visible()
+    assert not page.get_by_text(widget.captions[widget.start]).is_visible()
 
 
 @pytest.mark.parametrize(
@@ -186,6 +249,7 @@ def test_the_grid_is_painted_by_keyboard_and_played(opened):
         lambda: mask_viewer(IMAGE, TRUTH, GUESS, palette=PALETTE),
         lambda: click_to_segment(IMAGE),
         lambda: receptive_field_explorer(),
+        lambda: metric_explorer(TRUTH == 1),
     ],
 )
 def test_without_scripts_the_twin_is_to_be_seen(page, widget):

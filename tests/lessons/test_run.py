@@ -17,16 +17,16 @@ pytestmark = pytest.mark.slow
 # must be in an output of the same lesson, rounded as in the text.
 GIVEN = {
     "00_start_here": {},
-    "02_fcn": {
-        "59.4": "mean IoU of FCN-32s in the paper, given",
-        "62.4": "mean IoU of FCN-16s in the paper, given",
-        "62.7": "mean IoU of FCN-8s in the paper, given",
-    },
     "01_pixel_classification": {
         "30 %": "the eye's share of red in the usual grey, given",
         "59 %": "the eye's share of green",
         "11 %": "the eye's share of blue",
         "2 %": "the bound below which a lesion is tiny",
+    },
+    "02_fcn": {
+        "59.4": "mean IoU of FCN-32s in the paper, given",
+        "62.4": "mean IoU of FCN-16s in the paper, given",
+        "62.7": "mean IoU of FCN-8s in the paper, given",
     },
     "03_unet": {"2 %": "the bound below which a lesion is tiny"},
     "04_dilated_aspp": {},
