@@ -14,11 +14,13 @@ from torch.utils.data import Subset
 from segcourse.data import SampleDataset, load_dataset
 from segcourse.data.checks import check_folder
 from segcourse.data.folders import FolderDataset
-from segcourse.data.transforms import train_transform
+from segcourse.data.transforms import train_transform, upright_transform
 from segcourse.errors import DataError
 from segcourse.inference.evaluation import evaluate, save_figure, show_cases
 from segcourse.inference.segmenter import Segmenter
 from segcourse.models import create_model
+from segcourse.models.encoders import Encoder
+from segcourse.models.forward import IMAGENET
 from segcourse.plotting.charts import plot_history
 from segcourse.training.history import History, describe
 from segcourse.training.loop import fit
@@ -30,21 +32,23 @@ class Recipe:
 
     Attributes:
         model, model_options: for `create_model`.
-        size: side in pixels of the square that images are resized to.
+        size: side in pixels of the square that images are resized to. None: they keep their size.
         epochs, batch_size, learning_rate, weight_decay: for `fit`.
         strength: strength of the augmentation, see `train_transform`.
+        crop: (height, width) of random crops, see `upright_transform`, which then replaces `train_transform`.
         minutes: time budget; on a slower machine the schedule ends after fewer epochs. None: no limit.
         data_options: options of `load_dataset` for the training split.
     """
 
     model: str = "half_unet"
     model_options: dict = field(default_factory=lambda: {"width": 32})
-    size: int = 128
+    size: int | None = 128
     epochs: int = 10
     batch_size: int = 16
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     strength: float = 1.0
+    crop: tuple[int, int] | None = None
     minutes: float | None = None
     data_options: dict = field(default_factory=dict)
 
@@ -53,7 +57,14 @@ class Recipe:
 RECIPES = {
     "lesions": Recipe(size=96, epochs=4, strength=0, minutes=2.4, data_options={"count": 2400}),
     "isic2018": Recipe(epochs=15, strength=0.5, minutes=9),
-    "camvid": Recipe(size=192, epochs=20, batch_size=8),
+    "camvid": Recipe(
+        "deeplabv3",
+        {"encoder": "lite0", "pretrained": True, "channels": 96, "decoder": True},
+        size=None,
+        epochs=18,
+        batch_size=8,
+        crop=(256, 320),
+    ),
 }
 
 
@@ -98,7 +109,7 @@ def datasets(
     source = images if data is None else data
     if source is None or (data is not None and images is not None):
         raise DataError("give either --data, or --images and --masks.")
-    transform = train_transform(strength=plan.strength)
+    transform = upright_transform(plan.crop) if plan.crop else train_transform(strength=plan.strength)
     if data is not None and not Path(data).is_dir():
         train = load_dataset(data, "train", size=plan.size, transform=transform, **plan.data_options)
         return train, load_dataset(data, "val", size=plan.size)
@@ -161,6 +172,8 @@ def train(
     folder = folder or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     torch.manual_seed(options.get("seed", 0))
     model = create_model(plan.model, len(source.class_names), **plan.model_options)
+    encoder = getattr(model, "encoder", None)
+    mean, std = (encoder.mean, encoder.std) if isinstance(encoder, Encoder) else IMAGENET
     history = fit(
         model,
         train_set,
@@ -170,13 +183,20 @@ def train(
         learning_rate=plan.learning_rate,
         weight_decay=plan.weight_decay,
         minutes=plan.minutes,
+        normalise=(mean, std),
         folder=folder,
         **options,
     )
     if history.best is None:
         return history, {}
     segmenter = Segmenter(
-        model, source.class_names, source.palette, size=plan.size, device=options.get("device")
+        model,
+        source.class_names,
+        source.palette,
+        size=plan.size,
+        mean=mean,
+        std=std,
+        device=options.get("device"),
     )
     segmenter.save(folder / "model.safetensors")
     save_figure(plot_history(history), folder / "curves.png")

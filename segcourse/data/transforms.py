@@ -119,6 +119,34 @@ def train_transform(size: Size | None = None, strength: float = 1.0) -> v2.Compo
     return v2.Compose(steps)
 
 
+def upright_transform(crop: Size) -> v2.Compose:
+    """Return random crops, mirror images and colour changes for photographs that have an up and a down.
+
+    Args:
+        crop: side in pixels or (height, width) of the result. A crop covers a fifth of the image up to all of
+            it and is resized, so objects come in many sizes.
+
+    Returns:
+        A transform of (image, mask): the image becomes float32 in [0, 1].
+
+    >>> image = tv_tensors.Image(torch.zeros(3, 36, 48, dtype=torch.uint8))
+    >>> mask = tv_tensors.Mask(torch.zeros(36, 48))
+    >>> image, mask = upright_transform((24, 32))(image, mask)
+    >>> image.shape, mask.shape
+    (torch.Size([3, 24, 32]), torch.Size([24, 32]))
+    """
+    height, width = height_width(crop)
+    shape = width / height
+    return v2.Compose(
+        [
+            v2.RandomResizedCrop((height, width), scale=(0.2, 1), ratio=(0.9 * shape, 1.1 * shape)),
+            v2.RandomHorizontalFlip(),
+            v2.ToDtype({tv_tensors.Image: torch.float32, "others": None}, scale=True),
+            v2.ColorJitter(0.3, 0.3, 0.3),
+        ]
+    )
+
+
 def eval_transform(size: Size | None = None) -> v2.Compose:
     """Return the transform for evaluation: an optional resize, and float32 in [0, 1].
 
