@@ -1,4 +1,4 @@
-"""Draw the first pictures of lessons 1, 2, 3 and 5, lessons/*/result.png; this trains networks (three minutes).
+"""Draw the first pictures of lessons 1, 2, 3 and 5, lessons/*/result.png, from networks trained here (minutes).
 
 .venv/bin/python tools/result_pictures.py
 """

@@ -7,10 +7,10 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from segcourse.data import Sample
+from segcourse.data.applying import apply
 from segcourse.data.decode import Size, height_width
 from segcourse.data.street import paint
 from segcourse.data.street_things import CLASSES, WEATHER
-from segcourse.data.transforms import apply
 from segcourse.errors import DataError
 from segcourse.palette import Palette
 
