@@ -11,10 +11,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 
 from segcourse.palette import Palette
-from segcourse.plotting.arrays import data_uri, png
+from segcourse.plotting.arrays import data_uri
 from segcourse.plotting.display import show_once
 from segcourse.widgets.frames import picture_uri
 
@@ -162,7 +163,7 @@ def button(name: str, label: str) -> str:
 
 def label_uri(mask: np.ndarray) -> str:
     """Return class ids (uint8 H×W) as a grey PNG, which the script reads back exactly."""
-    return data_uri(png(np.ascontiguousarray(np.repeat(mask[..., None], 3, axis=2))))
+    return data_uri(cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
 
 
 def colours(palette: Palette) -> list[list[int]]:
