@@ -118,9 +118,7 @@ def test_a_drawn_widget_answers_to_keys_and_again_the_next_day(lab, page, tmp_pa
             page.keyboard.press(key)
         assert page.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex") == active
         page.get_by_role("button", name="Show me").click()
-        page.get_by_text(
-            "49 of them are seen. Your painting: 1 right, 2 wrong, 48 missing."
-        ).wait_for()
+        page.get_by_text("49 of them are seen. Your painting: 1 right, 2 wrong, 48 missing.").wait_for()
         page.screenshot(path=tmp_path / f"day{day}.png")
         page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
 
