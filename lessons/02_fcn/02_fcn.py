@@ -73,9 +73,14 @@ masks = torch.stack([sample.mask for sample in pictures.test])  # 120 x 64 x 64;
 
 
 # %%
+def normalised(images):
+    """Move brightness from 0 … 1 to around 0."""
+    return (images - 0.5) / 0.2
+
+
 def patches(samples):
     """Cut pictures into overlapping patches of 32 x 32; label 1 means that over a third is lesion."""
-    images = torch.stack([sample.image for sample in samples])
+    images = normalised(torch.stack([sample.image for sample in samples]))
     found = torch.stack([sample.mask for sample in samples]).float()
     cut = images.unfold(2, 32, 16).unfold(3, 32, 16)  # N, 3, 3, 3, 32, 32
     share = F.avg_pool2d(found[:, None], kernel_size=32, stride=16)  # N, 1, 3, 3
@@ -84,9 +89,11 @@ def patches(samples):
 
 # %%
 images, labels = patches(pictures.train)
+torch.manual_seed(0)
 encoder = create_encoder("small", width=8)  # encoder(x) is a list of five maps, finest first
 linear = nn.Linear(encoder.channels[-1], 2)
 optimizer = torch.optim.AdamW([*encoder.parameters(), *linear.parameters()], lr=3e-3)
+schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, total_iters=200)
 with use_threads(1):  # faster for a network as small as this
     for batch in torch.randint(len(images), (200, 64)):
         features = encoder(images[batch])[-1]  # 64, 128, 1, 1: a map of a single cell
@@ -94,6 +101,7 @@ with use_threads(1):  # faster for a network as small as this
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        schedule.step()
 
 # %%
 encoder.eval()
@@ -115,11 +123,11 @@ with torch.no_grad():
 choices = ["1", "4", "24", "an error"]
 question = "How many scores per class does the classifier give for a picture of 128 x 192 pixels?"
 with predict(question, choices) as reveal, torch.no_grad():
-    wide = segcourse.load_dataset("lesions", "test", size=(128, 192), count=4)[3]
-    scores = conv(encoder(wide.image[None])[-1])  # 1, 2, 4, 6
+    wide = segcourse.load_dataset("lesions", "test", size=(128, 192), count=8)[5]
+    scores = conv(encoder(normalised(wide.image[None]))[-1])  # 1, 2, 4, 6
     chance = scores.softmax(dim=1)[0, 1]  # 4, 6
     print("scores:", tuple(scores.shape))
-    alt = "A lesion in the middle of a picture, and a map of 4 x 6 cells that is brightest there."
+    alt = "A lesion in a picture, and a map of 4 x 6 cells that is brightest where the lesion is."
     show_image([wide.image, chance], ["128 x 192 pixels", "probability of lesion, 4 x 6"], alt=alt)
     reveal(str(scores[0, 0].numel()))
 
@@ -132,7 +140,7 @@ with predict(question, choices) as reveal, torch.no_grad():
 # </details>
 #
 # This is the first idea of the paper: **a classifier without a fixed size is a coarse segmentation network.** The map
-# shows where the lesion is. But it has 24 cells, and the picture has 24,576 pixels.
+# shows roughly where the lesion is. But it has 24 cells, and the picture has 24,576 pixels.
 
 # %% [markdown]
 # ## 3. How large is the map?

@@ -668,15 +668,14 @@ slips = {
     "not normalised": lambda image: image,
     "0 … 255": lambda image: (255 * image - mean) / std,
 }
-choices = list(slips)[1:]
-with predict("Which slip costs most?", choices) as reveal:
+with predict("Which slip costs most?", list(slips)[1:]) as reveal:
     scores = {}
     for name, prepare in slips.items():
         with torch.inference_mode():
             found = ours.model(torch.stack([prepare(sample.image) for sample in test])).argmax(dim=1)
         scores[name] = segcourse.mean_iou(segcourse.confusion_matrix(found, truth, 8)).item()
     show_bars(scores, xlabel="mean IoU on 60 streets")
-    reveal(min(choices, key=scores.get))
+    reveal(min(scores, key=scores.get))
 
 # %% [markdown]
 # <details><summary>Why is BGR so treacherous?</summary>

@@ -115,10 +115,11 @@ _SCRIPT = """
 const V={};for(const k in D.views)V[k]=(await pixels(D.views[k])).data;
 for(const cut of D.cuts)cut.push((await pixels(cut[2])).data);
 const c=$('picture'),W=c.width,H=c.height,N=W*H;
+const G=Uint8Array.from({length:N},(_,i)=>V.grey[4*i]),todo=new Int32Array(N);
 const grow=(y,x,t)=>{
-  const g=V.grey,m=new Uint8Array(N),todo=[y*W+x],v=g[4*(y*W+x)];m[y*W+x]=1;
-  const add=i=>{if(!m[i]&&Math.abs(g[4*i]-v)<=t){m[i]=1;todo.push(i)}};
-  while(todo.length){const i=todo.pop(),col=i%W;
+  const m=new Uint8Array(N),v=G[y*W+x];let n=1;todo[0]=y*W+x;m[y*W+x]=1;
+  const add=i=>{if(!m[i]&&Math.abs(G[i]-v)<=t){m[i]=1;todo[n++]=i}};
+  while(n){const i=todo[--n],col=i%W;
     if(col)add(i-1);if(col<W-1)add(i+1);if(i>=W)add(i-W);if(i<N-W)add(i+W)}
   return m};
 const update=()=>{
@@ -137,7 +138,7 @@ const update=()=>{
     if(a>=0&&a<H&&b>=0&&b<W)out.fill(v,4*(a*W+b),4*(a*W+b)+3);
   put('picture',W,H,out);
   const score=(a,b)=>b?(a/b).toFixed(2):'–';
-  say((growing?`Seed at row ${y}, column ${x}, grey value ${V.grey[4*(y*W+x)]}`
+  say((growing?`Seed at row ${y}, column ${x}, grey value ${G[y*W+x]}`
     :`Nearest computed click: row ${y}, column ${x}`)+`: ${(100*n/N).toFixed(1)} % of the pixels.`
     +(V.truth?` Dice ${score(2*both,n+all)} · IoU ${score(both,n+all-both)}.`:''))};
 c.onpointerdown=e=>{[$('row').value,$('column').value]=at(e,c);redraw()};

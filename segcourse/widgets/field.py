@@ -119,7 +119,7 @@ const line=list=>{let one=new Set([mid]);
   return one};
 const update=()=>{
   const all=dilations(),back=num('back'),last=all.slice(D.layers-back),one=line(last),C=D.colours,n=S*K;
-  const out=new Uint8ClampedArray(4*n*n).fill(255);
+  const out=new Uint32Array(n*n),I={};for(const k in C)I[k]=packed(C[k]);
   const any=back===D.layers&&painted.some(Boolean);  // a guess is about all layers
   let right=0,extra=0,missed=0;
   const kind=i=>{const seen=shown&&one.has(i%S)&&one.has(i/S|0),mark=any&&painted[i];
@@ -128,11 +128,11 @@ const update=()=>{
     return seen?(mark||!any?'right':'missed'):mark?'extra':'rest'};
   const kinds=Array.from(painted,(_,i)=>kind(i));
   for(let y=0;y<n;y++)for(let x=0;x<n;x++){
-    const i=(y/K|0)*S+(x/K|0),a=y%K,b=x%K;let rgb=C[kinds[i]];
-    if(!a||!b)rgb=C.line;
-    else if(i===mid*S+mid&&a>4&&a<K-4&&b>4&&b<K-4)rgb=C.centre;
-    else if(i===cursor&&(a<3||b<3||a>K-3||b>K-3))rgb=C.centre;
-    out.set(rgb,4*(y*n+x))}
+    const i=(y/K|0)*S+(x/K|0),a=y%K,b=x%K;let ink=I[kinds[i]];
+    if(!a||!b)ink=I.line;
+    else if(i===mid*S+mid&&a>4&&a<K-4&&b>4&&b<K-4)ink=I.centre;
+    else if(i===cursor&&(a<3||b<3||a>K-3||b>K-3))ink=I.centre;
+    out[y*n+x]=ink}
   put('grid',n,n,out);
   const count=one.size**2,side=1+(D.kernel-1)*last.reduce((a,b)=>a+b,0);
   const what=back<D.layers?`${back} of ${D.layers} layers back`:`Dilations ${all.join(', ')}`;

@@ -11,10 +11,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 
 from segcourse.palette import Palette
-from segcourse.plotting.arrays import data_uri, png
+from segcourse.plotting.arrays import data_uri
 from segcourse.plotting.display import show_once
 from segcourse.widgets.frames import picture_uri
 
@@ -25,9 +26,10 @@ class Live:
     """A widget whose script draws in the browser.
 
     Args:
-        stage: HTML of canvas and controls; `part` makes each.
+        stage: HTML of canvas and controls, from the functions below.
         script: JavaScript that gets `D` (the data), `$(name)` (a part), `num(name)` (a control's number),
-            `pixels(uri)`, `put(name, width, height, rgba)`, `say(text)`, `start(update)` and `redraw()`.
+            `pixels(uri)`, `put(name, width, height, rgba)`, `packed(rgb)`, `say(text)`, `start(update)` and
+            `redraw()`.
         data: what the script needs, as JSON.
         twin: the pictures that a page without scripts shows: those of the script's first picture.
         caption: the first sentence below the pictures; the script replaces it.
@@ -85,7 +87,8 @@ const pixels=async uri=>{
   return x.getImageData(0,0,c.width,c.height)};
 const put=(name,w,h,rgba)=>{
   const c=$(name);if(c.width!==w||c.height!==h){c.width=w;c.height=h}
-  c.getContext('2d').putImageData(new ImageData(rgba,w,h),0,0)};
+  c.getContext('2d').putImageData(new ImageData(new Uint8ClampedArray(rgba.buffer),w,h),0,0)};
+const packed=c=>(255<<24|c[2]<<16|c[1]<<8|c[0])>>>0; // one number per pixel is the fastest to write
 const at=(e,c)=>{const b=c.getBoundingClientRect(),inside=(v,n)=>Math.max(0,Math.min(n-1,Math.floor(v*n)));
   return[inside((e.clientY-b.top)/b.height,c.height),inside((e.clientX-b.left)/b.width,c.width)]};
 let draw;
@@ -162,7 +165,7 @@ def button(name: str, label: str) -> str:
 
 def label_uri(mask: np.ndarray) -> str:
     """Return class ids (uint8 H×W) as a grey PNG, which the script reads back exactly."""
-    return data_uri(png(np.ascontiguousarray(np.repeat(mask[..., None], 3, axis=2))))
+    return data_uri(cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
 
 
 def colours(palette: Palette) -> list[list[int]]:

@@ -126,12 +126,12 @@ def sentence(values: list[float]) -> str:
 
 
 _SCRIPT = """
-const F=(await pixels(D.field)),f=F.data,W=F.width,H=F.height,N=W*H;
+const F=(await pixels(D.field)),f=F.data,ink=D.colours.map(packed),W=F.width,H=F.height,N=W*H;
 const update=()=>{
-  const r=num('right'),d=num('down'),s=num('size')+128,out=new Uint8ClampedArray(4*N).fill(255),n=[0,0,0,0];
+  const r=num('right'),d=num('down'),s=num('size')+128,out=new Uint32Array(N),n=[0,0,0,0];
   for(let y=0,i=0;y<H;y++)for(let x=0;x<W;x++,i++){
     const a=y-d,b=x-r,p=a>=0&&a<H&&b>=0&&b<W&&f[4*(a*W+b)]<=s,t=f[4*i]<=128,k=t?(p?0:2):(p?1:3);
-    n[k]++;out.set(D.colours[k],4*i)}
+    n[k]++;out[i]=ink[k]}
   put('map',W,H,out);
   const[both,extra,missed,rest]=n,iou=both/(both+extra+missed),other=rest/(rest+extra+missed);
   const values=[(both+rest)/N,both/(both+extra),both/(both+missed),2*both/(2*both+extra+missed),iou,

@@ -127,8 +127,7 @@ EXERCISE = Exercise(
             _background_black,
         ),
         (
-            "Your pixels of the last class are black, (0, 0, 0). Does your loop reach the last row of the "
-            "palette?",
+            "Your pixels of the last class are black, (0, 0, 0). Check that your loop reaches the last row.",
             _last_class_missing,
         ),
         (

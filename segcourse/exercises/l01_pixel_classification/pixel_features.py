@@ -154,8 +154,8 @@ EXERCISE = Exercise(
             ),
         ),
         (
-            "You subtract from each pixel the mean of the pixel's three colours. Subtract from each channel the "
-            "mean of that channel over the image.",
+            "You subtract from each pixel the mean of the pixel's three colours. Subtract from each channel "
+            "the mean of that channel over the image.",
             lambda image: _features(image, _around(image), *[image.mean(dim=0, keepdim=True)] * 2),
         ),
         (
