@@ -1,4 +1,4 @@
-"""Draw the first pictures of lessons 1, 2, 3 and 5, lessons/*/result.png, from networks trained here (minutes).
+"""Draw the first pictures of lessons 1, 2, 3 and 5, lessons/*/result.png, from networks trained here.
 
 .venv/bin/python tools/result_pictures.py
 """
