@@ -748,18 +748,15 @@ def train_own(network, frozen):
 
 
 # %% tags=["skip-grading"]
-question = "20 pictures, the same number of steps: which network finds close things better?"
-with predict(question, ["all layers from scratch", "only the last two layers, on ours"]) as reveal:
+choices = ["all layers from scratch", "only the last two layers, on ours"]
+with predict("20 pictures, as many steps: which network finds close things better?", choices) as reveal:
     torch.manual_seed(seed)
     scratch = train_own(deeplab(2, output_stride=8, rates=(2, 4, 6), decoder=True), frozen=[])
     tuned = copy.deepcopy(ours.model)
     tuned.head = nn.Conv2d(32, 2, kernel_size=1)  # in torchvision's DeepLabV3: network.classifier[4]
     tuned = train_own(tuned, frozen=[tuned.encoder, tuned.aspp, tuned.reduce])
     close = {}
-    for name, network in {
-        "all layers from scratch": scratch,
-        "only the last two layers, on ours": tuned,
-    }.items():
+    for name, network in zip(choices, (scratch, tuned), strict=True):
         with torch.inference_mode():
             found = torch.cat([network(part).argmax(dim=1) for part in new_images.split(20)])
         close[name] = segcourse.iou_per_class(segcourse.confusion_matrix(found, new_masks, 2))[1].item()

@@ -142,7 +142,7 @@ EXERCISE = Exercise(
     ],
     finished=(
         "segcourse.palette:Palette.colourise",
-        "skimage.color:label2rgb",
+        "skimage.color.colorlabel:label2rgb",
         "torchvision.utils:draw_segmentation_masks",
     ),
 )

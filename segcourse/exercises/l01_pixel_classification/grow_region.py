@@ -307,7 +307,7 @@ EXERCISE = Exercise(
     ],
     finished=(
         "segcourse.classical.growing:grow_region",
-        "skimage.segmentation:flood",
-        "skimage.segmentation:flood_fill",
+        "skimage.morphology._flood_fill:flood",
+        "skimage.morphology._flood_fill:flood_fill",
     ),
 )
