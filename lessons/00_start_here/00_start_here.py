@@ -242,5 +242,5 @@ print(doctor.table(preview.findings(lessons.find("05") / "05_losses_metrics.ipyn
 #    warning.
 # 5. When something is odd, restart the kernel and run all cells.
 #
-# **Next:** lesson 3, the U-Net, or lesson 5, losses and metrics. The numbers have gaps because the other lessons are
-# still being written. Lessons 3 and 5 need no other lesson.
+# **Next:** lesson 1, masks without a network. If you know PyTorch and want to build a network at once, begin with lesson
+# 3, the U-Net: it needs no other lesson.

@@ -784,4 +784,4 @@ print(f"accuracy on new pictures  {forest.score(new, truth[:40].flatten().numpy(
 # *Seeded region growing*. Lloyd 1982, *Least squares quantization in PCM* (k-means). Breiman 2001, *Random forests*,
 # section 2 shows why more trees do no harm. Rother, Kolmogorov and Blake 2004, *GrabCut*, section 3. Shotton, Johnson
 # and Cipolla 2008, *Semantic texton forests*: how far pixel forests went before networks. Lesson 2 makes a network out
-# of pixel classification. If lesson 2 isn't in your folder yet, continue with lesson 3.
+# of pixel classification.

@@ -660,5 +660,4 @@ print("loss every five steps:", [f"{value:.2f}" for value in history[::5]])
 # **Read on.** Ronneberger, Fischer and Brox 2015, *U-Net* (arXiv 1505.04597): section 2 and figure 1 for the
 # architecture (without batch norm), section 3 for the weighted loss and the initialisation. Oktay et al. 2018,
 # *Attention U-Net* (arXiv 1804.03999): section 2, equations 1 and 2, for the gate (which shrinks the skip instead of
-# enlarging the gate). Lesson 4 shows a network that never gives up the detail. If lesson 4 isn't in your folder yet,
-# continue with lesson 5.
+# enlarging the gate). Lesson 4 shows a network that never gives up the detail.
