@@ -52,7 +52,7 @@ import torch.nn.functional as F
 from segcourse import Palette, check, classical, dice_score, exercises, show_image, show_results
 from segcourse.course import ladder
 from segcourse.plotting import outline, overlay, show_bars, show_curves
-from segcourse.widgets import play, predict, threshold_explorer
+from segcourse.widgets import click_to_segment, play, predict, threshold_explorer
 
 # %%
 photo = torch.from_numpy(
@@ -449,6 +449,14 @@ show_image(pictures, titles, alt="Share of the picture that each region covers: 
 # %% [markdown]
 # Smoothed, tolerance 60 gives almost the whole flower and nothing else. At 110 the region has *leaked*: a few pixels
 # between the two flowers became similar enough, and behind this bridge lies the second flower. One open door is enough.
+
+# %% [markdown]
+# Now click yourself, on a petal or on a leaf, and move the tolerance. (This widget compares grey values, not red. Without
+# a mouse, two sliders move the click.) The other method, GrabCut, finds the border from the colours in a box around the
+# click. Section 8 says more about it.
+
+# %%
+clicks = click_to_segment(photo, seed=(60, 150), tolerance=40, grabcut_clicks=(2, 3))
 
 # %% [markdown]
 # **This is the end of sitting 1.** In four lines:

@@ -401,10 +401,9 @@ check("FCN32s", FCN32s)
 # %% [markdown]
 # ## 7. Finer scores
 #
-# The picture above is a sanity check: any network should be able to learn one picture by heart, and the large kernels of
-# an FCN-32s can. New pictures are harder. A map at stride 32 has 2 x 2 cells for 64 x 64 pixels, and four cells say little
-# about where a border runs. But the encoder computed finer maps on its way down. The paper scores them as well, with a 1 x 1 convolution each, and adds the scores: first at
-# stride 16 (FCN-16s), then at stride 8 (FCN-8s). These are the first skip connections of segmentation.
+# A map at stride 32 has 2 x 2 cells for 64 x 64 pixels, and four cells say little about where a border runs. But the
+# encoder computed finer maps on its way down. The paper scores them as well, with a 1 x 1 convolution each, and adds the
+# scores: first at stride 16 (FCN-16s), then at stride 8 (FCN-8s). These are the first skip connections of segmentation.
 
 # %% [markdown]
 # ### Exercise 2.5 · `fuse_scores` · difficulty 1 of 3 · 10 minutes · 3 points
@@ -515,7 +514,7 @@ with predict("How many skips does torchvision's FCN have?", choices) as reveal, 
     print({name: tuple(one.shape) for name, one in maps.items()})
     learned = sum(isinstance(layer, nn.ConvTranspose2d) for layer in theirs.modules())
     print(f"maps that are scored: {len(maps)}; transposed convolutions: {learned}")
-    reveal(choices[3 - 1] if len(maps) == 1 else choices[0])
+    reveal(choices[2] if len(maps) == 1 else choices[0])
 
 # %% [markdown]
 # <details><summary>Why?</summary>
