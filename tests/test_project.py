@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import segcourse
@@ -61,6 +62,24 @@ def test_torch_and_torchvision_are_a_pair():
 
 def test_constraints_hold_nothing_of_one_platform_only():
     assert not [name for name in constraints() if name.startswith(("nvidia-", "cuda-", "triton"))]
+
+
+def test_every_tested_version_can_be_installed_with_the_oldest_python():
+    """Debian's own Python is 3.11.2: pip finds no soupsieve from 3.0 on for it."""
+    oldest = PROJECT["requires-python"].removeprefix(">=") + ".0"
+    refused = {
+        name: needs
+        for name in constraints()
+        if (needs := _python_of(name)) and not SpecifierSet(needs).contains(oldest)
+    }
+    assert not refused
+
+
+def _python_of(name):
+    try:
+        return metadata.metadata(name)["Requires-Python"]
+    except metadata.PackageNotFoundError:  # of an extra that is not installed
+        return None
 
 
 CONTRIBUTING = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
