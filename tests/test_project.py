@@ -77,7 +77,7 @@ def test_every_tested_version_can_be_installed_with_the_oldest_python():
 
 def _python_of(name):
     try:
-        return metadata.metadata(name)["Requires-Python"]
+        return dict(metadata.metadata(name).items()).get("Requires-Python")
     except metadata.PackageNotFoundError:  # of an extra that is not installed
         return None
 
