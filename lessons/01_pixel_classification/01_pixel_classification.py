@@ -79,8 +79,9 @@ truth = torch.stack([sample.mask for sample in lesions.test])  # 120 x 64 x 64; 
 # ## 2. A picture is an array, and so is a mask
 #
 # A photograph is an array of numbers: rows, columns and three colours, mostly of type uint8 (whole numbers from 0 to
-# 255). Networks in PyTorch want the colours first. Most readers of files return the colours in the order red, green,
-# blue (RGB). OpenCV returns blue, green, red (BGR). Countless notebooks handle that with `transpose(2, 0, 1)`.
+# 255). Networks in PyTorch want the colours first. Most functions that load a picture return red, green,
+# blue (RGB). OpenCV returns blue, green, red (BGR). To move the colours to the front, many notebooks write
+# `transpose(2, 0, 1)`.
 
 # %%
 choices = ["orange, as in the garden", "blue", "black"]
@@ -128,8 +129,8 @@ with predict(question, ["765", "255", "253", "0"]) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# 3 times 255 is 765, and 765 - 512 is 253. In general, class k becomes 256 - k. So every class but 0 looks white, and a
-# mask with many classes looks like a mask with two. Give each class a colour instead. The list of colours is called a
+# 3 times 255 is 765, and 765 - 512 is 253. Class k, from 1 on, becomes 256 - k. So the first classes look almost
+# white, and a mask with several classes looks like a mask with two. Give each class a colour instead. The list of colours is called a
 # *palette*.
 # </details>
 
@@ -403,7 +404,8 @@ with predict("How much of the picture does the region cover at tolerance 115?", 
 # - returns a tensor H x W: 1 in the region and 0 elsewhere; any type of number will do, bool too
 #
 # If your cell never ends, stop it with *Kernel → Interrupt Kernel*: your region probably visits the same pixels again
-# and again.
+# and again. A function that calls itself for each pixel ends in a RecursionError on a large picture: use a list or a
+# loop.
 #
 # <details><summary>Hint 1: two ways</summary>
 # With a list: start with the seed in it. Take a pixel out, look at its four neighbours, and put those that are new and
@@ -512,8 +514,8 @@ with predict(question, {"almost none": 0.0, "about a third": 0.05, "about two th
 # ## 6. Rules learned from examples: a forest
 #
 # So far nothing was learned from true masks. A *random forest* learns. It is a set of decision trees, and each tree
-# asks questions such as "is red below 0.4?" until it knows the class of most training pixels. Each tree sees other
-# pixels and other questions. Then all trees vote. The numbers that a tree may ask about are the *features* of the
+# asks questions such as "is red below 0.4?" until it knows the class of most training pixels. Each tree is trained on a
+# different random part of the pixels, and may ask different questions. Then all trees vote. The numbers that a tree may ask about are the *features* of the
 # pixel.
 #
 # Here are two sets of features: the three colours, and the three colours minus the mean colour of the picture. Each
@@ -560,8 +562,8 @@ with predict("Absolute colours, then relative ones: what happens to the mean Dic
 # features itself.
 # </details>
 #
-# One more idea: a hair is as dark as a lesion, but it is thin. The mean colour of the 5 x 5 pixels around a pixel tells
-# them apart.
+# One more idea: some pictures contain hairs. A hair is as dark as a lesion, but thin. The mean colour of the 5 x 5 pixels
+# around a pixel tells the two apart.
 
 # %% [markdown]
 # ### Exercise 1.5 · `pixel_features` · difficulty 2 of 3 · 15 minutes · 4 points
@@ -637,7 +639,7 @@ with predict("What mean Dice does the threshold with the highest accuracy have?"
 #
 # The best threshold is 0: no pixel is darker, and **nothing is found**. That is right for 99 % of the pixels, because
 # 99 % of the pixels are skin. Every threshold that finds something also makes mistakes on skin, and skin has far more
-# pixels. Accuracy rewards silence wherever one class is rare.
+# pixels. Where one class is rare, accuracy rewards a method that finds nothing.
 # </details>
 #
 # Lesson 5 is about scores that see rare classes. Still, write this one yourself, because you will meet it everywhere.
@@ -675,9 +677,9 @@ check("pixel_accuracy", pixel_accuracy)
 # ## 8. The ladder
 #
 # This chart grows through the course: every method on the same 120 lesions, which no method was trained on. Each dot is
-# one lesion. All methods of this lesson are on it, and one more. *GrabCut* (Rother et al. 2004) gets a box. It models
-# the colours inside and outside by clusters, and puts the border where neighbouring pixels differ most. Here its box is
-# the picture without a narrow margin. Region growing starts in the middle of the picture, at a fixed tolerance. Of two
+# one lesion. All methods of this lesson are on it, and one more. *GrabCut* (Rother et al. 2004) gets a box around the
+# object. It groups the colours inside the box and those outside it, and puts the border where neighbouring pixels differ
+# most. Here nobody draws the box: it is the whole picture without a narrow margin. Region growing starts in the middle of the picture, at a fixed tolerance. Of two
 # k-means clusters, the darker one is called lesion.
 
 # %% tags=["skip-grading"]
@@ -697,8 +699,8 @@ chart = ladder.show({name: dice for name, dice in dice_of.items() if name != shi
 # mean is higher, because it rarely fails completely. A single number would hide all this, so the ladder shows every
 # lesion.
 #
-# The green band shows how well two people agree on real photographs. Our lesions are drawn by code, so don't compare
-# the two directly.
+# The green band is the Dice score between the outlines that two people drew on the same real photograph. Our lesions are
+# drawn by code, so don't compare the dots with the band directly.
 
 # %% [markdown]
 # ## 9. When it goes wrong
@@ -762,7 +764,7 @@ print(f"accuracy on new pictures  {forest.score(new, truth[:40].flatten().numpy(
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# Both numbers should be about the same: the first one promises what the second one holds. What do a training pixel and
+# After the repair, both numbers are about the same. What do a training pixel and
 # the unseen pixel beside it have in common? Split the list <code>samples</code> before you make pixels of them. (Lesson
 # 6 goes one step further, and splits by patient.)
 # </details>
@@ -785,7 +787,7 @@ print(f"accuracy on new pictures  {forest.score(new, truth[:40].flatten().numpy(
 # 1. A mask is an array of ids. Ids are names, so resize them by nearest neighbour, and colour them with a palette.
 # 2. uint8 starts again at 0 after 255. Convert before you subtract or multiply.
 # 3. Thresholds, k-means and forests classify each pixel by itself. Shuffle the pixels, and they don't notice.
-# 4. Good features beat more data: a lesion is darker than *its* skin.
+# 4. Good features matter: a lesion is darker than *its* skin.
 # 5. Pixel accuracy is high when nothing is found. Look at Dice, and at every picture.
 #
 # **Read on.** Otsu 1979, *A threshold selection method from gray-level histograms*, section II. Adams and Bischof 1994,

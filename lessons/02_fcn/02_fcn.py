@@ -161,7 +161,7 @@ with predict("A picture has 100 rows. How many rows are left after five stages?"
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Each stage halves and rounds *up*: thanks to the padding, the last odd row gets an output too. So a map can cover more
+# Each stage halves and rounds *up*: if the number of rows is odd, the padding gives the last row an output, too. So a map can cover more
 # pixels than the picture has: four cells stand for 128 rows. You will need to cut 28 rows off again.
 # </details>
 #
@@ -185,7 +185,7 @@ with predict("A picture has 100 rows. How many rows are left after five stages?"
 # another, gets no points. Other functions may be steps on the way. An answer never changes its inputs.
 #
 # <details><summary>Hint 1: where do I start?</summary>
-# How many places lie under the kernel, from its first weight to its last? With kernel 3 and dilation 2, it is five.
+# How many places lie under the kernel, from its first weight to its last? With kernel 3 and dilation 3, it is seven.
 # </details>
 # <details><summary>Hint 2: I am off by one</summary>
 # Draw size 5 and kernel 3. The kernel can take two steps, but it stands in three places.
@@ -243,7 +243,7 @@ with predict("What stands in the middle of the result?", choices) as reveal:
 #   least 1
 # - copy i of the kernel is `weight` times `x[i]`, and it starts at place `i * stride`; the kernel isn't reversed
 # - where copies overlap, they are added; places under no copy are 0
-# - returns a float tensor of (n - 1) * stride + k numbers: it ends with the last copy. No gradient is asked for
+# - returns a float tensor of (n - 1) * stride + k numbers: it ends with the last copy. Gradients are not checked
 #
 # <details><summary>Hint 1: where do I start?</summary>
 # Make a tensor of zeros as long as the result. Add one copy at a time, in a loop over <code>x</code>.
@@ -337,8 +337,8 @@ with predict(question, choices) as reveal:
 # <details><summary>Why?</summary>
 #
 # Padding s/2 cuts half a stride from the result, so each value lands at the centre of its block, as with
-# `align_corners=False`. For `True` the distance between two values would be (6s - 1) / 5 pixels, and no transposed
-# convolution can do that: its copies are a whole number of pixels apart. Near the border, the transposed convolution
+# `align_corners=False`. For `True` the distance between two values would be (6s - 1) / 5 pixels, here 23/5, and no
+# transposed convolution can do that: its copies are a whole number of pixels apart. Near the border, the transposed convolution
 # fades to zero, because there are no copies from outside. `F.interpolate` repeats the last value there.
 # </details>
 
@@ -355,7 +355,7 @@ with predict(question, choices) as reveal:
 # %% [markdown]
 # ### Exercise 2.4 · `FCN32s` · difficulty 2 of 3 · 15 minutes · 4 points
 #
-# Write the top row of the figure.
+# Write the FCN-32s of the figure: the encoder, and the row marked FCN-32s.
 #
 # - `FCN32s(encoder, num_classes)`, `forward(x)`; `encoder` is a network, and its channel numbers are in
 #   `encoder.channels`
@@ -402,8 +402,8 @@ check("FCN32s", FCN32s)
 # ## 7. Finer scores
 #
 # A map at stride 32 has 2 x 2 cells for 64 x 64 pixels, and four cells say little about where a border runs. But the
-# encoder computed finer maps on its way down. The paper scores them as well, with a 1 x 1 convolution each, and adds the
-# scores: first at stride 16 (FCN-16s), then at stride 8 (FCN-8s). These are the first skip connections of segmentation.
+# encoder computed finer maps on its way down. The paper computes scores from them as well, with one 1 x 1 convolution per map, and
+# adds them to the coarse scores: first at stride 16 (FCN-16s), then at stride 8 (FCN-8s). These are the first skip connections of segmentation.
 
 # %% [markdown]
 # ### Exercise 2.5 · `fuse_scores` · difficulty 1 of 3 · 10 minutes · 3 points
@@ -421,8 +421,8 @@ check("FCN32s", FCN32s)
 # <code>F.interpolate(coarse, scale_factor=2, mode="bilinear")</code>.
 # </details>
 # <details><summary>Hint 2: right for even sizes, wrong for odd ones</summary>
-# With <code>size=</code> instead of <code>scale_factor=2</code>, five rows are spread over nine. Which coarse cell lies
-# over the fine rows 8 and 9?
+# With <code>size=</code> instead of <code>scale_factor=2</code>, five coarse rows are stretched over nine fine ones: 1.8 rows
+# each instead of 2. Which coarse row belongs to the fine rows 6 and 7, counted from 0?
 # </details>
 
 
@@ -435,7 +435,7 @@ def fuse_scores(coarse, fine):
 # %% tags=["raises-exception"]
 print(
     fuse_scores(torch.tensor([[[[0.0, 4.0]]]]), torch.zeros(1, 1, 1, 3))
-)  # 0, 1, 3; a fourth column is cut off
+)  # 0, 1, 3; the second row and the fourth column are cut off
 
 # %% nbgrader={"grade": true, "grade_id": "check_fuse_scores", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 check("fuse_scores", fuse_scores)
@@ -498,8 +498,8 @@ with predict("And here: how much mean Dice does FCN-8s gain over FCN-32s?", band
 #
 # What counts is the stride compared with the object. The paper's pictures have about 500 pixels per side, so a map at
 # stride 16 has about 30 x 30 cells: enough for a cow. There the second step gained almost nothing. Here a map at stride 16
-# has 4 x 4 cells, and a lesion covers few of them. So the second step still pays. (A single training proves the
-# direction, not the size. Another seed gives other gains.)
+# has 4 x 4 cells, and a lesion covers few of them. So the second step still pays. (One training is only an
+# example. Try seeds 1 and 2.)
 # </details>
 #
 # ### The FCN that everybody downloads
@@ -528,7 +528,7 @@ with predict("How many skips does torchvision's FCN have?", choices) as reveal, 
 # ## 9. Where the encoder comes from
 #
 # The FCN of the paper didn't start at zero. Its encoder had been trained on ImageNet, over a million photographs of a
-# thousand kinds of things. None of these kinds is a skin lesion. Does that help?
+# thousand kinds of things. None of these kinds is a skin lesion. Does this training help all the same?
 #
 # The next figure was measured beforehand, with `python -m segcourse.course.pretrained`. It shows an FCN-8s on
 # EfficientNet-Lite0, a small encoder, trained on 400 *real* photographs of ISIC 2018 at 128 x 128 pixels. One start is
@@ -573,7 +573,7 @@ except ModelFileError as error:
 # ## 10. The ladder
 #
 # The ladder compares every method of the course on the same 120 held-out lesions, and shows the Dice of every lesion.
-# Your results are below those of the course.
+# In the chart, your networks are listed under the methods of the course.
 
 # %% tags=["skip-grading"]
 chart = ladder.show({f"yours, {name}": scores for name, scores in dice.items()}, "Otsu's threshold")
@@ -591,7 +591,7 @@ chart = ladder.show({f"yours, {name}": scores for name, scores in dice.items()},
 #
 # ### 11.1 "Pretrained is no better than from scratch"
 #
-# The encoder of section 2 can tell lesion from skin. An FCN starts with it, and yet it starts from nothing.
+# The encoder of section 2 can tell lesion from skin. The FCN below loads its weights, but in the end they are gone.
 
 
 # %%
@@ -609,7 +609,7 @@ print("the encoder's weights are still there:", same, "(expected: True)")
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# In what order are weights loaded and drawn? And which parts of the network does <code>apply</code> reach?
+# In what order are weights loaded, and drawn at random? And which parts of the network does <code>apply</code> reach?
 # </details>
 #
 # ### 11.2 "I froze the encoder, but its features change"

@@ -25,7 +25,7 @@
 # DeepLab** (sections 7 to 14) takes about 45 minutes. You need a little PyTorch: you have written an `nn.Module`
 # before. The cells run for two to three minutes on two processor cores. The streets are drawn by code,
 # `load_dataset("scenes")`, so the lesson works offline. Section 9 uses your own photograph if you have one, and a
-# network that learned from real streets if it can be had.
+# network that learned from real photographs if it can be had.
 
 # %% [markdown]
 # ## What you will be able to do
@@ -66,7 +66,7 @@ street = streets[23]  # .image (3 x H x W), .mask (H x W, class ids, 255 is void
 # ## 1. Where this leads
 #
 # ![Three streets that the network has not seen, each with its true mask, the predicted mask and a map of right and wrong
-# pixels. Road, buildings, sky, trees and cars are found; their borders, poles and persons are not.](result.png)
+# pixels. Road, buildings and sky are found, trees and cars in part; poles and persons are not.](result.png)
 #
 # Three streets that the network has not seen, and what it makes of them. In section 8 you train it. Sections 2 to 7
 # build the part of it that is new.
@@ -135,7 +135,7 @@ with predict(question, ["20", "37", "54", "55"]) as reveal:
 # %% [markdown]
 # ### Exercise 4.1 · `effective_kernel_size` · difficulty 1 of 3 · 5 minutes · 2 points
 #
-# Write the formula behind this list.
+# Write the formula behind the list above, for kernels of any size.
 #
 # - `kernel`: an int, the number of taps along one axis, at least 1 (also an even number); `dilation`: an int, the step
 #   from one tap to the next in pixels, at least 1. Dilation 1 is an ordinary kernel
@@ -202,8 +202,8 @@ with predict(question, ["6", "15", "31", "63"]) as reveal:
 #
 # - `layers`: a list of tuples (kernel, stride, dilation), the layer that looks at the input first; each an int of at
 #   least 1. The list may be empty
-# - returns an int: along one axis, the number of input pixels from the first to the last that one output pixel sees. It
-#   counts pixels between taps as seen, and knows no borders. Without any layer, a pixel sees itself: 1
+# - returns an int: along one axis, the number of input pixels from the first to the last that one output pixel sees. Pixels
+#   between two taps count as seen, too. Ignore the borders of the picture. Without any layer, a pixel sees itself: 1
 #
 # <details><summary>Hint 1: one layer at a time</summary>
 # Start with one pixel seen. Each layer adds the distance between its first and its last tap.
@@ -230,8 +230,8 @@ check("receptive_field", receptive_field)
 # ### Stride or dilation: the same weights
 #
 # An encoder for classification ends with an output stride of 32: a 256 x 256 picture becomes a map of 8 x 8. DeepLab
-# takes the last strides out and dilates the layers behind them instead. Each weight then meets the same pixels as
-# before, but the map keeps its size.
+# removes the last strides and dilates the layers after them instead. Each weight then meets the same pixels as before,
+# but the map does not get smaller.
 
 # %%
 question = "Output stride 8 instead of 32: how many more parameters does the encoder have?"
@@ -267,21 +267,21 @@ panels = [picture, *(one / one.max() for one in edges.values())]
 show_image(
     panels,
     ["the street", *titles],
-    alt="A street in grey and its vertical edges: sharp with dilation 1, doubled with 12.",
+    alt="A street in grey and its vertical edges: thin with dilation 1, wide bands with 12.",
 )
 
 # %% [markdown]
-# The larger the dilation, the coarser the edges that answer, and each edge shows twice: once on its left, once on its
-# right. Without padding, the result also gets smaller.
+# The larger the dilation, the wider the answer: the edge between a wall and the sky becomes a wide band, and a thin pole
+# shows twice, once on its left and once on its right. Without padding, the result also gets smaller.
 
 # %% [markdown]
 # ### Exercise 4.3 · `dilated_conv2d` · difficulty 2 of 3 · 15 minutes · 4 points
 #
-# Write the convolution, without PyTorch's.
+# Write the dilated convolution yourself.
 #
 # - `x`: float tensor, N x C x H x W; `weight`: float tensor, O x C x k x k, where k may be any number from 1 up
 # - `dilation`: an int of at least 1. Tap (i, j) reads the pixel `dilation * i` rows below and `dilation * j` columns to
-#   the right of where the tap (0, 0) reads. The kernel is not flipped
+#   the right of where the tap (0, 0) reads. The kernel is not flipped (as in PyTorch)
 # - no padding and no stride: the result has one pixel for each place where all taps lie inside the picture (there is at
 #   least one)
 # - returns a float tensor, N x O x (H - dilation * (k - 1)) x (W - dilation * (k - 1)): for each picture and each of the
@@ -347,9 +347,9 @@ with predict(question, ["169", "85", "49", "27"]) as reveal:
 # chessboard, which is called *gridding*. Dilations 1, 2, 4 fill the square: 225 of 225.
 # </details>
 #
-# So dilations that share a factor should not follow each other without a plain layer in between (Wang et al. 2018
-# give a rule). DeepLab's rates 6, 12 and 18 share the factor 6. But these kernels work side by side, not one
-# after the other.
+# So the dilations of layers in a row must not *all* share a factor: 2, 4, 8 leaves holes, 1, 2, 4 does not. That alone is
+# not enough, 6, 1, 6 leaves holes too (Wang et al. 2018 give the full rule). DeepLab's rates 6, 12 and 18 share the factor
+# 6. But these kernels work side by side, not one after the other.
 
 # %% [markdown]
 # ## 6. Nine weights, one of them alive
@@ -394,9 +394,9 @@ with predict(question, ["9", "6", "4", "1"]) as reveal:
 # Predict what we have just measured, for maps that need not be square.
 #
 # - `map_size`: a tuple of two ints (height, width), each at least 1; `dilation`: an int of at least 1
-# - the kernel is 3 x 3, its padding equals `dilation` on all four sides, and it visits every pixel of the map
-# - returns an int: how many of the nine weights meet a pixel of the map (not of the padding) at one place of the kernel
-#   at least
+# - the kernel is 3 x 3, its padding equals `dilation` on all four sides, and its middle visits every pixel of the map
+# - returns an int: how many of the nine weights lie on a pixel of the map, not on padding, for at least one position of
+#   the kernel
 #
 # <details><summary>Hint 1: one axis</summary>
 # Rows and columns don't influence each other. When does the upper row of weights meet the map?
@@ -469,12 +469,12 @@ with predict(question, ["zeros", "about +1 and -1", "any numbers"]) as reveal:
 #
 # Two numbers minus their mean are equal and opposite, and divided by their standard deviation they are +1 and -1. What is
 # left is which of the two pictures has more of something, not how much. With one picture there is nothing to divide by, and
-# PyTorch refuses. The last batch of an epoch is often a batch of one.
+# PyTorch refuses. The last batch of an epoch can be a batch of one.
 # </details>
 #
-# Therefore *our* pooled branch has no batch norm. (One thing no ASPP of this kind can change: with a batch of one, the batch
-# norm at the end subtracts whatever all pixels have in common, and so the pooled branch. It has an effect from two
-# pictures on.)
+# Therefore *our* pooled branch has no batch norm. (While training with a batch of one, the pooled branch still has no
+# effect: it adds the same number to every pixel, and the batch norm at the end subtracts that number again. In eval mode,
+# or with two pictures, it has an effect.)
 
 # %% [markdown]
 # ### Exercise 4.5 · `ASPP` · difficulty 3 of 3 · 25 minutes · 6 points
@@ -532,10 +532,10 @@ check("ASPP", ASPP)
 # are then enlarged to the size of the picture by interpolation. There are no skips. Its successor V3+ adds one: the map of
 # stride 4, just before the 3 x 3 convolution. Three variants learn from the same 128 streets of 96 x 128 pixels:
 #
-# - *output stride 16*: the last map has 6 x 8 pixels. The paper's rates 6, 12 and 18 would be dead there (section 6), so
-#   ours are 1, 2 and 3
-# - *output stride 8*: a map of 12 x 16 pixels with rates 2, 4 and 6, which reach equally far. It has exactly the same
-#   weights
+# - *output stride 16*: the last map has 6 x 8 pixels. Of the paper's rates 6, 12 and 18, the last two would have a
+#   single weight in use there (section 6), so ours are 1, 2 and 3
+# - *output stride 8*: a map of 12 x 16 pixels with rates 2, 4 and 6, which reach equally far. It has exactly as
+#   many weights, of the same shapes
 # - *with decoder*: output stride 8 and the skip of V3+
 #
 # The ASPP is *yours* if it passes its check, and the course's own otherwise. The three trainings take about a minute on
@@ -576,7 +576,7 @@ frames = play(pictures, range(1, plan["epochs"] + 1), name="epoch")
 
 # %% tags=["skip-grading"]
 choices = ["sky", "building", "car", "pole"]
-question = "Same weights, output stride 8 instead of 16: which of these classes gains most IoU?"
+question = "Output stride 8 instead of 16: which of these classes gains most IoU?"
 with predict(question, choices) as reveal:
     iou = {}
     for (name, _), found in trials.masks(test).items():
@@ -711,7 +711,7 @@ with predict(question, ["255", "1275", "251", "an error"]) as reveal:
 #
 # No network knows the classes that *you* need. Say you want to know what is close: cars, persons and poles less than 15
 # metres away. You label 20 streets (here, the depth of the scenes does it for you). That is little, but encoder and ASPP of
-# section 8 already know what a street looks like. Keep them, and replace the last layer.
+# section 8 already know what a street looks like. Freeze them. Train only the last 3 x 3 convolution and a new last layer.
 
 
 # %% tags=["skip-grading"]
@@ -871,7 +871,7 @@ print("after: ", np.unique(again)[:12].tolist(), "…" if len(np.unique(again)) 
 # ## 14. In five lines
 #
 # 1. Dilation spreads the taps of a kernel: it sees further, with the same number of weights, and the map keeps its size.
-# 2. Dilations with a common factor, one after the other, leave holes. A rate as large as the map leaves one weight of nine.
+# 2. Dilations that all share a factor, one after the other, leave holes. A rate as large as the map leaves one weight of nine.
 # 3. ASPP looks at one map with several rates and at its mean. Its pooled branch has no batch norm here, so a batch of one
 #    can be trained on.
 # 4. Strides can be exchanged for dilation without new weights: a finer map, paid for with time and memory.

@@ -47,8 +47,8 @@ _SLIPS = [
     ),
     (
         r"Sizes of tensors must match except in dimension 0\. Expected size (\d+) but got size (\d+)",
-        "tensors are joined along axis 0, the batch (`torch.cat` does that without `dim`), and differ in "
-        "another axis: {0} and {1}. Channels are axis 1: `dim=1`",
+        "tensors are joined along axis 0 (`torch.cat` does that without `dim`), and differ in another axis: "
+        "{0} and {1}. If the tensors have a batch axis, channels are axis 1: `dim=1`",
     ),
     (
         r"Sizes of tensors must match except in dimension (\d)\. Expected size (\d+) but got size (\d+)",

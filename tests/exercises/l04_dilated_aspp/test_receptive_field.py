@@ -58,8 +58,8 @@ class TestReceptiveField(Contract):
         ("returns an int", "plain layers", lambda layers: torch.tensor(answer(layers)), lambda layers: float(answer(layers))),
         ("the number of input pixels from the first to the last that one output pixel sees", "dilated layers",
          lambda layers: answer(layers) ** 2, lambda layers: answer(layers) - 1),
-        ("It counts pixels between taps as seen", "there is one layer", lambda layers: answer([(k, s, 1) for k, s, d in layers])),
-        ("and knows no borders", "layers with strides", lambda layers: min(answer(layers), 15)),
+        ("Pixels between two taps count as seen, too", "there is one layer", lambda layers: answer([(k, s, 1) for k, s, d in layers])),
+        ("Ignore the borders of the picture", "layers with strides", lambda layers: min(answer(layers), 15)),
         ("Without any layer, a pixel sees itself: 1", "there is no layer", lambda layers: answer(layers) if layers else 0),
     )  # fmt: skip
     equal = {
