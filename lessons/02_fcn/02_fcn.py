@@ -421,8 +421,8 @@ check("FCN32s", FCN32s)
 # <code>F.interpolate(coarse, scale_factor=2, mode="bilinear")</code>.
 # </details>
 # <details><summary>Hint 2: right for even sizes, wrong for odd ones</summary>
-# With <code>size=</code> instead of <code>scale_factor=2</code>, five coarse rows are stretched over nine fine ones: 1.8 rows
-# each instead of 2. Which coarse row belongs to the fine rows 6 and 7, counted from 0?
+# With <code>size=</code> instead of <code>scale_factor=2</code>, five coarse rows are stretched over nine fine ones,
+# and no coarse row gets two whole rows. Which coarse row belongs to the fine rows 6 and 7, counted from 0?
 # </details>
 
 

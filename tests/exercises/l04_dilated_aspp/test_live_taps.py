@@ -56,7 +56,7 @@ class TestLiveTaps(Contract):
          lambda size, d: torch.tensor(answer(size, d))),
         ("lie on a pixel of the map, not on padding", "dilation equals the side of the map",
          lambda size, d: answer((size[0] + 1, size[1] + 1), d)),
-        ("at one place of the kernel at least", "dilation is half the side of the map",
+        ("for at least one position of the kernel", "dilation is half the side of the map",
          lambda size, d: 9 if 2 * d + 1 <= min(size) else 1),
     )  # fmt: skip
     equal = {
