@@ -99,7 +99,7 @@ def _stops(exercise: Exercise, records: Records, failing: Records) -> Fact | Non
     what = f"{meaning} ({kind}: {message})" if meaning else f"{kind}: {message}"
     line = own_line(stopped[0])
     place = f"Your code stops in {line}" if line else "An error comes up while the check runs your answer"
-    return Fact(f"{place}: {what}.", f"Your code stops with `{kind}`.", affected)
+    return Fact(f"{place}: {what.rstrip('.')}.", f"Your code stops with `{kind}`.", affected)
 
 
 def _nothing(exercise: Exercise, records: Records, failing: Records) -> Fact | None:
@@ -177,7 +177,7 @@ def _changed(exercise: Exercise, records: Records, failing: Records) -> Fact | N
     begin = "The result is right, but your" if _all_right(records) else "Your"
     says = (
         f"{begin} code changes its input {affected[0].seen['changed']} in place, "
-        "and the caller needs that data unchanged. Work on a copy, or make a new tensor."
+        "and the caller needs that data unchanged. Work on a copy, or make a new one."
     )
     return Fact(says, "Your answer changes its input in place.", affected)
 

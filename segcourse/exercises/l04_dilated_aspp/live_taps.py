@@ -133,7 +133,7 @@ EXERCISE = Exercise(
             lambda map_size, dilation: _by(lambda side, d: d < map_size[1])(map_size, dilation),
         ),
         (
-            "You call all outer weights dead as soon as dilation exceeds the shorter side. Along the longer "
+            "You call all outer weights dead as soon as dilation reaches the shorter side. Along the longer "
             "side, three of them can still meet pixels.",
             _all_or_one(min),
         ),
