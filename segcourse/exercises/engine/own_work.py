@@ -1,8 +1,9 @@
 """Block calls to finished implementations while a student's answer runs.
 
-A beginner who calls the finished function, under any name, reads that the exercise asks for their own. It is
-no proof of authorship: anyone can copy an implementation, or ask another process for its numbers. The class
-report lists such answers for a person to look at.
+A beginner who calls the finished function reads that the exercise asks for their own. Python functions are
+blocked under any name, compiled ones (of PyTorch, of OpenCV) under that of their module. It is no proof of
+authorship: anyone can copy an implementation, or ask another process for its numbers. The class report lists
+such answers for a person to look at.
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import functools
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from types import CodeType, FunctionType
+from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import Any
 
 from segcourse.exercises.engine import observing
@@ -46,13 +47,23 @@ def implementations(exercise: Exercise) -> dict[FunctionType, str]:
     answer = exercise.answer
     found = dict.fromkeys(functions_of(answer), f"{answer.__module__}.{answer.__qualname__}")
     for name in exercise.finished:
-        module, _, path = name.partition(":")
-        obj: Any = sys.modules.get(module)
-        for part in path.split("."):
-            obj = getattr(obj, "__dict__", {}).get(part)  # getattr might import more
-        if obj is not None:
-            found |= dict.fromkeys(functions_of(obj), f"{module}.{path}")
+        found |= dict.fromkeys(functions_of(_imported(name)), name.replace(":", "."))
     return found
+
+
+def compiled(exercise: Exercise) -> dict[str, BuiltinFunctionType]:
+    """Return the finished implementations without Python code imported so far, by "package.module:name"."""
+    found = {name: _imported(name) for name in exercise.finished}
+    return {name: obj for name, obj in found.items() if isinstance(obj, BuiltinFunctionType)}
+
+
+def _imported(name: str) -> Any:
+    """Return what "package.module:Name" names; None if it has not been imported."""
+    module, _, path = name.partition(":")
+    obj: Any = sys.modules.get(module)
+    for part in path.split("."):
+        obj = getattr(obj, "__dict__", {}).get(part)  # getattr might import more
+    return obj
 
 
 def functions_of(obj: Any) -> Iterator[FunctionType]:
@@ -68,19 +79,29 @@ def functions_of(obj: Any) -> Iterator[FunctionType]:
 def _blocked(exercise: Exercise, called: list[str]) -> Iterator[None]:
     """Swap code objects, not names: then every alias, subclass and instance raises."""
 
-    def refuse(name: str) -> None:
+    def refuse(name: str, *_: Any, **__: Any) -> None:
         called.append(name)
         raise NotYourOwn(_sentence(name))
 
     names = implementations(exercise)
     before = {function: function.__code__ for function in names}
+    without_code = compiled(exercise)
     try:
         for function, code in before.items():
             function.__code__ = _calling(functools.partial(refuse, names[function]), code.co_freevars)
+        for name in without_code:
+            _replace(name, functools.partial(refuse, name.replace(":", ".")))
         yield
     finally:
+        for name, obj in without_code.items():
+            _replace(name, obj)
         for function, code in before.items():
             function.__code__ = code
+
+
+def _replace(name: str, obj: Callable) -> None:
+    module, _, attribute = name.partition(":")
+    setattr(sys.modules[module], attribute, obj)
 
 
 def _calling(action: Callable[[], None], free: tuple[str, ...]) -> CodeType:

@@ -211,5 +211,9 @@ EXERCISE = Exercise(
             lambda gray: int(gray[gray > otsu_threshold(gray)].min()),
         ),
     ],
-    finished=("segcourse.classical.threshold:otsu_threshold", "skimage.filters.thresholding:threshold_otsu"),
+    finished=(
+        "segcourse.classical.threshold:otsu_threshold",
+        "skimage.filters.thresholding:threshold_otsu",
+        "cv2:threshold",
+    ),
 )

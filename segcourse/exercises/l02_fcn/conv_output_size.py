@@ -164,4 +164,8 @@ EXERCISE = Exercise(
             _with(lambda n, k, s, p, d: (n - _seen(k, d)) // s + 2 * p // s + 1),
         ),
     ],
+    finished=(
+        *(f"torch.nn.modules.conv:Conv{n}d" for n in (1, 2)),
+        *(f"{module}:conv{n}d" for module in ("torch", "torch.nn.functional") for n in (1, 2)),
+    ),
 )

@@ -189,5 +189,6 @@ EXERCISE = Exercise(
     finished=(
         "torch.nn.modules.conv:ConvTranspose1d",
         "torch.nn.modules.conv:ConvTranspose2d",
+        *(f"{module}:conv_transpose{n}d" for module in ("torch", "torch.nn.functional") for n in (1, 2)),
     ),
 )
