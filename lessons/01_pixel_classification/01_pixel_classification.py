@@ -403,9 +403,11 @@ with predict("How much of the picture does the region cover at tolerance 115?", 
 # - the picture ends at its border; the opposite side is no neighbour
 # - returns a tensor H x W: 1 in the region and 0 elsewhere; any type of number will do, bool too
 #
+# A region may have many pixels: the check has one of 64 x 64. A function that calls itself for each pixel ends in a
+# `RecursionError` there. Use a list or a loop.
+#
 # If your cell never ends, stop it with *Kernel → Interrupt Kernel*: your region probably visits the same pixels again
-# and again. A function that calls itself for each pixel ends in a RecursionError on a large picture: use a list or a
-# loop.
+# and again.
 #
 # <details><summary>Hint 1: two ways</summary>
 # With a list: start with the seed in it. Take a pixel out, look at its four neighbours, and put those that are new and

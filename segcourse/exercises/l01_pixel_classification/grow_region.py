@@ -70,6 +70,9 @@ def cases(rng: Generator) -> Iterator[Case]:
     gray[2:7, 3] = gray[5, 3]
     yield case(STEPS, gray, (5, 3), 45, "the picture has 8 x 10 pixels")
     yield case(PICTURES, blobs(24, 31), (12, 20), 50, "the picture has 24 x 31 pixels")
+    # 4096 calls are too many for a function that calls itself: Jupyter allows 3000, Python 1000
+    uniform = torch.full((64, 64), 7, dtype=torch.uint8)
+    yield case(PICTURES, uniform, (0, 0), 0, "a region of 64 x 64 pixels starts in a corner")
 
 
 CROSS = [(-1, 0), (1, 0), (0, -1), (0, 1)]
@@ -265,6 +268,11 @@ EXERCISE = Exercise(
             lambda *a: _like_the_seed(*a, steps=[(1, 0), (0, 1)]),
         ),
         (
+            "You turn the grey values into whole numbers. Float values such as 0.75 become 0. Convert to "
+            "float instead.",
+            lambda gray, *a: grow_region(gray.int(), *a),
+        ),
+        (
             "You let the first row (or column) see the last one: the neighbour above row 0 has index -1, and "
             "Python reads -1 as the last row. Check `row - 1 >= 0` first.",
             _minus_one_is_the_end,
@@ -309,5 +317,6 @@ EXERCISE = Exercise(
         "segcourse.classical.growing:grow_region",
         "skimage.morphology._flood_fill:flood",
         "skimage.morphology._flood_fill:flood_fill",
+        "cv2:floodFill",
     ),
 )
