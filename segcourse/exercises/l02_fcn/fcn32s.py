@@ -27,15 +27,19 @@ class FCN32s(nn.Module):
 
 
 class TwoMaps(nn.Module):
-    """An encoder for the cases: means over 16 × 16 pixels and over 32 × 32, each with a 1 × 1 convolution."""
+    """An encoder for the cases: means over 16 × 16 pixels and over 32 × 32, each with a 1 × 1 convolution.
 
-    def __init__(self, fine: int, coarse: int):
+    With `norm`, batch norm shows whether the encoder follows the network into training mode.
+    """
+
+    def __init__(self, fine: int, coarse: int, norm: bool = False):
         super().__init__()
         self.channels = (fine, coarse)
+        self.norm = nn.BatchNorm2d(fine) if norm else nn.Identity()
         self.fine, self.coarse = nn.Conv2d(3, fine, 1, bias=False), nn.Conv2d(fine, coarse, 1, bias=False)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        fine = self.fine(F.avg_pool2d(x, 16, ceil_mode=True))
+        fine = self.norm(self.fine(F.avg_pool2d(x, 16, ceil_mode=True)))
         return [fine, self.coarse(F.avg_pool2d(fine, 2, ceil_mode=True))]
 
 
@@ -46,14 +50,14 @@ def cases(rng: Generator) -> Iterator[Case]:
     seed = int(rng.integers(1000))
     drawn = modules.output(seed=seed)
 
-    def case(group, channels, num_classes, size, look, *traits, mean=0.5):
+    def case(group, channels, num_classes, size, look, *traits, mean=0.5, norm=False):
         x = torch.from_numpy(rng.normal(mean, 1, (size[0], 3, *size[1:]))).float()
-        return given(group, channels, num_classes, x, look, *traits)
+        return given(group, channels, num_classes, x, look, *traits, norm=norm)
 
-    def given(group, channels, num_classes, x, look, *traits):
+    def given(group, channels, num_classes, x, look, *traits, norm=False):
         shape = " x ".join(map(str, x.shape))
         words = f"encoder.channels = {channels}, num_classes = {num_classes}, x: {shape}"
-        inputs = {"encoder": TwoMaps(*channels).eval(), "num_classes": num_classes, "x": x}
+        inputs = {"encoder": TwoMaps(*channels, norm).eval(), "num_classes": num_classes, "x": x}
         return Case(group, inputs, traits, look, given=words)
 
     x = torch.linspace(-1, 2, 3 * 64 * 96).reshape(1, 3, 64, 96)
@@ -75,6 +79,8 @@ def cases(rng: Generator) -> Iterator[Case]:
     look = modules.output_after_smaller(seed)
     yield case(ANY, (2, 3), 2, (1, 70, 40), look, "the network has seen a smaller picture before")
     yield case(TRAINING, (2, 3), 2, (1, 40, 64), modules.training(seed), "the network is in training mode")
+    look = modules.training(seed)
+    yield case(TRAINING, (2, 3), 2, (2, 64, 96), look, "the encoder has batch norm", norm=True)
     yield case(TRAINING, (2, 3), 2, (1, 40, 64), modules.gradients(seed), "gradients are computed")
     counted = modules.trainable(lambda case: 0)
     for channels, num_classes in (((2, 3), 2), ((3, 4), 3)):
@@ -320,6 +326,11 @@ EXERCISE = Exercise(
         (
             "You freeze the encoder (`requires_grad`). It should be trained, too.",
             changed(prepare=lambda self, channels, num_classes: self.encoder.requires_grad_(False)),
+        ),
+        (
+            "You put the encoder into eval mode. Its batch norms then never use the batch's own mean and "
+            "variance; in training they should.",
+            changed(features=lambda self, x: self.encoder.eval()(x)[-1]),
         ),
         (UNREGISTERED, _HiddenEncoder),
     ],
