@@ -47,7 +47,8 @@ def diagnose(exercise: Exercise, records: Records, observed: Observed) -> Diagno
     container = wrong_container(failing)
     says = [_located(container, records)] if container else []
     if found := _known(exercise, records, observed):
-        line = own_line(failing[0])
+        stops = failing[0].seen.get("error") != Explained.__name__  # else the check stopped it
+        line = own_line(failing[0]) if stops else ""
         says += [found, *([f"Your code stops in {line}."] if line else [])]
         return Diagnosis(" ".join(says), found, False, failing[0])
 

@@ -195,8 +195,8 @@ _MEANINGS = {
     "gradients that are NaN": "{came} of your parameters get a gradient that is NaN or infinite.",
     "a gradient arrives": "No gradient, or one that is not finite, arrives at the logits.",
     "weights": "Your layers have {came} trainable weights (biases not counted); {wanted} are expected.",
-    "scale and shift": "Not every batch norm has a scale and a shift to train: one is missing, or has "
-    "`affine=False`.",
+    "scale and shift": "Not every batch norm has a scale and a shift to train: one is missing, "
+    "has `affine=False`, or is used several times.",
     "two runs agree": "In training mode, two runs on the same input give different results.",
     AFTERWARDS: "In training mode your result is right; in eval mode afterwards it is not. Eval mode "
     "uses batch norm's running mean and variance, which by PyTorch's defaults move by a tenth per batch.",

@@ -128,7 +128,7 @@ def _varied(pairs: Sequence[Pair]) -> bool:
 
 
 def _replaced(pairs: Sequence[Pair], tolerance: float) -> str | None:
-    """One number stands wherever another one was expected; everything else is right.
+    """One number stands where another one was expected; everything else is right.
 
     Two numbers alone say little, so one of them is NaN, 0 or 1: what an answer gives to a special case.
     """
@@ -138,8 +138,13 @@ def _replaced(pairs: Sequence[Pair], tolerance: float) -> str | None:
         return None
     if not any(np.isnan(value) or value in (0, 1) for value in (came[wrong][0], right[wrong][0])):
         return None
-    yours, wanted = describe(came[wrong][0]), describe(right[wrong][0])
-    return f"Wherever {wanted} is expected, {yours} comes." if yours != wanted else None
+    yours, wanted = (
+        describe(x.astype(int) if x.is_integer() else x) for x in (came[wrong][0], right[wrong][0])
+    )
+    if yours == wanted:
+        return None
+    everywhere = wrong[~differing(right, np.full_like(right, right[wrong][0]), tolerance)].all()
+    return f"{'Wherever' if everywhere else 'In some places where'} {wanted} is expected, {yours} comes."
 
 
 def _distinct(values: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch
 from segcourse.exercises.engine.exercise import Case, Exercise
 from segcourse.exercises.engine.facts import Record
 from segcourse.exercises.engine.observations import ASIDE, Observation, describe, differing, plain, same
+from segcourse.exercises.engine.observing import Explained
 
 MAX_CELLS, MAX_COLUMNS = 128, 16  # of what is drawn: it has to be read, on a phone too
 PAPER = 16  # numbers that a person can work through with a pencil
@@ -204,7 +205,7 @@ def _digits(one: np.ndarray, other: np.ndarray) -> int:
 
 def _told(one: Observation, fields: Sequence[str], other: Observation) -> str:
     if "error" in one:
-        return f"an error ({one['error']})"
+        return "no result" if one["error"] == Explained.__name__ else f"an error ({one['error']})"
     words = []
     for name in fields:
         value = _contrast(one.get(name, "nothing"), other.get(name, "nothing"))

@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from segcourse import exercises
+from segcourse.exercises.l01_pixel_classification.grow_region import grow_region
+from segcourse.exercises.l02_fcn.fcn32s import _HiddenEncoder
 from segcourse.exercises.l03_unet.double_conv import DoubleConv
 from segcourse.exercises.l03_unet.unet import UNet
 from segcourse.exercises.l05_losses_metrics.soft_dice_loss import soft_dice_loss
@@ -78,3 +80,22 @@ def test_a_sentence_about_some_cases_says_so():
     words = said("focal_loss", clamped)
     assert "Your numbers are the expected ones minus" in words
     assert words.endswith("This is so in some cases, not in all.")
+
+
+def test_one_number_in_place_of_another_is_not_said_to_stand_everywhere():
+    def only_the_first_row(gray, seed, tolerance):
+        region = grow_region(gray, seed, tolerance)
+        region[0] *= 2
+        return region
+
+    def everywhere(gray, seed, tolerance):
+        return 2 * grow_region(gray, seed, tolerance)
+
+    assert "In some places where 1 is expected, 2 comes." in said("grow_region", only_the_first_row)
+    assert "Wherever 1 is expected, 2 comes." in said("grow_region", everywhere)
+
+
+def test_code_that_the_check_stopped_is_not_said_to_stop():
+    words = said("FCN32s", _HiddenEncoder)
+    assert "nn.Module" in words
+    assert "Your code stops" not in words
