@@ -86,6 +86,8 @@ def cases(rng: Generator) -> Iterator[Case]:
     for rows, columns, trait in ODD_SIZES:
         x, skip = pixels(rng, 1, 2, 2, 2), pixels(rng, 1, 1, rows, columns)
         yield case(ODD, (2, 1, 3), x, skip, drawn, trait)
+    x, skip = pixels(rng, 2, 2, 2, 3), pixels(rng, 2, 1, 5, 7)
+    yield case(ODD, (2, 1, 3), x, skip, drawn, "there are two pictures of odd size")
     x, skip = torch.ones(1, 4, 2, 3), torch.zeros(1, 2, 5, 7)
     yield case(ODD, (4, 2, 3), x, skip, drawn, "the skip is 0 everywhere")
     dark = torch.zeros(1, 2, 2, 2), torch.arange(1.0, 26.0).view(1, 1, 5, 5)

@@ -96,6 +96,7 @@ def cases(rng: Generator) -> Iterator[Case]:
     rows, columns, channels = map(int, rng.integers(2, 9, 3))
     x = torch.ones(1, channels, rows, columns)
     yield case(SIZES, (channels, 2, (1, 2, 3, 4)), x, modules.shape, "there are four rates")
+    yield case(SIZES, (2, 3, (2, 2)), torch.ones(1, 2, 5, 4), modules.shape, "two rates are equal")
 
     drawn = modules.output("alike", seed)  # layers of one kind may be used in any order
     pixel = torch.zeros(1, 1, 15, 15)

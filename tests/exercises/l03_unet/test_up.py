@@ -37,6 +37,15 @@ class IntoCanvas(PadsEvenly):
         return self.double_conv(torch.cat((skip, canvas), dim=1))
 
 
+class ZerosForOnePicture(PadsEvenly):
+    def forward(self, x, skip):
+        x = self.grow(x)
+        rows, columns = skip.shape[2] - x.shape[2], skip.shape[3] - x.shape[3]
+        x = torch.cat([x, torch.zeros(1, x.shape[1], rows, x.shape[3])], dim=2) if rows else x
+        x = torch.cat([x, torch.zeros(1, *x.shape[1:3], columns)], dim=3) if columns else x
+        return self.double_conv(torch.cat([skip, x], dim=1))
+
+
 class PadsTopLeft(nn.Module):
     """Pads above and on the left with a layer, without a bias."""
 
@@ -135,6 +144,7 @@ class TestUp(Contract):
          other(lambda i: nn.ConvTranspose2d(i, i // 2, 4, 2, 1))),
         ("leaves `in_channels // 2` channels", "the skip has other channels than half of x's", module._AssumesHalf,
          module._AssumesIn),
+        ("`x` is padded with zeros to H x W", "there are two pictures of odd size", ZerosForOnePicture),
         ("`x` is padded with zeros to H x W", "the skip has one row and one column more", module._PadsCopies),
         ("it is not stretched, and the skip stays whole", "odd sizes", module._StretchesX, module._StretchesXNearest,
          module._ShrinksSkip),

@@ -105,6 +105,14 @@ class Frozen(Answer):
         self.pooled.requires_grad_(False)
 
 
+class OneBranchPerRate(Answer):
+    """Keeps the branches by rate, so that equal rates share one."""
+
+    def __init__(self, in_channels, out_channels, rates):
+        super().__init__(in_channels, out_channels, tuple(dict.fromkeys(rates)))
+        self.project[0] = nn.Conv2d((len(rates) + 2) * out_channels, out_channels, 1)
+
+
 def norms(**options):
     return _with(
         unit=lambda self, conv, channels: nn.Sequential(conv, nn.BatchNorm2d(channels, **options), nn.ReLU())
@@ -122,8 +130,9 @@ class TestASPP(Contract):
     }
     promises = (
         ("`ASPP(in_channels, out_channels, rates)`", "there are four rates", lambda i, o, r: Answer(o, i, r)),
-        ("any number of ints, one per dilated branch", "there is one rate", lambda i, o, r: Answer(i, o, (r[0], r[1], r[2]))),
-        ("any number of ints, one per dilated branch", "the weights are counted", lambda i, o, r: Answer(i, o, r[:1])),
+        ("one or more ints, one per dilated branch", "there is one rate", lambda i, o, r: Answer(i, o, (r[0], r[1], r[2]))),
+        ("one or more ints, one per dilated branch", "the weights are counted", lambda i, o, r: Answer(i, o, r[:1])),
+        ("two may be equal", "two rates are equal", OneBranchPerRate),
         ("also smaller than the rates", "the map is smaller than the rates", _with(
             conv=lambda self, i, o, rate: nn.Conv2d(i, o, 3, dilation=rate))),
         ("every branch has out_channels channels", "the weights are counted", lambda i, o, r: nn.Sequential(
