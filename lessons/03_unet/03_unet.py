@@ -48,7 +48,7 @@ from segcourse.course.trials import compare
 from segcourse.models import blocks
 from segcourse.models import count_parameters as library_count
 from segcourse.plotting import outline, show_bars, show_curves, show_image
-from segcourse.widgets import predict
+from segcourse.widgets import predict, skip_viewer
 
 # %%
 torch.manual_seed(0)
@@ -407,6 +407,25 @@ with predict(question, list(thirds)) as reveal:
 i = int(gain.argsort()[-20])  # a lesion that gained much
 images, truths, found = [pictures.test[i].image] * 2, [masks[i]] * 2, [one[i] for one in predicted.values()]
 show_results(images, truths, found, names=["skin", "lesion"], titles=list(predicted))
+
+# %% [markdown]
+# ### Skip by skip
+#
+# Which of the four skips does the work? At first, the network *with skips* gets none of them. Each step of the slider adds
+# one, the coarsest first. In place of a missing skip, the decoder gets the skip's mean per channel: it learns how strong
+# each feature is on average, but not where it is. Before you look: how much of the lesion will it find without any skip?
+
+# %% tags=["skip-grading", "raises-exception"]
+network = trials.segmenters["with skips", seed].model
+viewer = skip_viewer(network, pictures.test[i].image, masks[i], palette=pictures.train.palette)
+
+# %% [markdown]
+# <details><summary>Why is so little left?</summary>
+#
+# This network was trained with its skips, and its decoder relies on them. Above, the network that was trained *without*
+# skips did far better than this one does now. So the viewer shows what this network takes from each skip. To measure what
+# skips are worth, you need two trainings.
+# </details>
 
 # %% [markdown]
 # ### What other seeds say

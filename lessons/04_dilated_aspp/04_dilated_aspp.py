@@ -52,7 +52,7 @@ from segcourse.inference.street import VEHICLES, load_street_model, shares, stre
 from segcourse.models import count_parameters
 from segcourse.models.encoders import create_encoder
 from segcourse.plotting import overlay, show_bars, show_curves
-from segcourse.widgets import play, predict, receptive_field_explorer
+from segcourse.widgets import mask_viewer, play, predict, receptive_field_explorer
 
 # %%
 torch.manual_seed(0)
@@ -481,7 +481,8 @@ with predict(question, ["zeros", "about +1 and -1", "any numbers"]) as reveal:
 #
 # Write the block of the table above.
 #
-# - `ASPP(in_channels, out_channels, rates)`; `rates` is a tuple of any number of ints, one per dilated branch
+# - `ASPP(in_channels, out_channels, rates)`; `rates` is a tuple of one or more ints, one per dilated branch; two may be
+#   equal
 # - input: float tensor, N x in_channels x H x W, any H and W, also smaller than the rates
 # - every branch has out_channels channels; all of them look at the input itself
 # - the 1 x 1 branch and the dilated branches: convolution, batch norm, ReLU. A dilated branch has a 3 x 3 kernel, and zeros
@@ -604,6 +605,13 @@ chosen = [test[i] for i in (1, 6)]
 found = [ours.predict(sample.image) for sample in chosen]
 images, masks = [sample.image for sample in chosen], [sample.mask for sample in chosen]
 show_results(images, masks, found, palette=train.palette)
+
+# %% [markdown]
+# Look at one of them more closely: move the border between truth and prediction, switch classes off, or choose *right and
+# wrong* for one side.
+
+# %% tags=["skip-grading"]
+viewer = mask_viewer(chosen[0].image, chosen[0].mask, found[0], palette=train.palette)
 
 # %% [markdown]
 # ## 9. A network that has seen millions of pixels

@@ -52,7 +52,7 @@ from segcourse.course import ladder
 from segcourse.course.trials import compare
 from segcourse.data.lesions import APPEARANCE
 from segcourse.plotting import outline, show_bars, show_curves, show_image, show_matrix
-from segcourse.widgets import predict, threshold_explorer
+from segcourse.widgets import metric_explorer, predict, threshold_explorer
 
 # %%
 kinds = [*APPEARANCE, "tiny lesions"]  # one lesion in twelve covers less than 2 % of its picture
@@ -524,7 +524,26 @@ check("threshold_jaccard", threshold_jaccard)
 # %% [markdown]
 # ## 7. The boundary, and which score when
 #
-# Two predictions of one lesion miss nothing and add equally many false pixels, so their Dice is the same. The first is
+# Here are seven scores of one prediction. It has the shape of the true mask and starts four pixels too far to the right.
+# Drag it, or use the sliders. Try to find
+#
+# - a precision of 1.00 with a recall below 0.5, and the reverse
+# - a Dice of 0.00 with the highest pixel accuracy that you can get
+# - the position where a single pixel costs most
+
+# %%
+explorer = metric_explorer(samples[5].mask, right=4)
+
+# %% [markdown]
+# <details><summary>What can you find?</summary>
+#
+# A prediction that shrinks on its place keeps a precision of 1: everything in it is lesion. One that grows keeps a recall
+# of 1. Far away from the lesion, or cut off by the border of the picture, Dice and IoU are 0, and pixel accuracy hardly
+# notices: most of the picture is skin. Six of the scores change smoothly. Threshold Jaccard falls to 0 at once where the
+# IoU falls below 0.65.
+# </details>
+#
+# None of the seven looks at the outline. Two predictions of one lesion miss nothing and add equally many false pixels, so their Dice is the same. The first is
 # one pixel too wide all around. The second outlines the lesion perfectly, and also marks a spot in a corner of the
 # picture.
 

@@ -28,19 +28,23 @@ def skip_viewer(
     show what it takes from each of them, and not how well a network without skips can be trained.
 
     Args:
-        model: a network whose `ups` are called with (x, skip), such as `UNet`, coarsest first.
+        model: a network with modules that are called with (x, skip), N×C×h×w and N×C×H×W, the skip being the
+            larger one: `UNet`, or one of your own.
         image: one image, in any format of `segcourse.plotting.formats`.
         true_mask: class ids, H×W, for the scores and the errors.
         palette: names and colours of the classes.
 
     Raises:
-        DataError: the model has no `ups`.
+        DataError: the model has no such modules.
     """
-    ups = list(getattr(model, "ups", []))
-    if not ups:
-        raise DataError(f"{type(model).__name__} has no `ups` with skip connections; pass a U-Net.")
     (picture,) = as_images(image)
-    predictions = [predict_with(model, picture, range(count)) for count in range(len(ups) + 1)]
+    ups = steps_up(model, picture)
+    if not ups:
+        raise DataError(
+            f"{type(model).__name__} has no modules called with (x, skip), so that its skips can't be "
+            "reached. Pass a U-Net such as `segcourse.UNet`."
+        )
+    predictions = [predict_with(model, picture, ups[count:]) for count in range(len(ups) + 1)]
     classes = int(max(one.max() for one in predictions)) + 1
     palette = palette or Palette.default(("background", "foreground") if classes <= 2 else classes)
     cases = [prepare(picture, true_mask, one, None, palette)[0][0] for one in predictions]
@@ -59,13 +63,35 @@ def skip_viewer(
     return Frames(columns, captions, labels, name="skips", foot=foot, playable=True).show()
 
 
-def predict_with(model: nn.Module, image: np.ndarray, kept: Collection[int]) -> np.ndarray:
-    """Return the prediction (uint8 H×W) of a U-Net that gets only some of its skips, 0 being the coarsest."""
+def steps_up(model: nn.Module, image: np.ndarray) -> list[nn.Module]:
+    """Return the modules that get a skip, coarsest first: called with two maps, the second being larger.
+
+    Of several for one size, such as an attention gate and the step up behind it, it is the first.
+    """
+    found: dict[torch.Size, nn.Module] = {}
+
+    def note(module: nn.Module, args: tuple[Any, ...]) -> None:
+        if len(args) == 2 and all(isinstance(arg, Tensor) and arg.ndim == 4 for arg in args):
+            x, skip = args
+            if skip.shape[-2:] > x.shape[-2:]:
+                found.setdefault(skip.shape[-2:], module)
+
+    hooks = [module.register_forward_pre_hook(note) for module in model.modules()]
+    try:
+        predict_with(model, image, ())
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return list(found.values())
+
+
+def predict_with(model: nn.Module, image: np.ndarray, without: Collection[nn.Module]) -> np.ndarray:
+    """Return the prediction (uint8 H×W) of a network of which these modules get no skip."""
     weight = next(model.parameters())
     pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].to(weight) / 255  # 1, 3, H, W
     was_training = model.training
     model.eval()
-    with without_skips([up for i, up in enumerate(model.ups) if i not in kept]), torch.no_grad():
+    with without_skips(without), torch.no_grad():
         labels = model(pixels)[0].argmax(dim=0)
     model.train(was_training)
     return labels.to(torch.uint8).cpu().numpy()
