@@ -65,6 +65,8 @@ def diagnose(exercise: Exercise, records: Records, observed: Observed) -> Diagno
     if found := _relation(numbers):
         says += [found, *_scope(numbers, records)]
         return Diagnosis(" ".join(says), cause or found, False, shown)
+    if certain:
+        says.append("Other cases fail, too.")
     if not certain and (most := _mostly(exercise, records, numbers, observed)):
         found, left = most
         says.append(f"Most of this looks as if {found[:1].lower()}{found[1:]}")
@@ -72,8 +74,8 @@ def diagnose(exercise: Exercise, records: Records, observed: Observed) -> Diagno
     if not certain and (found := outside(_pairs(numbers), numbers[0].case.tolerance)):
         cause = found
         says.append(found)
-    if not certain and (where := _where(numbers, records)):
-        says.append(f"Your numbers are wrong {where}.")
+    if not certain and len(numbers) < len(records):
+        says.append(f"Your numbers are wrong {_where(numbers, records)}.")
     return Diagnosis(" ".join(says) or None, cause, False, shown)
 
 
@@ -141,25 +143,25 @@ def _scope(affected: Records, records: Records) -> list[str]:
     """Return the sentence that says where something holds; none if it holds in all records."""
     if len(affected) == len(records):
         return []
-    where = _where(affected, records)
-    return [f"This is so {where}." if where else "This is so in some cases, not in all."]
+    return [f"This is so {_where(affected, records)}."]
 
 
-def _where(affected: Records, records: Records) -> str | None:
-    """Return a clause that is true of exactly these records; None if they are all, or no clause is known."""
+def _where(affected: Records, records: Records) -> str:
+    """Return a clause that is true of exactly these records, which are not all."""
     chosen = {record.index for record in affected}
     others = {record.index for record in records} - chosen
-    if not others:
-        return None
     if clause := _clause(chosen, records):
         return f"only {clause}"
-    if clause := _clause(others, records):
-        return f"everywhere except {clause}" if ", or " not in clause else None
-    return None
+    if (clause := _clause(others, records)) and ", or " not in clause:
+        return f"everywhere except {clause}" if len(others) > 1 else f"in every case but one, {clause}"
+    return f"in {len(chosen)} of {len(records)} cases"
 
 
 def _clause(chosen: set[int], records: Records) -> str | None:
-    """Return up to two traits or groups that together hold for exactly the chosen records, as a clause."""
+    """Return up to two traits or groups that together hold for exactly the chosen records, as a clause.
+
+    Two cases that share no trait have more in common than the two traits say.
+    """
     places: dict[str, set[int]] = {}
     for record in records:
         for place in (*(f"where {trait}" for trait in record.case.traits), f"in “{record.case.group}”"):
@@ -171,4 +173,6 @@ def _clause(chosen: set[int], records: Records) -> str | None:
             return None
         found.append(max(inside, key=lambda place: len(places[place] & left)))
         left -= places[found[-1]]
-    return None if left else ", or ".join(found)
+    if left or len(found) == len(chosen) > 1:
+        return None
+    return ", or ".join(found)

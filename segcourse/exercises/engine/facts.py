@@ -3,6 +3,7 @@
 Each rule returns a fact that holds for the records that it names, or None. Nothing here is a guess.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,7 +12,7 @@ import numpy as np
 
 from segcourse.exercises.engine import relations, slips
 from segcourse.exercises.engine.exercise import ONCE_MORE, Case, Exercise
-from segcourse.exercises.engine.observations import Observation, describe, same
+from segcourse.exercises.engine.observations import SHAPES, Observation, describe, same
 from segcourse.exercises.engine.observing import LEFT_IN, Explained
 
 
@@ -135,8 +136,12 @@ def _constant(exercise: Exercise, records: Records, failing: Records) -> Fact | 
     first = values[0]
     if len(records) < 4 or not all(isinstance(v, np.ndarray) and same(v, first, 0.0) for v in values):
         return None
-    says = f"Your answer is {describe(first)} for every input. Where does it use its arguments?"
-    return Fact(says, "Your answer is the same for every input.", failing, about_all=True)
+    return Fact(
+        f"Your answer is {describe(first)} for every input.",
+        "Your answer is the same for every input.",
+        failing,
+        about_all=True,
+    )
 
 
 def _shape(exercise: Exercise, records: Records, failing: Records) -> Fact | None:
@@ -195,8 +200,8 @@ _MEANINGS = {
     "gradients that are NaN": "{came} of your parameters get a gradient that is NaN or infinite.",
     "a gradient arrives": "No gradient, or one that is not finite, arrives at the logits.",
     "weights": "Your layers have {came} trainable weights (biases not counted); {wanted} are expected.",
-    "scale and shift": "Not every batch norm has a scale and a shift to train: one is missing, "
-    "has `affine=False`, or is used several times.",
+    "scale and shift": "Your batch norms have fewer scales and shifts to train than ours: one is missing, "
+    "has `affine=False`, is used several times, or stands where there are fewer channels.",
     "two runs agree": "In training mode, two runs on the same input give different results.",
     AFTERWARDS: "In training mode your result is right; in eval mode afterwards it is not. Eval mode "
     "uses batch norm's running mean and variance, which by PyTorch's defaults move by a tenth per batch.",
@@ -218,9 +223,31 @@ def _field(exercise: Exercise, records: Records, failing: Records) -> Fact | Non
         _plainly(record.get(field, "None"), " x " if field == "field of view" else ", ")
         for record in (affected[0].seen, affected[0].expected)
     )
-    says = _MEANINGS[field].format(came=came, wanted=wanted)
+    says = " ".join([_MEANINGS[field].format(came=came, wanted=wanted), *_which(affected[0])])
     cause = f"Your network differs from what is asked for: {field}."
     return Fact(says, cause if "{" in _MEANINGS[field] else says, affected)
+
+
+def _which(record: Record) -> list[str]:
+    """Return the sentence that says which parameters are meant; none if that was not looked at."""
+    yours, ours = (_shapes(one.get(SHAPES)) for one in (record.seen, record.expected))
+    if record.fields[0] == "parameters without a gradient" and yours:
+        return [f"Their shapes: {_some(yours)}."]
+    if record.fields[0] == "weights" and (yours or ours):
+        return [
+            f"Shapes that only yours have: {_some(yours - ours)}; that only ours have: {_some(ours - yours)}."
+        ]
+    return []
+
+
+def _shapes(rows: np.ndarray | str | None) -> Counter[tuple[int, ...]]:
+    rows = rows.tolist() if isinstance(rows, np.ndarray) else []
+    return Counter(tuple(filter(None, row)) for row in rows)
+
+
+def _some(shapes: Counter[tuple[int, ...]]) -> str:
+    all_ = list(shapes.elements())
+    return ", ".join(map(_size, all_[:3])) + ", …" * (len(all_) > 3) if all_ else "none"
 
 
 def _plainly(value: np.ndarray | str, between: str) -> str:
@@ -240,8 +267,8 @@ def _gradient(exercise: Exercise, records: Records, failing: Records) -> Fact | 
     what = "The result is right, but its gradient" if right else f"The {field}"
     if missing := [record for record, value in values if isinstance(value, str)]:
         says = (
-            f"{what} is missing: this input is not used, or on the way the result became a plain number "
-            "(`.item()`, `float()`, `.detach()`, NumPy, argmax). Training would change nothing."
+            f"{what} is missing: this input is not used, or a step on the way is cut off from it "
+            "(`torch.no_grad()`, `.detach()`, `.item()`, `float()`, NumPy, argmax)."
         )
         return Fact(says, "The gradient is missing.", missing)
     if broken := [record for record, value in values if not np.isfinite(value).all()]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from segcourse.exercises.engine.exercise import Case
-from segcourse.exercises.engine.observations import container
+from segcourse.exercises.engine.observations import MAX_DIMENSIONS, SHAPES, container
 from segcourse.exercises.engine.observing import Explained
 from segcourse.exercises.engine.weights import find_uses, parameter_of, set_weights
 
@@ -135,14 +135,21 @@ def gradients(seed: int = 0, rule: str = "drawn") -> Look:
         (out * weights).sum().backward()
         parameters = [p for p in model.parameters() if p.requires_grad]
         arrived = [p.grad for p in parameters if p.grad is not None]
+        without = [p for p in parameters if p.grad is None or not p.grad.any()]
         names = [name for name, value in case.inputs.items() if isinstance(value, Tensor)]
         return {
-            "parameters without a gradient": sum(p.grad is None or not p.grad.any() for p in parameters),
+            "parameters without a gradient": len(without),
+            SHAPES: [padded_shape(p) for p in without],
             "gradients that are NaN": sum(not bool(grad.isfinite().all()) for grad in arrived),
             **{f"gradient of {n}": x.grad for n, x in zip(names, inputs, strict=True)},
         }
 
     return observe
+
+
+def padded_shape(parameter: Tensor) -> list[int]:
+    """Return the shape with zeros at its end, so that shapes of all lengths fit into one array."""
+    return [*parameter.shape, *[0] * (MAX_DIMENSIONS - parameter.dim())]
 
 
 def trainable(batch_norms: Callable[[Case], int]) -> Look:
@@ -158,13 +165,18 @@ def trainable(batch_norms: Callable[[Case], int]) -> Look:
     def observe(obj: Callable, case: Case) -> dict[str, Any]:
         model, inputs = build(obj, case)
         roles = {id(parameter_of(use.tensor)): use.role for use in find_uses(model, inputs)}
-        weights = others = 0
+        weights: list[Tensor] = []
+        others = 0
         for parameter in filter(lambda p: p.requires_grad, model.parameters()):
             several = sum(n > 1 for n in parameter.shape) > 1
             role = roles.get(id(parameter), "weight" if several else "other")
-            weights += parameter.numel() if role == "weight" else 0
+            weights += [parameter] * (role == "weight")
             others += parameter.numel() if role not in ("weight", "bias") else 0
-        return {"weights": weights, "scale and shift": others >= 2 * batch_norms(case)}
+        return {
+            "weights": sum(p.numel() for p in weights),
+            SHAPES: [padded_shape(p) for p in weights],
+            "scale and shift": others >= 2 * batch_norms(case),
+        }
 
     return observe
 

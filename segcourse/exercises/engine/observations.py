@@ -23,7 +23,8 @@ Observation = dict[str, np.ndarray | str]
 MAX_ELEMENTS = 1 << 20  # a batch of four 2-class 360 x 360 logits; far above what any exercise returns
 MAX_FIELDS, MAX_TEXT, MAX_PRINTED, MAX_DIMENSIONS = 48, 300, 2000, 8
 HANDED_OVER = "handed over"  # the field that says which finished implementation an answer has called
-ASIDE = {"changed", "printed", "line", "dtype", "stub", HANDED_OVER}  # fields that are no results
+SHAPES, NAMES = "shapes of the weights", "names of parameters"
+ASIDE = {"changed", "printed", "line", "dtype", "stub", SHAPES, HANDED_OVER}  # no results by themselves
 _DTYPES = {"bool": "|b1", "int64": "<i8", "float64": "<f8"}
 
 
@@ -46,7 +47,8 @@ def plain(value: Any) -> np.ndarray | str:
 def _numbers(value: Any, depth: int) -> np.ndarray:
     kind = type(value)
     if kind in (bool, int, float):
-        return _narrow(np.asarray(value))
+        beyond = kind is int and value.bit_length() > 63
+        return _narrow(np.asarray(float(value) if beyond else value))
     if kind in (list, tuple) and depth and len(value) <= MAX_ELEMENTS:
         return _narrow(np.stack([_numbers(item, depth - 1) for item in value]))  # refuses ragged lists
     if isinstance(value, torch.Tensor):

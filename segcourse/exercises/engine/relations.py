@@ -141,10 +141,7 @@ def _replaced(pairs: Sequence[Pair], tolerance: float) -> str | None:
     yours, wanted = (
         describe(x.astype(int) if x.is_integer() else x) for x in (came[wrong][0], right[wrong][0])
     )
-    if yours == wanted:
-        return None
-    everywhere = wrong[~differing(right, np.full_like(right, right[wrong][0]), tolerance)].all()
-    return f"{'Wherever' if everywhere else 'In some places where'} {wanted} is expected, {yours} comes."
+    return f"{yours} comes where {wanted} is expected." if yours != wanted else None
 
 
 def _distinct(values: np.ndarray) -> np.ndarray:

@@ -166,6 +166,11 @@ _SLIPS = [
         "a call passes too few arguments: {1} got no value",
     ),
     (
+        r"Module\.(\w+)\(\) takes (?:from \d+ to )?\d+ positional",
+        "`{0}` is a method of every nn.Module. If a layer of yours has that name, the method hides it: "
+        "choose another name",
+    ),
+    (
         r"takes (?:from \d+ to )?(\d+) positional arguments? but (\d+) (?:was|were) given",
         "a call passes {1} arguments where {0} fit (for a method, `self` counts)",
     ),

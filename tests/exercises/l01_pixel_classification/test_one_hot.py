@@ -97,5 +97,5 @@ class TestOneHot(Contract):
         (lambda m, n: answer(m, n).movedim(-3, -1), "Your class axis comes last"),
         (lambda m, n: answer(m, n).numpy(), "returns a NumPy array, and a tensor is asked for"),
         (lambda m, n: F.one_hot(m.long(), n).movedim(-1, -3), "255 is no class"),
-        (lambda m, n: answer(m, n) * 2, "Wherever 1 is expected, 2 comes"),
+        (lambda m, n: answer(m, n) * 2, "2 comes where 1 is expected"),
     )

@@ -195,7 +195,7 @@ class TestDoubleConv(Contract):
     said = (
         (lambda i, o: layers(i, o, padding=0), "Your pictures shrink by four rows and columns"),
         (norm(momentum=0.2), "In training mode your result is right; in eval mode afterwards it is not"),
-        (norm(affine=False), "Not every batch norm has a scale and a shift"),
+        (norm(affine=False), "fewer scales and shifts to train than ours"),
         (Detached, "The gradient of x is missing"),
         (Frozen, "trainable weights (biases not counted)"),
         (lambda i, o: [nn.Conv2d(i, o, 3)], "object is not callable"),

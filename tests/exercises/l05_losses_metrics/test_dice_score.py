@@ -81,7 +81,7 @@ class TestDiceScore(Contract):
     said = (
         (lambda p, t: float(answer(p, t).flatten()[0]), "returns a float, and a tensor is asked for"),
         (lambda p, t: answer(p, t).squeeze(), "This is so only where there is a batch of one"),
-        (lambda p, t: answer(p, t).nan_to_num(0.5), "Wherever nan is expected, 0.500 comes"),
+        (lambda p, t: answer(p, t).nan_to_num(0.5), "0.500 comes where nan is expected"),
         (lambda p, t: answer(p, t) ** 0.5, "the square roots of the expected ones"),
         (lambda p, t: (p - t).abs().sum(), "`-` does not exist for bool tensors"),
         (lambda p, t: print("p has", p.shape) or 1 / 0, "ZeroDivisionError"),
