@@ -142,7 +142,8 @@ with predict(question, ["765", "255", "253", "0"]) as reveal:
 # - `mask`: integer tensor H x W with class ids 0 … C - 1, of any integer type (uint8, int16, int32 or int64)
 # - `palette`: uint8 tensor C x 3; row k is the colour of class k as red, green, blue. A class may have any colour, and
 #   not every class has to occur in the mask
-# - returns a tensor H x W x 3: for each pixel the three numbers of its class's colour, 0 to 255
+# - returns a tensor H x W x 3: for each pixel the three numbers of its class's colour, 0 to 255; any type of number that
+#   holds 255 will do
 #
 # In every exercise the work itself is yours: an answer that only calls a finished implementation, of this library or
 # another, gets no points. You may use other functions for single steps. An answer never changes its inputs.

@@ -363,7 +363,8 @@ with predict(question, choices) as reveal:
 # - `encoder(x)` is a list of maps, the finest first; the last one is N x encoder.channels[-1] x H/32 x W/32, rounded up.
 #   Only this map is used
 # - a 1 x 1 convolution turns the map into num_classes scores per cell
-# - a transposed convolution, from num_classes to num_classes channels, enlarges them: kernel 64, stride 32, padding 16
+# - a transposed convolution, from num_classes to num_classes channels, enlarges them: kernel 64, stride 32, padding 16.
+#   It connects every channel with every channel (`groups` stays 1)
 # - returns N x num_classes x H x W: rows and columns beyond the picture are cut off at the bottom and on the right
 # - returns logits, with no activation anywhere after the encoder
 # - the encoder is trained, too: it belongs to the network, and gradients reach all of it
@@ -408,7 +409,7 @@ check("FCN32s", FCN32s)
 # %% [markdown]
 # ### Exercise 2.5 · `fuse_scores` · difficulty 1 of 3 · 10 minutes · 3 points
 #
-# Write the step that joins two levels.
+# Write the step that joins two levels: `fuse_scores(coarse, fine)`.
 #
 # - `fine`: float tensor, N x C x H x W; `coarse`: float tensor, N x C x h x w, where h is H/2 and w is W/2, both rounded
 #   up

@@ -232,7 +232,8 @@ with predict(question, choices) as reveal:
 # - `Up(in_channels, skip_channels, out_channels)`, `forward(x, skip)`
 # - `x`: N x in_channels x h x w, from below; `skip`: N x skip_channels x H x W, where H is 2h or 2h + 1, and W likewise
 # - a transposed convolution (kernel 2, stride 2) doubles the size of `x` and leaves `in_channels // 2` channels
-# - `x` is padded with zeros to H x W, on whichever side you like; it is not stretched, and the skip stays whole
+# - the enlarged `x` is padded with zeros to H x W, on whichever side you like; it is not stretched, and the skip stays
+#   whole
 # - `x` and the skip are concatenated along the channels, in either order; a double convolution turns them into
 #   out_channels channels
 # - returns N x out_channels x H x W

@@ -287,7 +287,8 @@ show_image(
 # - returns a float tensor, N x O x (H - dilation * (k - 1)) x (W - dilation * (k - 1)): for each picture and each of the
 #   O kernels, the sum over all taps and all C channels
 #
-# `F.conv2d` and `nn.Conv2d` may be used without their argument `dilation`. Loops over taps are fine.
+# `F.conv2d` and `nn.Conv2d` may be used without their argument `dilation`. Loops over taps are fine, and so are other
+# functions, such as `F.unfold`.
 #
 # <details><summary>Hint 1: one tap</summary>
 # For one tap, cut out the part of the picture that this tap meets: it starts at row <code>dilation * i</code> and has as
@@ -396,7 +397,7 @@ with predict(question, ["9", "6", "4", "1"]) as reveal:
 # - `map_size`: a tuple of two ints (height, width), each at least 1; `dilation`: an int of at least 1
 # - the kernel is 3 x 3, its padding equals `dilation` on all four sides, and its middle visits every pixel of the map
 # - returns an int: how many of the nine weights lie on a pixel of the map, not on padding, for at least one position of
-#   the kernel
+#   the kernel. How you find the number is up to you
 #
 # <details><summary>Hint 1: one axis</summary>
 # Rows and columns don't influence each other. When does the upper row of weights meet the map?

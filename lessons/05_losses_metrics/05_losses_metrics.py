@@ -498,6 +498,8 @@ with predict(question, ["0.00", "0.42", "0.64"]) as reveal:
 # - both masks of an image empty: it has no index and is left out of the mean. Only one of them empty: its index is 0
 # - returns a scalar tensor, the mean over the images
 #
+# You may call `segcourse.iou_score`, which returns the Jaccard index of each image.
+#
 # <details><summary>Hint 1: where do I start?</summary>
 # With N Jaccard indices, computed like the Dice scores of exercise 5.4. The threshold applies to each of them; the mean
 # comes last.
