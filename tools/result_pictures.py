@@ -1,4 +1,4 @@
-"""Draw the first pictures of lessons 1, 2, 3 and 5, lessons/*/result.png, from networks trained here.
+"""Draw the first pictures of lessons 1 to 5, lessons/*/result.png, from networks trained here.
 
 .venv/bin/python tools/result_pictures.py
 """
@@ -9,7 +9,7 @@ import torch
 from sklearn.datasets import load_sample_image
 from torch.nn.functional import avg_pool2d
 
-from segcourse import Palette, dice_score
+from segcourse import Palette, create_model, dice_score, load_dataset, show_results
 from segcourse.classical import grow_region, kmeans, otsu_threshold
 from segcourse.course import ladder
 from segcourse.course.ladder import classical_masks
@@ -23,6 +23,7 @@ LESSONS = Path(__file__).parents[1] / "lessons"
 def main():
     train, val, test, tiny = ladder.pictures()
     draw_classical(train, test)
+    draw_streets()
     trials = compare(ladder.VARIANTS, train, val, model=ladder.small_unet, **ladder.PLAN)
 
     masks = torch.stack([sample.mask for sample in test])
@@ -71,6 +72,21 @@ def draw_classical(train, test):
         titles.append(f"{name}: Dice {dice_score(found[name][i], truth[i]):.2f}")
     figure = show_image(pictures, titles, alt="A flower with three masks, and a lesion with four outlines.")
     print(save_figure(figure, LESSONS / "01_pixel_classification" / "result.png"))
+
+
+def draw_streets():
+    """Write lesson 4's picture: three streets, as its section 8 learns to draw them."""
+    train, val = (load_dataset("scenes", split, count=n) for split, n in (("train", 128), ("val", 16)))
+    test = load_dataset("scenes", "test", count=60)
+    options = {"width": 8, "channels": 32, "output_stride": 8, "rates": (2, 4, 6), "decoder": True}
+    variants = {"with decoder": {"model": lambda: create_model("deeplabv3", 8, **options)}}
+    trials = compare(variants, train, val, **ladder.PLAN | {"batch_size": 4})
+    (found,) = trials.masks(test).values()
+    chosen = [0, 6, 12]
+    samples, titles = [test[i] for i in chosen], ["street 1", "street 2", "street 3"]
+    images, truths = [one.image for one in samples], [one.mask for one in samples]
+    figure = show_results(images, truths, found[chosen], palette=test.palette, titles=titles)
+    print(save_figure(figure, LESSONS / "04_dilated_aspp" / "result.png"))
 
 
 def draw(lesson, samples, masks, side=64):

@@ -15,6 +15,7 @@ from segcourse.plotting.arrays import ERROR_COLOURS, background_class, error_map
 from segcourse.plotting.display import FigureWithAlt, show
 from segcourse.plotting.formats import as_images, as_masks
 
+Entry = tuple[str, tuple[int, int, int]]  # name and colour in a legend
 MIN_ZOOM = 24  # pixels: closer, a picture shows squares only
 
 
@@ -234,24 +235,31 @@ def results_figure(
     return figure
 
 
-def legend_entries(cases: Sequence[Case], palette: Palette) -> list[tuple[str, tuple[int, int, int]]]:
-    """Return name and colour of each class that occurs and, with error maps, of each outcome."""
-    background = background_class(palette)
+def class_entries(cases: Sequence[Case], palette: Palette) -> list[Entry]:
+    """Return name and colour of each class that occurs, the background left out."""
     masks = [mask for case in cases for mask in (case.truth, case.prediction) if mask is not None]
-    present = sorted({int(i) for mask in masks for i in np.unique(mask)} - {background, IGNORE})
-    entries = [(palette.names[i], palette.colours[i]) for i in present]
-    if any(case.scores for case in cases):
-        names = ["true positive", "false positive", "false negative"] if background == 0 else ["right"]
-        names += ["wrong class"] if len(palette.names) > 2 else []
-        names += ["ignored"] if any(np.any(case.truth == IGNORE) for case in cases) else []
-        colours = ERROR_COLOURS | {"right": ERROR_COLOURS["true negative"]}
-        entries += [(name, colours[name]) for name in names]
-    return entries
+    present = {int(i) for mask in masks for i in np.unique(mask)} - {background_class(palette), IGNORE}
+    return [(palette.names[i], palette.colours[i]) for i in sorted(present)]
+
+
+def outcome_entries(cases: Sequence[Case], palette: Palette) -> list[Entry]:
+    """Return name and colour of each outcome in the error maps; none without error maps."""
+    if not any(case.scores for case in cases):
+        return []
+    binary = ["true positive", "false positive", "false negative"]
+    names = binary if background_class(palette) == 0 else ["right"]
+    names += ["wrong class"] if len(palette.names) > 2 else []
+    names += ["ignored"] if any(np.any(case.truth == IGNORE) for case in cases) else []
+    colours = ERROR_COLOURS | {"right": ERROR_COLOURS["true negative"]}
+    return [(name, colours[name]) for name in names]
 
 
 def _legend(cases: Sequence[Case], palette: Palette, width: float) -> tuple[list[Patch], int]:
     """Return one patch per legend entry, and the number of lines that the legend needs."""
-    entries = legend_entries(cases, palette)
+    outcomes = outcome_entries(cases, palette)
+    if len(palette.names) > 2:  # then a class and an outcome may share a colour
+        outcomes = [(f"map of errors: {name}", rgb) for name, rgb in outcomes]
+    entries = class_entries(cases, palette) + outcomes
     patches = [Patch(fc=np.array(rgb) / 255, ec="0.4", linewidth=0.6, label=name) for name, rgb in entries]
     length = max((len(name) for name, _ in entries), default=0) * 0.075 + 0.42  # inches; equal columns
     return patches, -(-len(patches) // max(1, int(width / length)))

@@ -7,7 +7,7 @@ from typing import Any
 from segcourse.errors import DataError
 from segcourse.palette import Palette
 from segcourse.plotting.arrays import background_class, error_map, mask_layer, small_enough
-from segcourse.plotting.results import Case, legend_entries, prepare
+from segcourse.plotting.results import Case, class_entries, outcome_entries, prepare
 from segcourse.widgets.frames import Column, Frames, Layers, row
 
 MOST = 60  # images: each takes about 30 kB of the notebook
@@ -60,9 +60,14 @@ def legend_html(cases: Sequence[Case], palette: Palette) -> str:
     box = (
         "display:inline-block;width:1em;height:0.8em;margin:0 0.4em 0 0;border:1px solid #777;background:rgb"
     )
-    entries = [(html.escape(name), rgb) for name, rgb in legend_entries(cases, palette)]
-    return row(
+    kinds = (class_entries(cases, palette), outcome_entries(cases, palette))
+    legends = [
         "".join(
-            f'<span style="margin-right:1em"><i style="{box}{rgb}"></i>{name}</span>' for name, rgb in entries
+            f'<span style="margin-right:1em"><i style="{box}{rgb}"></i>{html.escape(name)}</span>'
+            for name, rgb in entries
         )
-    )
+        for entries in kinds
+    ]
+    if len(palette.names) > 2 and legends[1]:  # then a class and an outcome may share a colour
+        return row(legends[0]) + row(f"right and wrong: {legends[1]}")
+    return row("".join(legends))

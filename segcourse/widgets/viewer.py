@@ -7,7 +7,7 @@ import numpy as np
 
 from segcourse.palette import IGNORE, IGNORE_COLOUR, Palette
 from segcourse.plotting.arrays import background_class, data_uri, error_map, png, small_enough
-from segcourse.plotting.results import legend_entries, prepare
+from segcourse.plotting.results import outcome_entries, prepare
 from segcourse.widgets.live import Live, canvas, choice, colours, label_uri, row, slider, swatch, tick
 
 _ERRORS = "right and wrong"
@@ -57,8 +57,7 @@ def mask_viewer(
         )
         for label in shown
     ]
-    outcomes = legend_entries([case], palette)[sum(label != IGNORE for label in shown) :]
-    errors = [f"<span>{swatch(rgb)}{name}</span>" for name, rgb in outcomes]
+    errors = [f"<span>{swatch(rgb)}{name}</span>" for name, rgb in outcome_entries([case], palette)]
     stage = row(
         choice("left-view", "left", options, left),
         choice("right-view", "right", options, right),

@@ -127,7 +127,12 @@ def test_many_classes_have_means_names_and_an_ignored_colour():
     true, pred = np.array([[0, 1, 2, 255]]), np.array([[0, 1, 1, 2]])
     figure = show_results(np.zeros((1, 4)), true, pred, names=["road", "car", "sky"])
     assert titles(figure)[-1] == "mean Dice 0.56 · mean IoU 0.50"  # (1 + 2/3 + 0) / 3 and (1 + 1/2 + 0) / 3
-    assert legend(figure) == ["road", "car", "sky", "right", "wrong class", "ignored"]
+    assert legend(figure) == [
+        "road",
+        "car",
+        "sky",
+        *(f"map of errors: {name}" for name in ("right", "wrong class", "ignored")),
+    ]
 
 
 def test_more_than_two_classes_are_found_in_the_masks():
