@@ -10,7 +10,7 @@ from segcourse.models.fcn import FCN, bilinear_kernel, bilinear_upsampling
 
 
 @pytest.mark.parametrize("stride", [32, 16, 8])
-@pytest.mark.parametrize("encoder", ["small", "vgg16"])
+@pytest.mark.parametrize("encoder", ["small", "resnet18"])
 @pytest.mark.parametrize("size", [(1, 1), (37, 50), (64, 64)])
 def test_logits_come_back_at_the_images_size(stride, encoder, size):
     model = FCN(stride=stride, encoder=encoder).eval()
