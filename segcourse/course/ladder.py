@@ -1,24 +1,27 @@
 """The ladder: every method of the course on the same held-out lesions.
 
-    python -m segcourse.course.ladder [--starts 10]
+    python -m segcourse.course.ladder [--starts 10] [--photographs]
 
 trains each network again and writes results/ladder.csv and results/starts.csv, which lessons show beside the
-student's own results. This takes about 15 minutes on two cores.
+student's own results. This takes about 15 minutes on two cores. With --photographs, the same methods learn
+from photographs of ISIC 2018, which must be there, and results/photographs.csv is written. The two are never
+mixed in one chart.
 """
 
 import argparse
 import csv
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Subset
 
 from segcourse import losses
 from segcourse.classical import PixelForest, grabcut, grow_region, kmeans, otsu
-from segcourse.data import Sample, load_dataset
+from segcourse.data import Sample, SampleDataset, load_dataset
 from segcourse.data.lesions import APPEARANCE, Lesions
 from segcourse.files import replacing
 from segcourse.metrics import dice_score
@@ -28,10 +31,14 @@ from segcourse.models.unet import UNet
 from segcourse.plotting import ladder_chart
 from segcourse.plotting.display import FigureWithAlt
 
+if TYPE_CHECKING:
+    from segcourse.course.trials import Trials
+
 RESULTS = Path(__file__).parent / "results"
 PLAN: dict[str, Any] = {"epochs": 8, "batch_size": 8, "learning_rate": 3e-3}
 TINY = 0.02  # of the picture
 COMMAND = "segcourse.course.ladder"
+RUNGS = ("FCN-32s", "U-Net without skips", "U-Net", "DeepLabV3")  # networks of `VARIANTS` in the ladder
 
 
 class Pictures(NamedTuple):
@@ -43,8 +50,8 @@ class Pictures(NamedTuple):
         tiny: 50 more held-out lesions, each below 2 %.
     """
 
-    train: Lesions
-    val: Lesions
+    train: SampleDataset
+    val: SampleDataset
     test: list[Sample]
     tiny: list[Sample]
 
@@ -62,6 +69,17 @@ def pictures() -> Pictures:
     samples = (more[i] for i in range(len(more)))
     tiny = [sample for sample in samples if sample.mask.float().mean() < TINY][:50]
     return Pictures(lesions("train", 400), lesions("val", 60), [test[i] for i in range(len(test))], tiny)
+
+
+def photographs() -> Pictures:
+    """Return as many photographs of ISIC 2018, 64 × 64 pixels; the held-out ones are of its other split.
+
+    Raises:
+        DataError: the data set is not there; the message says how to get it.
+    """
+    train, others = (load_dataset("isic2018", split, size=64) for split in ("train", "val"))
+    learning, val = (Subset(train, range(first, 1600, 4)[:count]) for first, count in ((0, 400), (1, 60)))
+    return Pictures(learning, val, [others[i] for i in range(0, 360, 3)], [])
 
 
 def small_unet() -> nn.Module:
@@ -149,9 +167,13 @@ def spread(score: str, *variants: str) -> dict[str, list[float]]:
     return {name: [row[score] for row in starts() if row["variant"] == name] for name in variants}
 
 
-def results() -> dict[str, np.ndarray]:
-    """Return the shipped Dice of each held-out lesion, the mean over all starts, by method."""
-    rows = read_table("ladder.csv")
+def results(table: str = "ladder.csv") -> dict[str, np.ndarray]:
+    """Return the shipped Dice of each held-out lesion, the mean over all starts, by method.
+
+    Args:
+        table: "ladder.csv", or "photographs.csv": ten starts, or three.
+    """
+    rows = read_table(table)
     return {method: np.array([float(row[method]) for row in rows]) for method in rows[0]}
 
 
@@ -164,6 +186,11 @@ def show(yours: Mapping[str, Any], *methods: str) -> FigureWithAlt:
     """
     shipped = results()
     return ladder_chart({name: shipped[name] for name in methods or shipped} | dict(yours))
+
+
+def show_photographs() -> FigureWithAlt:
+    """Show the shipped methods, trained and tested on photographs of ISIC 2018."""
+    return ladder_chart(results("photographs.csv"))
 
 
 def thirds(masks: Tensor) -> dict[str, Tensor]:
@@ -195,26 +222,40 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--starts", type=int, default=10, help="number of random seeds. Default: 10")
-    seeds = range(parser.parse_args().starts)
-    train, val, test, tiny = pictures()
-    truth, tiny_truth = (torch.stack([sample.mask for sample in group]) for group in (test, tiny))
-    trials = compare(VARIANTS, train, val, seeds=seeds, model=small_unet, **PLAN)
+    parser.add_argument("--photographs", action="store_true", help="learn from ISIC 2018 instead")
+    given = parser.parse_args()
+    seeds = range(given.starts)
+    train, val, test, tiny = photographs() if given.photographs else pictures()
+    truth = torch.stack([sample.mask for sample in test])
+    variants = {name: VARIANTS[name] for name in RUNGS} if given.photographs else VARIANTS
+    trials = compare(variants, train, val, seeds=seeds, model=small_unet, **PLAN)
     ordinary = {key: dice_score(masks, truth) for key, masks in trials.masks(test).items()}
-    rows = []
+    if not given.photographs:
+        write_table("starts.csv", _starts(trials, ordinary, truth, tiny), COMMAND)
+    learning = [Sample(*train[i]) for i in range(len(train))]
+    methods = {name: dice_score(masks, truth) for name, masks in classical_masks(learning, test).items()}
+    for name in RUNGS:
+        methods[name] = torch.stack([ordinary[name, seed] for seed in seeds]).mean(dim=0)
+    columns = {name: scores.tolist() for name, scores in methods.items()}
+    table = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    if given.photographs:
+        write_table("photographs.csv", table, f"{COMMAND} --photographs --starts {given.starts}")
+    else:
+        write_table("ladder.csv", table, COMMAND)
+
+
+def _starts(
+    trials: "Trials", ordinary: dict[tuple[str, int], Tensor], truth: Tensor, tiny: list[Sample]
+) -> list[dict[str, Any]]:
+    """Return a row per variant and seed, as `starts` describes them."""
+    tiny_truth, rows = torch.stack([sample.mask for sample in tiny]), []
     for (name, seed), masks in sorted(trials.masks(tiny).items()):
         dice = ordinary[name, seed]
         row = {"variant": name, "seed": seed, "ordinary": dice.mean().item()}
         row |= {"tiny": dice_score(masks, tiny_truth).mean().item()}
         row |= {"missed": int((masks.sum(dim=(1, 2)) == 0).sum())}
         rows.append(row | {third: dice[which].mean().item() for third, which in thirds(truth).items()})
-    write_table("starts.csv", rows, COMMAND)
-    learning = [train[i] for i in range(len(train))]
-    methods = {name: dice_score(masks, truth) for name, masks in classical_masks(learning, test).items()}
-    for name in ("FCN-32s", "U-Net without skips", "U-Net", "DeepLabV3"):
-        methods[name] = torch.stack([ordinary[name, seed] for seed in seeds]).mean(dim=0)
-    columns = {name: scores.tolist() for name, scores in methods.items()}
-    table = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    write_table("ladder.csv", table, COMMAND)
+    return rows
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import torch
 from segcourse import dice_score
 from segcourse.classical import otsu
 from segcourse.course import ladder
+from segcourse.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,26 @@ def test_the_shipped_table_is_what_the_threshold_gives_today(pictures):
     """A changed generator, threshold or score makes the shipped results stale; run `ladder` again then."""
     today = [dice_score(otsu(image), mask).item() for image, mask, _ in pictures.test]
     np.testing.assert_allclose(ladder.results()["Otsu's threshold"], today, atol=1e-4)
+
+
+def test_photographs_have_a_table_of_their_own():
+    drawn, photographs = ladder.results(), ladder.results("photographs.csv")
+    assert set(photographs) == set(ladder.RUNGS) | {name for name in drawn if name not in ladder.VARIANTS}
+    assert {len(scores) for scores in photographs.values()} == {120}
+    assert "Otsu's threshold" in ladder.show_photographs().alt
+
+
+def test_held_out_photographs_are_of_the_other_split():
+    try:
+        train, val, test, tiny = ladder.photographs()
+    except DataError as missing:
+        pytest.skip(str(missing))
+    assert (len(train), len(val), len(test), len(tiny)) == (400, 60, 120, 0)
+    learned = {train[i][2] for i in range(400)} | {val[i][2] for i in range(60)}
+    assert len(learned) == 460
+    assert learned.isdisjoint(sample.name for sample in test)
+    today = [dice_score(otsu(sample.image), sample.mask).item() for sample in test]
+    np.testing.assert_allclose(ladder.results("photographs.csv")["Otsu's threshold"], today, atol=1e-4)
 
 
 def test_classical_methods_give_one_mask_per_picture_and_repeat_themselves(pictures):
