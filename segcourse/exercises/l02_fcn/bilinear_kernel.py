@@ -36,8 +36,12 @@ def _product(tent):
     return tent[:, None] * tent
 
 
+def _signed(stride):
+    return torch.arange(2 * stride) - (stride - 0.5)
+
+
 def _offsets(stride):
-    return (torch.arange(2 * stride) - (stride - 0.5)).abs()
+    return _signed(stride).abs()
 
 
 def _tent(stride):
@@ -46,6 +50,11 @@ def _tent(stride):
 
 def _on_a_pixel(stride):
     return _product(1 - (torch.arange(2 * stride) - stride).abs() / stride)
+
+
+def _odd(size):
+    """Return an answer of an odd size, around a weight of 1."""
+    return lambda stride: _product(1 - (torch.arange(size(stride)) - size(stride) // 2).abs() / stride)
 
 
 def _cone(stride):
@@ -145,7 +154,7 @@ EXERCISE = Exercise(
         ),
         (
             "All your weights are 1. Bilinear weights fall linearly from the centre, to 0 at a distance "
-            "of `stride`.",
+            "of `stride`. (`//` would round every distance / stride down to 0.)",
             lambda stride: torch.ones(2 * stride, 2 * stride),
         ),
         (
@@ -164,16 +173,91 @@ EXERCISE = Exercise(
             lambda stride: _product(1 - _offsets(stride) / (2 * stride)),
         ),
         (
+            "Your tent falls to 0 at a distance of stride + 0.5. It should reach 0 at `stride`, where the "
+            "next pixel has its centre.",
+            lambda stride: _product(1 - _offsets(stride) / (stride + 0.5)),
+        ),
+        (
             "You return one tent, a row of 2 * stride weights. The kernel is two-dimensional: a tent "
             "along the rows times a tent along the columns.",
             _tent,
         ),
         (
-            "Your kernel has stride x stride weights, so that neighbouring copies do not overlap. "
-            "Bilinear interpolation mixes 2 x 2 neighbours: 2 * stride weights per axis.",
-            lambda stride: _product(_tent(stride))[
-                stride // 2 : -(stride // 2), stride // 2 : -(stride // 2)
-            ],
+            "You multiply a tent by itself, place by place: a row of squares. Put one of the two in a "
+            "column: `tent[:, None] * tent`. (`.t()` and `.T` leave a tensor with one axis as it is.)",
+            lambda stride: _tent(stride).square(),
+        ),
+        (
+            "You return one number, the sum of a tent's squares: `tent @ tent` is that. Each place of the "
+            "kernel has its own product: `tent[:, None] * tent`.",
+            lambda stride: _tent(stride).square().sum(),
+        ),
+        *(
+            (
+                "Your kernel has stride x stride weights, so that neighbouring copies do not overlap. "
+                "Bilinear interpolation mixes 2 x 2 neighbours: 2 * stride weights per axis.",
+                wrong,
+            )
+            for wrong in (
+                lambda stride: _product(_tent(stride)[stride // 2 : -(stride // 2)]),
+                lambda stride: bilinear_kernel(stride // 2),
+            )
+        ),
+        *(
+            (
+                "Your kernel has an odd number of weights per axis, with a middle one. 2 * stride weights "
+                "have none: the distances are 0.5, 1.5 and so on.",
+                _odd(size),
+            )
+            for size in (lambda stride: 2 * stride - 1, lambda stride: 2 * stride + 1)
+        ),
+        *(
+            (
+                "Your distances keep their sign, and the weights rise from one end to the other. A distance "
+                "is an absolute value: `.abs()`.",
+                lambda stride, sign=sign: _product(1 - sign * _signed(stride) / stride),
+            )
+            for sign in (1, -1)
+        ),
+        *(
+            (
+                "The second half of your tent repeats the first. It should mirror it: `.flip(0)`.",
+                lambda stride, half=half: _product(half(_tent(stride), stride).repeat(2)),
+            )
+            for half in (lambda tent, stride: tent[:stride], lambda tent, stride: tent[stride:])
+        ),
+        (
+            "Your weights are largest at the corners and fall towards the centre, as the distances do. Each "
+            "factor should be 1 - distance / stride.",
+            lambda stride: _product(_offsets(stride) / stride),
+        ),
+        (
+            "You subtract the product of the two distances from 1. Each weight is the product of two tents: "
+            "1 - distance / stride, along the rows and along the columns.",
+            lambda stride: 1 - _product(_offsets(stride) / stride),
+        ),
+        *(
+            (
+                "Your weights fall with the sum of the two distances. Bilinear weights are a product: a tent "
+                "along the rows times a tent along the columns.",
+                lambda stride, least=least: (_tent(stride)[:, None] + _tent(stride) - 1).clamp(min=least),
+            )
+            for least in (None, 0)
+        ),
+        (
+            "Your weights sum to `stride`. Leave the product of the two tents as it is: its sum is stride * "
+            "stride.",
+            lambda stride: _product(_tent(stride)) / stride,
+        ),
+        (
+            "Your kernel is the same in each of its rows. Bilinear weights are a tent "
+            "along the rows times a tent along the columns.",
+            lambda stride: _tent(stride).expand(2 * stride, -1),
+        ),
+        (
+            "Your kernel is the same in each of its columns. Bilinear weights are a tent along the rows "
+            "times a tent along the columns.",
+            lambda stride: _tent(stride)[:, None].expand(-1, 2 * stride),
         ),
         (
             "Your weights are the squares of the bilinear ones: the tents are multiplied twice.",

@@ -1,6 +1,7 @@
 """Exercise 2.4: FCN-32s on a given encoder."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from segcourse.exercises.engine import modules
 from segcourse.exercises.engine.exercise import Case, Exercise
+from segcourse.exercises.engine.observing import Explained
 from segcourse.exercises.engine.weights import UNREGISTERED
 
 
@@ -44,6 +46,33 @@ class TwoMaps(nn.Module):
 
 
 WHOLE, ANY, TRAINING = "pictures that 32 divides", "any size", "training"
+NOT_AS_IT_IS = (
+    "Your network changes the picture before the encoder sees it. `x` goes into the encoder as it is: "
+    "nothing is normalised, padded or resized."
+)
+
+
+def _as_it_is(look: modules.Look) -> modules.Look:
+    """Look, and stop where the encoder gets another picture than the network."""
+
+    def observe(obj: Any, case: Case) -> dict[str, Any]:
+        pictures: list[Any] = []
+
+        def build(*sizes: Any) -> Any:
+            model = obj(*sizes)
+            if isinstance(model, nn.Module):
+                model.register_forward_pre_hook(lambda module, inputs: pictures.append(*inputs))
+            return model
+
+        def compare(module: nn.Module, inputs: tuple) -> None:
+            came, wanted = inputs[0], pictures[-1] if pictures else inputs[0]
+            if isinstance(came, Tensor) and (came.shape != wanted.shape or bool((came != wanted).any())):
+                raise Explained(NOT_AS_IT_IS)
+
+        case.inputs["encoder"].register_forward_pre_hook(compare)
+        return look(build, case)
+
+    return modules.paste(look.line)(observe)
 
 
 def cases(rng: Generator) -> Iterator[Case]:
@@ -58,7 +87,7 @@ def cases(rng: Generator) -> Iterator[Case]:
         shape = " x ".join(map(str, x.shape))
         words = f"encoder.channels = {channels}, num_classes = {num_classes}, x: {shape}"
         inputs = {"encoder": TwoMaps(*channels, norm).eval(), "num_classes": num_classes, "x": x}
-        return Case(group, inputs, traits, look, given=words)
+        return Case(group, inputs, traits, _as_it_is(look), given=words)
 
     x = torch.linspace(-1, 2, 3 * 64 * 96).reshape(1, 3, 64, 96)
     yield given(WHOLE, (2, 3), 2, x[..., :32, :32], drawn, "the coarsest map is a single cell")
@@ -158,6 +187,10 @@ def _last_rows(self, logits, x):
     return logits[..., logits.shape[-2] - x.shape[-2] :, logits.shape[-1] - x.shape[-1] :]
 
 
+def _norm(self, channels, num_classes):
+    self.norm = nn.BatchNorm2d(num_classes)
+
+
 class _HiddenEncoder(Changed):
     def __init__(self, encoder, num_classes):
         super().__init__(encoder, num_classes)
@@ -168,12 +201,24 @@ class _HiddenEncoder(Changed):
         return self.parts[0](x)[-1]
 
 
-def _bilinear(self, scores):
-    return F.interpolate(scores, scale_factor=32, mode="bilinear")
+def _without_weights(**how):
+    """Return answers that enlarge the scores by interpolation, 32 times or to the picture's size."""
+    return (
+        changed(prepare=_no_up, enlarge=lambda self, scores: F.interpolate(scores, scale_factor=32, **how)),
+        changed(
+            prepare=_no_up,
+            enlarge=lambda self, scores: scores,
+            fit=lambda self, scores, x: F.interpolate(scores, x.shape[-2:], **how),
+        ),
+    )
 
 
-def _nearest(self, scores):
-    return F.interpolate(scores, scale_factor=32)
+INTERPOLATIONS = (
+    {"mode": "bilinear"},
+    {"mode": "bilinear", "align_corners": True},
+    {"mode": "bicubic"},
+    {"mode": "nearest"},
+)
 
 
 def _no_up(self, channels, num_classes):
@@ -230,10 +275,21 @@ EXERCISE = Exercise(
             "were rounded up. Cut the rows and columns beyond the picture.",
             changed(fit=lambda self, logits, x: logits),
         ),
+        *(
+            (
+                "Your network resizes its result to the picture's size. Then every pixel moves a little "
+                "where 32 does not divide the size. Cut what is beyond the picture.",
+                changed(fit=lambda self, logits, x, how=how: F.interpolate(logits, x.shape[-2:], **how)),
+            )
+            for how in INTERPOLATIONS
+        ),
         (
-            "Your network resizes its result to the picture's size. Then every pixel moves a little where "
-            "32 does not divide the size. Cut what is beyond the picture.",
-            changed(fit=lambda self, logits, x: F.interpolate(logits, x.shape[-2:], mode="bilinear")),
+            "You cut the rows beyond the picture, and not the columns. Cut both.",
+            changed(fit=lambda self, logits, x: logits[..., : x.shape[-2], :]),
+        ),
+        (
+            "You cut the columns beyond the picture, and not the rows. Cut both.",
+            changed(fit=lambda self, logits, x: logits[..., : x.shape[-1]]),
         ),
         (
             "You cut the rows to the picture's width and the columns to its height. `x.shape` ends with "
@@ -250,20 +306,27 @@ EXERCISE = Exercise(
             "you keep starts at the first row and column.",
             changed(fit=_last_rows),
         ),
-        (
-            "You enlarge the scores by bilinear interpolation. That has no weights, and here they are "
-            "asked for: a transposed convolution, kernel 64, stride 32, padding 16.",
-            changed(prepare=_no_up, enlarge=_bilinear),
+        *(
+            (
+                f"You enlarge the scores by interpolation ({how['mode']}). That has no weights, and here "
+                "they are asked for: a transposed convolution, kernel 64, stride 32, padding 16.",
+                wrong,
+            )
+            for how in INTERPOLATIONS
+            for wrong in _without_weights(**how)
+        ),
+        *(
+            (
+                "Your transposed convolution has a kernel of 32. Then neighbouring copies do not overlap, "
+                "and each cell draws a separate square. A kernel of 64 is asked for, with padding 16.",
+                _other_up(kernel_size=32, padding=padding),
+            )
+            for padding in (0, 16)
         ),
         (
-            "You enlarge the scores by copying each of them to 32 x 32 pixels. Here weights are asked "
-            "for: a transposed convolution, kernel 64, stride 32, padding 16.",
-            changed(prepare=_no_up, enlarge=_nearest),
-        ),
-        (
-            "Your transposed convolution has a kernel of 32. Then neighbouring copies do not overlap, and "
-            "each cell draws a separate square. A kernel of 64 is asked for, with padding 16.",
-            _other_up(kernel_size=32, padding=0),
+            "Your transposed convolution has padding 32: it cuts 32 pixels from each side. With a kernel of "
+            "64 and a stride of 32, padding 16 makes the result 32 times as large as the map.",
+            _other_up(padding=32),
         ),
         (
             "Your transposed convolution has no padding, so that its result is 32 pixels too large and "
@@ -314,14 +377,55 @@ EXERCISE = Exercise(
             _end(torch.relu),
         ),
         (
-            "You return class ids. `argmax` has no gradient, so that nothing could be trained; return the "
-            "logits.",
-            _end(lambda logits: logits.argmax(dim=1)),
+            "Your results are logarithms of probabilities, like those of a log_softmax at the end. The loss "
+            "applies its own; return the logits.",
+            _end(lambda logits: logits.log_softmax(dim=1)),
         ),
+        (
+            "Your results lie between -1 and 1 like those of a tanh at the end. Logits may be any numbers.",
+            _end(torch.tanh),
+        ),
+        *(
+            (
+                "You return class ids. `argmax` has no gradient, so that nothing could be trained; return "
+                "the logits.",
+                _end(lambda logits, keep=keep: logits.argmax(dim=1, keepdim=keep)),
+            )
+            for keep in (False, True)
+        ),
+        (
+            "You return the largest logit of each pixel. Return the logits of all classes.",
+            _end(lambda logits: logits.amax(dim=1, keepdim=True)),
+        ),
+        (
+            "There is batch norm between your two layers. Nothing is asked for there: the scores are "
+            "enlarged as they are.",
+            changed(prepare=_norm, enlarge=lambda self, scores: self.up(self.norm(scores))),
+        ),
+        (
+            "The features are cut off at zero before they are scored, as by a ReLU. Nothing is asked for "
+            "between the encoder and the 1 x 1 convolution.",
+            changed(features=lambda self, x: self.encoder(x)[-1].relu()),
+        ),
+        (
+            "Your network scores the mean of all cells: a single score per class for a whole picture. Score "
+            "each cell.",
+            changed(features=lambda self, x: self.encoder(x)[-1].mean(dim=(2, 3), keepdim=True)),
+        ),
+        (NOT_AS_IT_IS, changed(features=lambda self, x: self.encoder((x - 0.5) / 0.5)[-1])),
         (
             "No gradient reaches the encoder (`.detach()`, or no_grad): only the two layers above it "
             "would learn.",
             changed(features=lambda self, x: self.encoder(x)[-1].detach()),
+        ),
+        (
+            "You freeze the transposed convolution (`requires_grad`). It should be trained like the rest.",
+            changed(prepare=lambda self, channels, num_classes: self.up.requires_grad_(False)),
+        ),
+        (
+            "Your transposed convolution enlarges 16 times. The coarsest map has 1/32 of the picture's size: "
+            "kernel 64, stride 32, padding 16.",
+            _other_up(kernel_size=32, stride=16, padding=8),
         ),
         (
             "You freeze the encoder (`requires_grad`). It should be trained, too.",

@@ -53,6 +53,79 @@ def _placed(x, weight, stride, length=None, place=None):
     return out
 
 
+def _writers(length):
+    """Return answers whose result has another length: where a copy does not fit, it is cut or stops them."""
+
+    def zeros(x, weight, stride):
+        return torch.zeros(length(len(x), len(weight), stride))
+
+    def cut(x, weight, stride):
+        return _placed(x, weight, stride, length=length(len(x), len(weight), stride))
+
+    def by_index(x, weight, stride):
+        out = zeros(x, weight, stride)
+        for i in range(len(x)):
+            for j in range(len(weight)):
+                out[i * stride + j] += x[i] * weight[j]
+        return out
+
+    def by_slice(x, weight, stride):
+        out = zeros(x, weight, stride)
+        for i in range(len(x)):
+            out[i * stride : i * stride + len(weight)] += x[i] * weight
+        return out
+
+    def by_sum(x, weight, stride):
+        out = zeros(x, weight, stride)
+        for i in range(len(x)):
+            end = i * stride + len(weight)
+            out[i * stride : end] = out[i * stride : end] + x[i] * weight
+        return out
+
+    return cut, by_index, by_slice, by_sum
+
+
+def _only(which):
+    """Return an answer that places the copies of some numbers of x; the result has its full length."""
+    return lambda x, weight, stride: _placed(
+        torch.where(torch.isin(torch.arange(len(x)), torch.arange(len(x))[which]), x, 0), weight, stride
+    )
+
+
+def _three(length):
+    """Return an answer that uses three weights of the kernel, whatever its size."""
+
+    def wrong(x, weight, stride):
+        out = torch.zeros((len(x) - 1) * stride + length(len(weight)))
+        for i in range(len(x)):
+            for j in range(3):
+                out[i * stride + j] += x[i] * weight[j]
+        return out
+
+    return wrong
+
+
+def _whole(x, weight, stride):
+    """Cut off the fraction after each addition, as an integer array does."""
+    out = torch.zeros((len(x) - 1) * stride + len(weight))
+    for i in range(len(x)):
+        for j in range(len(weight)):
+            out[i * stride + j] = (out[i * stride + j] + x[i] * weight[j]).trunc()
+    return out
+
+
+def _adds(x, weight, stride):
+    return _placed(x, torch.ones_like(weight), stride) + _placed(torch.ones_like(x), weight, stride)
+
+
+def _piles_up(x, weight, stride):
+    out = torch.zeros((len(x) - 1) * stride + len(weight))
+    for i, number in enumerate(x):
+        weight *= number
+        out[i * stride : i * stride + len(weight)] += weight
+    return out
+
+
 def _overwrites(x, weight, stride):
     out = torch.zeros((len(x) - 1) * stride + len(weight))
     for i, number in enumerate(x):
@@ -109,8 +182,17 @@ EXERCISE = Exercise(
     celebrate=celebrate,
     mistakes=[
         (
-            "Where copies overlap, you keep only the last one. They are added: `+=`, not `=`.",
+            "Where copies overlap, you keep only the last one. They are added: `out[start:end] += …`. (With "
+            "an index that names a place several times, `out[places] += …` keeps one number: `index_add_`.)",
             _overwrites,
+        ),
+        (
+            "Where copies overlap, you keep only the first one. They are added.",
+            lambda x, weight, stride: _overwrites(x.flip(0), weight.flip(0), stride).flip(0),
+        ),
+        (
+            "You add the number of x to the kernel. Each copy is the kernel times the number.",
+            _adds,
         ),
         (
             "Where copies overlap, you average them. They are added.",
@@ -130,23 +212,53 @@ EXERCISE = Exercise(
             lambda x, weight, stride: _placed(x, weight, 1),
         ),
         (
+            "Your result has the right length, but copy i starts at place i. It should start at i * stride.",
+            lambda x, weight, stride: F.pad(_placed(x, weight, 1), [0, (len(x) - 1) * (stride - 1)]),
+        ),
+        (
             "You spread the weights of the kernel, `stride` places apart, instead of its copies. The "
             "copies start `stride` places apart, and each copy stays in one piece.",
             lambda x, weight, stride: _placed(x, weight, stride, place=lambda i, j: i + j * stride),
         ),
-        (
-            "Your result ends after len(x) * stride numbers. The last copy starts at (len(x) - 1) * "
-            "stride and is len(weight) long.",
-            lambda x, weight, stride: _placed(x, weight, stride, length=len(x) * stride),
-        ),
-        (
-            "Your result has stride - 1 places too many at the end. It ends with the last copy, which "
-            "starts at (len(x) - 1) * stride.",
-            lambda x, weight, stride: F.pad(_placed(x, weight, stride), [0, stride - 1]),
-        ),
-        (
-            "Your result ends where the last copy starts. The last copy is len(weight) long.",
-            lambda x, weight, stride: _placed(x, weight, stride, length=(len(x) - 1) * stride + 1),
+        *(
+            (says, wrong)
+            for says, length in (
+                (
+                    "Your result has len(x) * stride numbers. The last copy starts at (len(x) - 1) * stride "
+                    "and is len(weight) long.",
+                    lambda n, k, s: n * s,
+                ),
+                (
+                    "Your result has stride - 1 places too many at the end. It ends with the last copy, "
+                    "which starts at (len(x) - 1) * stride.",
+                    lambda n, k, s: n * s + k - 1,
+                ),
+                (
+                    "Your result has `stride` places too many at the end. It ends with the last copy, "
+                    "which starts at (len(x) - 1) * stride.",
+                    lambda n, k, s: n * s + k,
+                ),
+                (
+                    "Your result ends where the last copy starts. The last copy is len(weight) long.",
+                    lambda n, k, s: (n - 1) * s + 1,
+                ),
+                (
+                    "Your result ends before the last copy. The last copy starts at (len(x) - 1) * stride "
+                    "and is len(weight) long.",
+                    lambda n, k, s: (n - 1) * s,
+                ),
+                (
+                    "Your result is as long as with stride 1. The last copy starts at (len(x) - 1) * stride "
+                    "and is len(weight) long.",
+                    lambda n, k, s: n + k - 1,
+                ),
+                (
+                    "Your result has len(x) * len(weight) numbers. The last copy starts at (len(x) - 1) * "
+                    "stride and is len(weight) long.",
+                    lambda n, k, s: n * k,
+                ),
+            )
+            for wrong in _writers(length)
         ),
         (
             "Your copies start stride + 1 places apart: with stride s, there are s - 1 places between two "
@@ -154,9 +266,71 @@ EXERCISE = Exercise(
             lambda x, weight, stride: _placed(x, weight, stride + 1),
         ),
         (
+            "Your copies start stride - 1 places apart. They start `stride` places apart.",
+            lambda x, weight, stride: _placed(x, weight, stride - 1),
+        ),
+        (
             "Your copies lie one after the other, len(weight) apart. They start `stride` places apart, so "
             "that they may overlap or leave gaps.",
             lambda x, weight, stride: _placed(x, weight, len(weight)),
+        ),
+        (
+            "Where the stride is larger than the kernel, your copies lie one after the other. They start "
+            "`stride` places apart, and the places under no copy are 0.",
+            lambda x, weight, stride: _placed(x, weight, min(stride, len(weight))),
+        ),
+        (
+            "The copy of the last number of x is missing. Each number makes a copy: 0 to len(x) - 1.",
+            _only(slice(-1)),
+        ),
+        (
+            "The copy of the first number of x is missing. Each number makes a copy: 0 to len(x) - 1.",
+            _only(slice(1, None)),
+        ),
+        (
+            "Your result holds the copy of the first number of x only. Return after the loop.",
+            _only(slice(1)),
+        ),
+        (
+            "Your result holds the copy of the last number of x only. Make the zeros once, before the loop.",
+            _only(slice(-1, None)),
+        ),
+        *(
+            (
+                "Your numbers are cut off to whole numbers, as in an integer array. Sum in floating point: "
+                "`torch.zeros` makes that.",
+                wrong,
+            )
+            for wrong in (
+                _whole,
+                lambda x, weight, stride: _placed(x, weight, stride).trunc(),
+                lambda x, weight, stride: _placed(x.trunc(), weight.trunc(), stride),
+            )
+        ),
+        *(
+            (
+                "You count on three weights, whatever the kernel. Use `len(weight)`.",
+                _three(length),
+            )
+            for length in (lambda k: 3, lambda k: k)
+        ),
+        (
+            "You multiply `weight` in place (`*=`): the factors pile up from copy to copy, and the caller's "
+            "kernel changes. Make a new tensor: `x[i] * weight`.",
+            _piles_up,
+        ),
+        (
+            "You place the numbers of x `stride` places apart, with zeros between them. Each number should "
+            "make a copy of the kernel there, times the number.",
+            lambda x, weight, stride: _placed(x, (torch.arange(len(weight)) == 0).float(), stride),
+        ),
+        (
+            "You use the kernel's first weight only. Each copy holds all weights, times a number of x.",
+            lambda x, weight, stride: _placed(x, weight * (torch.arange(len(weight)) == 0), stride),
+        ),
+        (
+            "You add up all numbers of x before you multiply. Each number makes a copy of its own.",
+            lambda x, weight, stride: _placed(x.sum().expand(len(x)), weight, stride),
         ),
         (
             "You convolve, which makes x shorter: each result is a sum over neighbours. A transposed "

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from segcourse.exercises.engine import modules
 from segcourse.exercises.engine.exercise import Case, Exercise
+from segcourse.exercises.engine.observing import Explained
 from segcourse.exercises.engine.weights import UNREGISTERED
 from segcourse.exercises.l04_dilated_aspp._draw import pixels
 
@@ -65,9 +66,10 @@ class Changed(nn.Module):
         return self.unit(nn.Conv2d(i, o, 1), o)
 
     def forward(self, x: Tensor) -> Tensor:
+        one = self.one(x)
         wide = [branch(x) for branch in self.wide]
         pooled = self.pool(x).expand(-1, -1, *x.shape[-2:])
-        return self.project(self.join(self.one(x), wide, pooled))
+        return self.project(self.join(one, wide, pooled))
 
     def join(self, one: Tensor, wide: list[Tensor], pooled: Tensor) -> Tensor:
         return torch.cat([one, *wide, pooled], dim=1)
@@ -78,6 +80,23 @@ def _with(**pieces: Any) -> type[Changed]:
 
 
 SIZES, BRANCHES, TRAINING = "sizes", "the branches", "training"
+DROPOUT = (
+    "In training mode, two runs on the same map give different results, as with dropout. No dropout is "
+    "asked for."
+)
+
+
+def _training(seed: int) -> modules.Look:
+    """Look at training mode, and say what it means when two runs differ."""
+    look = modules.training(seed, "alike")
+
+    def observe(obj: Any, case: Case) -> dict[str, Any]:
+        seen = look(obj, case)
+        if seen["two runs agree"] is False and bool(seen["value"].isfinite().all()):
+            raise Explained(DROPOUT)
+        return seen
+
+    return modules.paste(look.line)(observe)
 
 
 def cases(rng: Generator) -> Iterator[Case]:
@@ -112,12 +131,15 @@ def cases(rng: Generator) -> Iterator[Case]:
     look = modules.output_after_smaller(seed, "alike")
     yield case(BRANCHES, (2, 4, (1, 2)), x, look, "the block has seen a smaller map before")
     look = modules.trainable(lambda case: (len(case.inputs["rates"]) + 2) * case.inputs["out_channels"])
-    yield case(BRANCHES, (3, 5, (1, 2, 4)), torch.ones(2, 3, 6, 6), look, "the weights are counted")
+    x = torch.ones(2, 3, 6, 6)
+    yield case(BRANCHES, (3, 5, (1, 2, 4)), x, look, "the weights are counted")
+    traits = "the weights are counted", "two rates are equal"
+    yield case(BRANCHES, (3, 5, (2, 2)), x, look, *traits)
 
     x = pixels(rng, 1, 3, 6, 7)
-    yield case(TRAINING, (3, 4, (1, 2, 3)), x, modules.training(seed, "alike"), "the batch holds one map")
+    yield case(TRAINING, (3, 4, (1, 2, 3)), x, _training(seed), "the batch holds one map")
     x = pixels(rng, 2, 3, 6, 7)
-    yield case(TRAINING, (3, 4, (1, 2, 3)), x, modules.training(seed, "alike"), "the batch holds two maps")
+    yield case(TRAINING, (3, 4, (1, 2, 3)), x, _training(seed), "the batch holds two maps")
     yield case(TRAINING, (3, 4, (1, 2)), x, modules.gradients(seed, "alike"), "gradients are computed")
 
 
@@ -131,20 +153,50 @@ class _Shared(Changed):
 
 
 class _OneAfterTheOther(Changed):
+    """The dilated convolutions in a row; what they start from and what is joined are variants."""
+
+    after_one, refit, all_joined = False, True, True
+
     def __init__(self, in_channels, out_channels, rates):
         super().__init__(in_channels, out_channels, rates)
-        units = [
-            self.unit(self.conv(in_channels if i == 0 else out_channels, out_channels, rate), out_channels)
-            for i, rate in enumerate(rates)
-        ]
-        self.wide = nn.ModuleList(units)
+        if self.refit:
+            units = [
+                self.unit(
+                    self.conv(out_channels if i or self.after_one else in_channels, out_channels, rate),
+                    out_channels,
+                )
+                for i, rate in enumerate(rates)
+            ]
+            self.wide = nn.ModuleList(units)
+        if not self.all_joined:
+            self.project = self.last(3 * out_channels, out_channels)
 
     def forward(self, x):
-        maps, y = [self.one(x)], x
+        maps = [self.one(x)]
+        y = maps[0] if self.after_one else x
         for unit in self.wide:
             y = unit(y)
             maps.append(y)
+        maps = maps if self.all_joined else [maps[0], y]
         return self.project(torch.cat([*maps, self.pool(x).expand_as(y)], dim=1))
+
+
+class _AfterOne(Changed):
+    def __init__(self, in_channels, out_channels, rates):
+        super().__init__(in_channels, out_channels, rates)
+        units = [self.unit(self.conv(out_channels, out_channels, rate), out_channels) for rate in rates]
+        self.wide = nn.ModuleList(units)
+
+    def forward(self, x):
+        one = self.one(x)
+        wide = [branch(one) for branch in self.wide]
+        return self.project(self.join(one, wide, self.pool(x).expand_as(one)))
+
+
+class _WideOne(Changed):
+    def __init__(self, in_channels, out_channels, rates):
+        super().__init__(in_channels, out_channels, rates)
+        self.one = self.unit(nn.Conv2d(in_channels, out_channels, 3, padding=1), out_channels)
 
 
 class _Sum(Changed):
@@ -156,11 +208,118 @@ class _Sum(Changed):
         return sum([one, *wide, pooled])
 
 
-class _LinearBranches(Changed):
+def _in_branches(change, one: bool = True, dilated: bool = True) -> type[Changed]:
+    """Return an ASPP in whose 1 x 1 branch or dilated branches `change` replaces layers."""
+
+    class Other(Changed):
+        def __init__(self, in_channels, out_channels, rates):
+            super().__init__(in_channels, out_channels, rates)
+            for branch in (*((self.one,) if one else ()), *(self.wide if dilated else ())):
+                change(branch)
+
+    return Other
+
+
+def _linear(branch: nn.Sequential) -> None:
+    branch[2] = nn.Identity()
+
+
+def _without_norm(branch: nn.Sequential) -> None:
+    branch[1] = nn.Identity()
+
+
+def _bare(branch: nn.Sequential) -> None:
+    branch[1], branch[2] = nn.Identity(), nn.Identity()
+
+
+def _norm_last(branch: nn.Sequential) -> None:
+    branch[1], branch[2] = branch[2], branch[1]
+
+
+def _without(branch: str, built: bool) -> type[Changed]:
+    """Return an ASPP whose `forward` leaves a branch out; it may be built all the same."""
+
+    class Other(Changed):
+        more = 1
+
+        def __init__(self, in_channels, out_channels, rates):
+            super().__init__(in_channels, out_channels, rates)
+            if not built:
+                setattr(self, branch, nn.ReLU())
+
+        def forward(self, x):
+            maps = [unit(x) for unit in self.wide]
+            if branch == "one":
+                maps.append(self.pool(x).expand(-1, -1, *x.shape[-2:]))
+            if branch == "pool":
+                maps.append(self.one(x))
+            return self.project(torch.cat(maps, dim=1))
+
+    return Other
+
+
+def _normed(**options: Any) -> type[Changed]:
+    """Return an ASPP with other options of batch norm."""
+    return _with(unit=lambda self, conv, channels: nn.Sequential(
+        conv, nn.BatchNorm2d(channels, **options), nn.ReLU()))  # fmt: skip
+
+
+class _SharedNorm(Changed):
     def __init__(self, in_channels, out_channels, rates):
         super().__init__(in_channels, out_channels, rates)
-        for branch in (self.one, *self.wide):
-            branch[2] = nn.Identity()
+        for branch in (*self.wide, *((self.project,) if self.last_too else ())):
+            branch[1] = self.one[1]
+
+    last_too = False
+
+
+class _BranchPerRate(Changed):
+    """Keeps the dilated branches by rate, so that equal rates share one."""
+
+    joined_twice = False
+
+    def __init__(self, in_channels, out_channels, rates):
+        super().__init__(in_channels, out_channels, rates)
+        by_rate = dict(zip(rates, self.wide, strict=True))
+        self.wide = nn.ModuleList(by_rate.values())
+        self.places = [list(by_rate).index(rate) for rate in (rates if self.joined_twice else by_rate)]
+        if self.refit:
+            self.project = self.last((len(self.places) + 2) * out_channels, out_channels)
+
+    refit = False
+
+    def forward(self, x):
+        wide = [self.wide[place](x) for place in self.places]
+        return self.project(self.join(self.one(x), wide, self.pool(x).expand(-1, -1, *x.shape[-2:])))
+
+
+class _Mean(nn.Module):
+    def __init__(self, dim, function=torch.mean):
+        super().__init__()
+        self.dim, self.function = dim, function
+
+    def forward(self, x):
+        return self.function(x, dim=self.dim, keepdim=True)
+
+
+class _Spread(Changed):
+    """Averages over one axis only, so that the pooled branch has rows or columns left."""
+
+    axis = 2
+
+    def forward(self, x):
+        pooled = self.pool[1:](x.mean(dim=self.axis, keepdim=True)).expand(-1, -1, *x.shape[-2:])
+        return self.project(self.join(self.one(x), [branch(x) for branch in self.wide], pooled))
+
+
+class _Small(Changed):
+    """The pooled branch is not enlarged, and joined at either end."""
+
+    first = False
+
+    def join(self, one, wide, pooled):
+        pooled = pooled[..., :1, :1]
+        return torch.cat([pooled, one, *wide] if self.first else [one, *wide, pooled], dim=1)
 
 
 class _PlainMean(Changed):
@@ -168,6 +327,11 @@ class _PlainMean(Changed):
         super().__init__(in_channels, out_channels, rates)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.project = self.last((len(rates) + 1) * out_channels + in_channels, out_channels)
+
+
+class _Detach(nn.Module):
+    def forward(self, x):
+        return x.detach()
 
 
 class _BatchMean(nn.Module):
@@ -244,6 +408,30 @@ EXERCISE = Exercise(
             _with(rates=lambda self, rates: [6, 12, 18]),
         ),
         (
+            "All your dilated branches have the first of the rates. Each branch has its own.",
+            _with(rates=lambda self, rates: [rates[0]] * len(rates)),
+        ),
+        (
+            "All your dilated branches have the last of the rates. Each branch has its own.",
+            _with(rates=lambda self, rates: [rates[-1]] * len(rates)),
+        ),
+        (
+            "Your block has one dilated branch, for the first of the rates. There is one for each rate.",
+            _with(rates=lambda self, rates: rates[:1]),
+        ),
+        (
+            "Your block has one dilated branch, for the last of the rates. There is one for each rate.",
+            _with(rates=lambda self, rates: rates[-1:]),
+        ),
+        (
+            "Your block has no dilated branch for the last of the rates. There is one for each rate.",
+            _with(rates=lambda self, rates: rates[:-1]),
+        ),
+        (
+            "Your block has no dilated branch for the first of the rates. There is one for each rate.",
+            _with(rates=lambda self, rates: rates[1:]),
+        ),
+        (
             "Your pooled branch takes the maximum. The mean over all pixels is asked for.",
             _pooling(nn.AdaptiveMaxPool2d(1), _one_by_one, nn.ReLU()),
         ),
@@ -261,15 +449,65 @@ EXERCISE = Exercise(
             "over height and width first.",
             _pooling(_one_by_one, nn.ReLU()),
         ),
-        (
-            "Your pooled branch is missing. Join the mean over all pixels, after a 1 x 1 convolution and "
-            "ReLU, to every pixel.",
-            _with(more=1, join=lambda self, one, wide, pooled: torch.cat([one, *wide], dim=1)),
+        *(
+            (
+                "Your pooled branch is missing. Join the mean over all pixels, after a 1 x 1 convolution and "
+                "ReLU, to every pixel.",
+                _without("pool", built),
+            )
+            for built in (True, False)
+        ),
+        *(
+            (
+                "The 1 x 1 branch is missing. It is one of the branches that are concatenated, beside those "
+                "of the rates.",
+                _without("one", built),
+            )
+            for built in (True, False)
         ),
         (
-            "The 1 x 1 branch is missing. It is one of the branches that are concatenated, beside those of "
-            "the rates.",
-            _with(more=1, join=lambda self, one, wide, pooled: torch.cat([*wide, pooled], dim=1)),
+            "Your pooled branch takes the mean after convolution and ReLU. The mean comes first: it is mean, "
+            "1 x 1 convolution, ReLU.",
+            _pooling(_one_by_one, nn.ReLU(), nn.AdaptiveAvgPool2d(1)),
+        ),
+        (
+            "Your pooled branch adds up the pixels. Take their mean: it does not depend on the map's size.",
+            _pooling(_Mean((2, 3), torch.sum), _one_by_one, nn.ReLU()),
+        ),
+        *(
+            (
+                "Your pooled branch takes the mean over the channels of each pixel. Take it over height and "
+                "width, axes 2 and 3, and keep the channels.",
+                _pooling(_Mean(1), conv, nn.ReLU()),
+            )
+            for conv in (_one_by_one, lambda i, o: nn.Conv2d(1, o, 1))
+        ),
+        (
+            "Your pooled branch takes the mean over the height only. Take it over height and width.",
+            _Spread,
+        ),
+        (
+            "Your pooled branch takes the mean over the width only. Take it over height and width.",
+            type("Columns", (_Spread,), {"axis": 3}),
+        ),
+        *(
+            (
+                "Your pooled branch stays a single pixel, and the other branches are maps. Enlarge it to "
+                "their size, for example with `.expand(-1, -1, height, width)`.",
+                type("Small", (_Small,), {"first": first}),
+            )
+            for first in (False, True)
+        ),
+        *(
+            (
+                "No gradient flows through your pooled branch (`torch.no_grad()` or `.detach()`). Its "
+                "convolution should be trained like the others, and so should what lies before it.",
+                _pooling(*layers),
+            )
+            for layers in (
+                (nn.AdaptiveAvgPool2d(1), _one_by_one, nn.ReLU(), _Detach()),
+                (_Detach(), nn.AdaptiveAvgPool2d(1), _one_by_one, nn.ReLU()),
+            )
         ),
         (
             "You add the branches. They are concatenated along the channels, so that the last convolution "
@@ -281,10 +519,107 @@ EXERCISE = Exercise(
             "out_channels channels.",
             _with(last=lambda self, i, o: nn.Identity()),
         ),
+        *(
+            (
+                "Your dilated convolutions work one after the other. Each of them looks at x itself: "
+                "they are parallel.",
+                type("InARow", (_OneAfterTheOther,), pieces),
+            )
+            for pieces in (
+                {},
+                {"refit": False},
+                {"after_one": True},
+                {"after_one": True, "refit": False},
+                {"all_joined": False},
+                {"all_joined": False, "after_one": True},
+            )
+        ),
         (
-            "Your dilated convolutions work one after the other. Each of them looks at x itself: they are "
-            "parallel.",
-            _OneAfterTheOther,
+            "All dilated branches get the output of your 1 x 1 branch. Each of them looks at x itself.",
+            _AfterOne,
+        ),
+        *(
+            (
+                "Equal rates share one branch in your block. There is one dilated branch per rate, also "
+                "where two rates are equal.",
+                type("PerRate", (_BranchPerRate,), pieces),
+            )
+            for pieces in ({}, {"refit": True}, {"joined_twice": True})
+        ),
+        *(
+            (
+                "Your branches share one batch norm. Each branch has its own, and so has the last "
+                "convolution: their numbers differ in mean and spread.",
+                type("SharedNorm", (_SharedNorm,), {"last_too": last_too}),
+            )
+            for last_too in (False, True)
+        ),
+        *(
+            (
+                "Your ReLU comes before batch norm. The order is convolution, batch norm, ReLU, in the "
+                "branches and at the end.",
+                wrong,
+            )
+            for wrong in (
+                _with(
+                    unit=lambda self, conv, channels: nn.Sequential(conv, nn.ReLU(), nn.BatchNorm2d(channels))
+                ),
+                _in_branches(_norm_last),
+                _with(
+                    last=lambda self, i, o: nn.Sequential(nn.Conv2d(i, o, 1), nn.ReLU(), nn.BatchNorm2d(o))
+                ),
+            )
+        ),
+        (
+            "Batch norm and ReLU come before your convolutions. The order is convolution, batch norm, ReLU.",
+            _with(
+                unit=lambda self, conv, channels: nn.Sequential(
+                    nn.BatchNorm2d(conv.in_channels), nn.ReLU(), conv
+                )
+            ),
+        ),
+        *(
+            (
+                "Your batch norms do not have PyTorch's defaults (eps 1e-5, momentum 0.1, with scale, shift "
+                "and running mean and variance). Leave these arguments out.",
+                _normed(**options),
+            )
+            for options in (
+                {"eps": 1e-3, "momentum": 0.01},
+                {"eps": 1e-3, "momentum": 0.03},
+                {"eps": 1e-3},
+                *({"momentum": momentum} for momentum in (0.01, 0.9, 0.99, 0.997, None)),
+                {"track_running_stats": False},
+                {"affine": False},
+            )
+        ),
+        *(
+            (
+                f"Your branches are padded by `{mode}`, which fills the border with pixels of the "
+                "map. Zeros are asked for.",
+                _with(
+                    conv=lambda self, i, o, rate, mode=mode: nn.Conv2d(
+                        i, o, 3, padding=rate, dilation=rate, padding_mode=mode
+                    )
+                ),
+            )
+            for mode in ("replicate", "reflect", "circular")
+        ),
+        (
+            "Your dilated branches have 1 x 1 kernels: there is nothing to dilate. 3 x 3 is asked for.",
+            _with(conv=lambda self, i, o, rate: nn.Conv2d(i, o, 1)),
+        ),
+        (
+            "Your dilated branches have 5 x 5 kernels. 3 x 3 is asked for.",
+            _with(conv=lambda self, i, o, rate: nn.Conv2d(i, o, 5, padding=2 * rate, dilation=rate)),
+        ),
+        (
+            "Your 1 x 1 branch has a 3 x 3 kernel. It looks at each pixel by itself: 1 x 1.",
+            _WideOne,
+        ),
+        (
+            "You concatenate the branches along the batch, axis 0. The channels are axis 1: `dim=1`.",
+            _with(join=lambda self, one, wide, pooled: torch.cat([one, *wide, pooled], dim=0)),
         ),
         (
             "Your dilated convolutions share one set of weights. Each rate learns its own.",
@@ -310,9 +645,98 @@ EXERCISE = Exercise(
             _with(last=lambda self, i, o: nn.Sequential(nn.Conv2d(i, o, 1), nn.BatchNorm2d(o))),
         ),
         (
+            "There is no batch norm at the end of your block. Batch norm and ReLU follow the last "
+            "convolution.",
+            _with(last=lambda self, i, o: nn.Sequential(nn.Conv2d(i, o, 1), nn.ReLU())),
+        ),
+        (
             "There is no ReLU in your 1 x 1 branch and your dilated branches. Each of them is convolution, "
             "batch norm, ReLU.",
-            _LinearBranches,
+            _in_branches(_linear),
+        ),
+        (
+            "There is no batch norm in your 1 x 1 branch and your dilated branches. Each of them is "
+            "convolution, batch norm, ReLU.",
+            _in_branches(_without_norm),
+        ),
+        (
+            "Your 1 x 1 branch and your dilated branches are convolutions only. Each of them is convolution, "
+            "batch norm, ReLU.",
+            _in_branches(_bare),
+        ),
+        (
+            "Your 1 x 1 branch is a convolution only. It is convolution, batch norm, ReLU, like the dilated "
+            "branches.",
+            _in_branches(_bare, dilated=False),
+        ),
+        (
+            "There is no batch norm in your 1 x 1 branch. It is convolution, batch norm, ReLU, like the "
+            "dilated branches.",
+            _in_branches(_without_norm, dilated=False),
+        ),
+        (
+            "There is no ReLU in your 1 x 1 branch. It is convolution, batch norm, ReLU, like the dilated "
+            "branches.",
+            _in_branches(_linear, dilated=False),
+        ),
+        (
+            "Your dilated branches are convolutions only. Each of them is convolution, batch norm, ReLU.",
+            _in_branches(_bare, one=False),
+        ),
+        (
+            "There is no batch norm in your dilated branches. Each of them is convolution, batch norm, ReLU.",
+            _in_branches(_without_norm, one=False),
+        ),
+        (
+            "There is no ReLU in your dilated branches. Each of them is convolution, batch norm, ReLU.",
+            _in_branches(_linear, one=False),
+        ),
+        *(
+            (
+                f"Your units end in {type(other).__name__}. Each is convolution, batch norm, ReLU.",
+                _with(
+                    unit=lambda self, conv, channels, other=other: nn.Sequential(
+                        conv, nn.BatchNorm2d(channels), other
+                    )
+                ),
+            )
+            for other in (
+                nn.LeakyReLU(),
+                nn.LeakyReLU(0.1),
+                nn.LeakyReLU(0.2),
+                nn.GELU(),
+                nn.SiLU(),
+                nn.ELU(),
+            )
+        ),
+        *(
+            (
+                "Your units have another norm than batch norm. Batch norm is asked for, which learns a mean "
+                "and a variance per channel from the whole batch.",
+                _with(
+                    unit=lambda self, conv, channels, norm=norm: nn.Sequential(
+                        conv, norm(channels), nn.ReLU()
+                    )
+                ),
+            )
+            for norm in (
+                nn.InstanceNorm2d,
+                lambda channels: nn.InstanceNorm2d(channels, affine=True),
+                lambda channels: nn.GroupNorm(1, channels),
+            )
+        ),
+        *(
+            (
+                f"Your block ends in a {word}. It ends in ReLU: a feature map is asked for, not "
+                "probabilities.",
+                _with(last=lambda self, i, o, end=end: nn.Sequential(self.unit(nn.Conv2d(i, o, 1), o), end)),
+            )
+            for word, end in (("softmax", nn.Softmax(dim=1)), ("sigmoid", nn.Sigmoid()))
+        ),
+        (
+            "Your pooled branch averages 3 x 3 pixels around each pixel. Take the mean over the whole height "
+            "and width.",
+            _pooling(nn.AvgPool2d(3, 1, 1), _one_by_one, nn.ReLU()),
         ),
         (
             "There is no convolution in your pooled branch: the mean goes straight into the concatenation. "
@@ -330,8 +754,7 @@ EXERCISE = Exercise(
             _with(last=lambda self, i, o: self.unit(nn.Conv2d(i, o, 3, padding=1), o)),
         ),
         (
-            "Your block drops numbers at random in training mode: two runs on the same map differ. Dropout "
-            "is not asked for.",
+            DROPOUT,
             _with(last=lambda self, i, o: nn.Sequential(self.unit(nn.Conv2d(i, o, 1), o), nn.Dropout(0.5))),
         ),
         (UNREGISTERED, _with(modules_in=list)),

@@ -93,20 +93,135 @@ def _taps(x, weight, down, right):
     return F.conv2d(x, stretched)
 
 
-def _padded(x, weight, dilation):
+def _cut(result, x, weight, dilation):
+    """Cut a result that is too large to the size asked for."""
     reach = dilation * (weight.shape[-1] - 1)
-    before, after = reach // 2, reach - reach // 2
-    return dilated_conv2d(F.pad(x, [before, after, before, after]), weight, dilation)
+    return result[..., : x.shape[-2] - reach, : x.shape[-1] - reach]
 
 
-def _one_tap(x, weight, dilation, which):
-    alone = torch.zeros_like(weight)
-    alone[:, :, which, which] = weight[:, :, which, which]
-    return dilated_conv2d(x, alone, dilation)
+def _taps_variants(down, right):
+    """Return answers with other steps between taps, whose size follows from the steps or is as asked for."""
+
+    def own_size(x, weight, dilation):
+        return _taps(x, weight, down(dilation), right(dilation))
+
+    return own_size, lambda x, weight, dilation: _cut(own_size(x, weight, dilation), x, weight, dilation)
+
+
+def _padded(x, weight, dilation):
+    return _with_padding(lambda reach, k, d: (reach // 2, reach - reach // 2))(x, weight, dilation)
+
+
+def _with_padding(around):
+    """Return an answer that pads the picture; `around` says by how much before and after."""
+
+    def wrong(x, weight, dilation):
+        k = weight.shape[-1]
+        before, after = around(dilation * (k - 1), k, dilation)
+        return dilated_conv2d(F.pad(x, [before, after, before, after]), weight, dilation)
+
+    return wrong
+
+
+def _height(size, k, d):
+    return size - d * (k - 1)
+
+
+def _slice(d, i, length, k):
+    return slice(d * i, d * i + length)
+
+
+# What the sum over taps starts from decides which error a wrong size ends in.
+STARTS = (
+    lambda x, *size: (0, False),
+    lambda x, *size: (torch.zeros(*size), False),
+    lambda x, *size: (torch.zeros(*size), True),
+    lambda x, *size: (x.new_zeros(*size), False),
+    lambda x, *size: (x.new_zeros(*size), True),
+)
+
+
+def _loops(size=None, place=_slice, taps=lambda k: range(k)):
+    """Return answers that add up the taps, with another size, other places or other taps.
+
+    `size` gets height, width, k and dilation; `place` gets dilation, tap, the result's length and k.
+    """
+    size = size or (lambda h, w, k, d: (_height(h, k, d), _height(w, k, d)))
+
+    def answer(start):
+        def wrong(x, weight, dilation):
+            k = weight.shape[-1]
+            height, width = size(*x.shape[-2:], k, dilation)
+            out, in_place = start(x, len(x), len(weight), height, width)
+            for i in taps(k):
+                for j in taps(k):
+                    seen = x[:, :, place(dilation, i, height, k), place(dilation, j, width, k)]
+                    product = torch.einsum("oc,nchw->nohw", weight[:, :, i, j], seen)
+                    if in_place:
+                        out += product
+                    else:
+                        out = out + product
+            return out
+
+        return wrong
+
+    return tuple(map(answer, STARTS))
+
+
+def _rolled(sign, cut):
+    """Return an answer that shifts the whole picture round for each tap."""
+
+    def wrong(x, weight, dilation):
+        k, out = weight.shape[-1], 0
+        for i in range(k):
+            for j in range(k):
+                seen = torch.roll(x, (sign * dilation * i, sign * dilation * j), (-2, -1))
+                out = out + torch.einsum("oc,nchw->nohw", weight[:, :, i, j], seen)
+        return _cut(out, x, weight, dilation) if cut else out
+
+    return wrong
+
+
+def _in_place(kernel_first):
+    """Return an answer that multiplies slices of x in place."""
+
+    def wrong(x, weight, dilation):
+        o, _, k, _ = weight.shape
+        height, width = _height(x.shape[-2], k, dilation), _height(x.shape[-1], k, dilation)
+        out = torch.zeros(len(x), o, height, width)
+        kernels, taps = range(o), [(i, j) for i in range(k) for j in range(k)]
+        order = [(n, tap) for n in kernels for tap in taps] if kernel_first else [
+            (n, tap) for tap in taps for n in kernels
+        ]  # fmt: skip
+        for n, (i, j) in order:
+            seen = x[:, :, _slice(dilation, i, height, k), _slice(dilation, j, width, k)]
+            seen *= weight[n, :, i, j, None, None]
+            out[:, n] += seen.sum(dim=1)
+        return out
+
+    return wrong
+
+
+def _some_taps(chosen):
+    """Return an answer that uses some of the taps only; `chosen` gets rows and columns of taps and k."""
+
+    def wrong(x, weight, dilation):
+        k = weight.shape[-1]
+        taps = torch.arange(k)
+        return dilated_conv2d(x, weight * chosen(taps[:, None], taps, k), dilation)
+
+    return wrong
 
 
 def _first_picture(x, weight, dilation):
     return dilated_conv2d(x[:1], weight, dilation)
+
+
+def _stretched(weight, dilation):
+    o, c, k, _ = weight.shape
+    stretched = weight.new_zeros(o, c, dilation * k, dilation * k)
+    stretched[:, :, ::dilation, ::dilation] = weight
+    return stretched
 
 
 def _each_kernel_alike(x, weight, dilation):
@@ -137,10 +252,13 @@ EXERCISE = Exercise(
     celebrate=celebrate,
     observe=observe,
     mistakes=[
-        (
-            "Your result is that of dilation 1, whatever `dilation` says. Tap i, j reads the pixel dilation "
-            "* i rows below and dilation * j columns to the right.",
-            lambda x, weight, dilation: _taps(x, weight, 1, 1),
+        *(
+            (
+                "Your result is that of dilation 1, whatever `dilation` says. Tap i, j reads the pixel "
+                "dilation * i rows below and dilation * j columns to the right.",
+                wrong,
+            )
+            for wrong in _taps_variants(lambda d: 1, lambda d: 1)
         ),
         (
             "Your taps lie dilation + 1 pixels apart. Dilation is the step from tap to tap, not the number "
@@ -153,23 +271,171 @@ EXERCISE = Exercise(
             lambda x, weight, dilation: dilated_conv2d(x, weight.flip(-2, -1), dilation),
         ),
         (
-            "You exchange rows and columns of the kernel. weight[o, c, i, j] belongs to the tap i steps down "
+            "You exchange rows and columns. weight[o, c, i, j] belongs to the tap i steps down "
             "and j steps to the right.",
             lambda x, weight, dilation: dilated_conv2d(x, weight.transpose(-2, -1), dilation),
         ),
         (
-            "You pad the picture with zeros, so that the result keeps its size. Without padding it loses "
-            "dilation * (k - 1) rows and columns.",
-            _padded,
+            "You flip the kernel upside down. Its first row of taps reads the upper pixels.",
+            lambda x, weight, dilation: dilated_conv2d(x, weight.flip(-2), dilation),
         ),
         (
-            "Your columns are dilated and your rows are not. Tap i, j lies dilation * i rows down, too.",
-            lambda x, weight, dilation: _taps(x, weight, 1, dilation),
+            "You flip the kernel from left to right. Its first column of taps reads the left pixels.",
+            lambda x, weight, dilation: dilated_conv2d(x, weight.flip(-1), dilation),
+        ),
+        *(
+            (
+                "You pad the picture with zeros, and your result is too large. Without padding it loses "
+                "dilation * (k - 1) rows and columns.",
+                _with_padding(around),
+            )
+            for around in (
+                lambda reach, k, d: (reach // 2, reach - reach // 2),
+                lambda reach, k, d: (reach - reach // 2, reach // 2),
+                lambda reach, k, d: (reach // 2, reach // 2),
+                lambda reach, k, d: (d * (k // 2), d * (k // 2)),
+                lambda reach, k, d: (d, d),
+                lambda reach, k, d: (0, reach),
+                lambda reach, k, d: (reach, reach),
+            )
         ),
         (
-            "Your rows are dilated and your columns are not. Tap i, j lies dilation * j columns to the "
-            "right, too.",
-            lambda x, weight, dilation: _taps(x, weight, dilation, 1),
+            "You pad the picture with zeros, and cut your result to the picture's size. Without padding it "
+            "loses dilation * (k - 1) rows and columns.",
+            lambda x, weight, dilation: _with_padding(lambda reach, k, d: (d * (k // 2), d * (k // 2)))(
+                x, weight, dilation
+            )[..., : x.shape[-2], : x.shape[-1]],
+        ),
+        *(
+            (
+                "The last row and the last column of your result are missing. The kernel fits "
+                "height - dilation * (k - 1) times below each other, and likewise side by side.",
+                wrong,
+            )
+            for wrong in _loops(lambda h, w, k, d: (_height(h, k, d) - 1, _height(w, k, d) - 1))
+        ),
+        *(
+            (
+                "Your columns are dilated and your rows are not. Tap i, j lies dilation * i rows down, too.",
+                wrong,
+            )
+            for wrong in _taps_variants(lambda d: 1, lambda d: d)
+        ),
+        *(
+            (
+                "Your rows are dilated and your columns are not. Tap i, j lies dilation * j columns to the "
+                "right, too.",
+                wrong,
+            )
+            for wrong in _taps_variants(lambda d: d, lambda d: 1)
+        ),
+        *(
+            (
+                "You add dilation to the number of the tap. Multiply: tap i, j reads dilation * i rows below "
+                "and dilation * j columns to the right.",
+                wrong,
+            )
+            for shift in (
+                lambda d, i: i + d - 1 if i else 0,
+                lambda d, i: i + d if i else 0,
+                lambda d, i: i + d - 1,
+                lambda d, i: i + d,
+            )
+            for wrong in _loops(
+                place=lambda d, i, length, k, shift=shift: slice(shift(d, i), shift(d, i) + length)
+            )
+        ),
+        (
+            "Your taps read pixels above and to the left, round the border of the picture. Tap i, j reads "
+            "below and to the right: to bring those pixels here, shift the picture by minus dilation * i.",
+            _rolled(1, cut=True),
+        ),
+        *(
+            (
+                "Your result has the picture's size: where a tap leaves the picture, it reads pixels of the "
+                "opposite side. Cut the last dilation * (k - 1) rows and columns.",
+                _rolled(sign, cut=False),
+            )
+            for sign in (-1, 1)
+        ),
+        (
+            "Your kernel is dense and moves `dilation` pixels at a time: that is a stride. Dilation moves "
+            "the taps apart, and the kernel visits every pixel.",
+            lambda x, weight, dilation: F.conv2d(x, weight, stride=dilation),
+        ),
+        *(
+            (
+                "Your kernel spans dilation * k pixels: it has zeros also after its last tap, and your "
+                "result is too small. From the first tap to the last it spans dilation * (k - 1) + 1.",
+                wrong,
+            )
+            for wrong in (
+                lambda x, weight, dilation: F.conv2d(x, _stretched(weight, dilation)),
+                *_loops(lambda h, w, k, d: (h - d * k + 1, w - d * k + 1)),
+            )
+        ),
+        (
+            "You enlarge the kernel by repeating its weights. A dilated kernel has no more taps than before: "
+            "between them there is nothing, or zeros.",
+            lambda x, weight, dilation: F.conv2d(
+                x, weight.repeat_interleave(dilation, -2).repeat_interleave(dilation, -1)
+            ),
+        ),
+        *(
+            (
+                "You count on three taps per axis, whatever the kernel. Take k from `weight.shape`.",
+                wrong,
+            )
+            for wrong in _loops(lambda h, w, k, d: (h - 2 * d, w - 2 * d), taps=lambda k: range(3))
+        ),
+        *(
+            (
+                "You compute the result's width from the picture's height, or the other way round. The "
+                "picture need not be square.",
+                wrong,
+            )
+            for size in (lambda h, w: (h, h), lambda h, w: (w, w), lambda h, w: (w, h))
+            for wrong in _loops(lambda h, w, k, d, size=size: tuple(_height(n, k, d) for n in size(h, w)))
+        ),
+        *(
+            (
+                "Your result has the size that dilation 1 makes. A dilated kernel spans more: the result "
+                "loses dilation * (k - 1) rows and columns.",
+                wrong,
+            )
+            for wrong in _loops(lambda h, w, k, d: (h - k + 1, w - k + 1))
+        ),
+        *(
+            (
+                "You subtract dilation * k from height and width. A kernel of k taps has k - 1 steps: the "
+                "result loses dilation * (k - 1) rows and columns.",
+                wrong,
+            )
+            for wrong in _loops(lambda h, w, k, d: (h - d * k, w - d * k))
+        ),
+        *(
+            (
+                "Your slices start later and later, and all of them end at the same place: they get "
+                "shorter. Each tap's slice is as large as the result: `start : start + height`.",
+                wrong,
+            )
+            for wrong in _loops(place=lambda d, i, length, k: slice(d * i, length))
+        ),
+        *(
+            (
+                "Your slices end at `-dilation * (k - 1 - i)`. For the last tap that is -0, the beginning, "
+                "and nothing is left. End at `start + height`.",
+                wrong,
+            )
+            for wrong in _loops(place=lambda d, i, length, k: slice(d * i, -d * (k - 1 - i)))
+        ),
+        *(
+            (
+                "You multiply a slice of x in place (`*=`). A slice is a view: x itself changes, and later "
+                "taps read the changed pixels. Make a new tensor: `part * …`.",
+                _in_place(kernel_first),
+            )
+            for kernel_first in (True, False)
         ),
         (
             "Your result holds every dilation-th output pixel only, as if you had convolved every "
@@ -178,11 +444,35 @@ EXERCISE = Exercise(
         ),
         (
             "Your result is what the last tap alone gives. Add the taps up: `out = out + …`.",
-            lambda x, weight, dilation: _one_tap(x, weight, dilation, -1),
+            _some_taps(lambda i, j, k: (i == k - 1) & (j == k - 1)),
         ),
         (
             "Your result is what the first tap alone gives. Return after all taps are added up.",
-            lambda x, weight, dilation: _one_tap(x, weight, dilation, 0),
+            _some_taps(lambda i, j, k: (i == 0) & (j == 0)),
+        ),
+        (
+            "Your result is what the first row of taps gives. Return after all rows are added up.",
+            _some_taps(lambda i, j, k: i == 0),
+        ),
+        (
+            "Your result is what the last row of taps gives. Add all rows up.",
+            _some_taps(lambda i, j, k: i == k - 1),
+        ),
+        (
+            "You use the taps on the diagonal only. Each row of taps meets each column: two loops.",
+            _some_taps(lambda i, j, k: i == j),
+        ),
+        (
+            "You leave out the last row and the last column of taps. They count, too: 0 to k - 1.",
+            _some_taps(lambda i, j, k: (i < k - 1) & (j < k - 1)),
+        ),
+        (
+            "You leave out the first row and the first column of taps. They count, too: 0 to k - 1.",
+            _some_taps(lambda i, j, k: (i > 0) & (j > 0)),
+        ),
+        (
+            "You return the mean over taps and input channels. A convolution sums over them.",
+            lambda x, weight, dilation: dilated_conv2d(x, weight, dilation) / weight[0].numel(),
         ),
         (
             "You return the mean over the input channels. A convolution sums over them.",
@@ -200,6 +490,18 @@ EXERCISE = Exercise(
         (
             "You use the first input channel only. Sum over all of them.",
             lambda x, weight, dilation: dilated_conv2d(x[:, :1], weight[:, :1], dilation),
+        ),
+        (
+            "You use the last input channel only. Sum over all of them.",
+            lambda x, weight, dilation: dilated_conv2d(x[:, -1:], weight[:, -1:], dilation),
+        ),
+        (
+            "You add up the results of all kernels. Each of the O kernels makes its own output channel.",
+            lambda x, weight, dilation: dilated_conv2d(x, weight, dilation).sum(1, keepdim=True),
+        ),
+        (
+            "Your result has the kernels first and the pictures second. N x O x … is asked for.",
+            lambda x, weight, dilation: dilated_conv2d(x, weight, dilation).transpose(0, 1),
         ),
         (
             "Your result holds the first output channel only. weight has O x C kernels: one output channel "

@@ -120,14 +120,72 @@ EXERCISE = Exercise(
             lambda kernel, dilation: (dilation * (kernel - 1) + 1) ** 2,
         ),
         (
-            "Your result is right for an odd number of taps only. Don't count from a middle tap: an even "
-            "number of taps has none.",
-            lambda kernel, dilation: 2 * dilation * (kernel // 2) + 1,
+            "You put skipped pixels before the first tap and after the last one, too. The kernel spans from "
+            "its first tap to its last, so only the kernel - 1 steps between taps skip pixels.",
+            lambda kernel, dilation: kernel + (kernel + 1) * (dilation - 1),
         ),
         (
-            "You return how far the kernel reaches to one side, which is the padding that keeps the size. "
-            "The span from the first tap to the last is asked for.",
-            lambda kernel, dilation: dilation * (kernel - 1) // 2,
+            "You count the skipped pixels only. The taps between which they lie belong to the span: "
+            "`kernel` more.",
+            lambda kernel, dilation: (kernel - 1) * (dilation - 1),
+        ),
+        (
+            "Your steps from tap to tap are dilation - 1 pixels long. That is how many pixels a step skips; "
+            "the step itself is `dilation` long.",
+            lambda kernel, dilation: (kernel - 1) * (dilation - 1) + 1,
+        ),
+        (
+            "Your steps are as long as if each dilation doubled them: 2 ** (dilation - 1). Dilation is "
+            "itself the length of a step; the rates of an ASPP need not be powers of 2.",
+            lambda kernel, dilation: 2 ** (dilation - 1) * (kernel - 1) + 1,
+        ),
+        (
+            "You let a single tap span `dilation` pixels. It spans one: dilation is the step to the next "
+            "tap, and there is none.",
+            lambda kernel, dilation: dilation if kernel == 1 else dilation * (kernel - 1) + 1,
+        ),
+        (
+            "You count kernel + 1 steps. From its first tap to its last a kernel has kernel - 1 steps, and "
+            "the pixel of the first tap counts, too.",
+            lambda kernel, dilation: (kernel + 1) * dilation,
+        ),
+        (
+            "You add two steps of `dilation` pixels to the taps. A kernel has kernel - 1 steps, and each of "
+            "them skips dilation - 1 pixels.",
+            lambda kernel, dilation: kernel + 2 * dilation,
+        ),
+        (
+            "You leave out both the first tap and the last. The span counts both of them.",
+            lambda kernel, dilation: dilation * (kernel - 1) - 1,
+        ),
+        (
+            "You return the number of taps of the square kernel. How many pixels it spans along one axis is "
+            "asked for.",
+            lambda kernel, dilation: kernel**2,
+        ),
+        *(
+            (
+                "Your result is always odd, as if there were a middle tap with the same reach to both sides. "
+                "An even number of taps has no middle tap: count the steps from the first to the last.",
+                wrong,
+            )
+            for wrong in (
+                lambda kernel, dilation: 2 * dilation * (kernel // 2) + 1,
+                lambda kernel, dilation: 2 * dilation * ((kernel - 1) // 2) + 1,
+                lambda kernel, dilation: 2 * (dilation * (kernel - 1) // 2) + 1,
+            )
+        ),
+        *(
+            (
+                "You return how far the kernel reaches to one side, which is the padding that keeps the "
+                "size. The span from the first tap to the last is asked for.",
+                wrong,
+            )
+            for wrong in (
+                lambda kernel, dilation: dilation * (kernel - 1) // 2,
+                lambda kernel, dilation: dilation * (kernel - 1) / 2,
+                lambda kernel, dilation: dilation * (kernel // 2),
+            )
         ),
     ],
 )

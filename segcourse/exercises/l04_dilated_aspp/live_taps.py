@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+import torch
 from numpy.random import Generator
+from torch import nn
 
 from segcourse.exercises.engine.exercise import Case, Exercise
 
@@ -74,6 +76,40 @@ def _all_or_one(least):
     return lambda map_size, dilation: 9 if dilation < least(map_size) else 1
 
 
+def _product(count):
+    """Return an answer that multiplies what `count` finds along each side of the map."""
+    return lambda map_size, dilation: count(map_size[0], dilation) * count(map_size[1], dilation)
+
+
+def _meetings(side, dilation):
+    return side + 2 * max(0, side - dilation)
+
+
+def _wrapped(side, dilation):
+    return 1 + (dilation < side) + (dilation < 2 * side)
+
+
+def _otherwise(some, one):
+    """Return an answer with other results where the map is too short along one side, and along both."""
+
+    def wrong(map_size, dilation):
+        right = live_taps(map_size, dilation)
+        return {9: 9, 3: some, 1: one}[right]
+
+    return wrong
+
+
+def _measured(padding):
+    """Return an answer that counts by the gradient of a layer with this padding."""
+
+    def wrong(map_size, dilation):
+        layer = nn.Conv2d(1, 1, 3, padding=padding, dilation=dilation)
+        layer(torch.ones(1, 1, *map_size)).sum().backward()
+        return int((layer.weight.grad != 0).sum())
+
+    return wrong
+
+
 def celebrate(answer):
     """Show how many weights are left on a map, rate by rate."""
     from segcourse.plotting import show_curves
@@ -104,10 +140,18 @@ EXERCISE = Exercise(
             "and the last pixel of 8 lie 7 apart: a step of 7 leads from one to the other.",
             _by(lambda side, dilation: dilation < side - 1),
         ),
-        (
-            "You ask whether the whole kernel fits into the map. It need not: a weight is used as soon as "
-            "some position of the kernel puts this weight on a pixel.",
-            _by(lambda side, dilation: 2 * dilation + 1 <= side),
+        *(
+            (
+                "You ask whether the whole kernel fits into the map. It need not: a weight is used as soon "
+                "as some position of the kernel puts this weight on a pixel.",
+                wrong,
+            )
+            for wrong in (
+                _by(lambda side, dilation: 2 * dilation + 1 <= side),
+                _by(lambda side, dilation: 2 * dilation + 1 < side),
+                _by(lambda side, dilation: dilation < side // 2),
+                lambda map_size, dilation: 9 if 2 * dilation + 1 <= min(map_size) else 1,
+            )
         ),
         (
             "Your result is what the kernel sees from the middle of the map. It visits every pixel, and from "
@@ -134,13 +178,99 @@ EXERCISE = Exercise(
         ),
         (
             "You call all outer weights dead as soon as dilation reaches the shorter side. Along the longer "
-            "side, three of them can still meet pixels.",
+            "side, two of them can still meet pixels; with the middle weight that makes three.",
             _all_or_one(min),
         ),
         (
             "You call all nine weights used as long as the longer side is long enough. Along the shorter "
             "side, six of them can miss the map.",
             _all_or_one(max),
+        ),
+        (
+            "You count the weights that meet the map at one position, the best one. The kernel visits every "
+            "pixel: a weight counts as soon as it meets the map anywhere.",
+            _product(lambda side, dilation: min(3, 1 + (side - 1) // dilation)),
+        ),
+        (
+            "You count the meetings of weights and pixels. Count each weight once, however often it meets a "
+            "pixel.",
+            _product(_meetings),
+        ),
+        (
+            "You count pixels above or left of the map, as Python does with negative indices: -1 is the last "
+            "place. A pixel of the map has an index from 0 up.",
+            _product(_wrapped),
+        ),
+        (
+            "You count how often `dilation` fits into each side. A weight is used where dilation is smaller "
+            "than the side, and not used where it is not: three rows or one, three columns or one.",
+            _product(lambda side, dilation: min(3, side // dilation)),
+        ),
+        (
+            "You call a weight used where its row or its column meets the map. Both must.",
+            _otherwise(9, 5),
+        ),
+        (
+            "Your result is that of a map of 8 x 8, whatever the map. Use `map_size`.",
+            lambda map_size, dilation: live_taps((8, 8), dilation),
+        ),
+        (
+            "You look at the kernel along the first row of the map only. It visits every pixel, and from the "
+            "last row it reaches up.",
+            lambda map_size, dilation: (1 + (dilation < map_size[0])) * (3 if dilation < map_size[1] else 1),
+        ),
+        (
+            "You look at the kernel along the first column of the map only. It visits every pixel, and from "
+            "the last column it reaches to the left.",
+            lambda map_size, dilation: (3 if dilation < map_size[0] else 1) * (1 + (dilation < map_size[1])),
+        ),
+        (
+            "Your kernel never leaves the map, like that of a convolution without padding, which stops where "
+            "the map is too small. Here the padding is `dilation`, and the middle visits every pixel.",
+            _measured(0),
+        ),
+        (
+            "Your result is that of padding 1. Here the padding is `dilation`, and the kernel's middle "
+            "visits every pixel.",
+            _measured(1),
+        ),
+        (
+            "You compare dilation with the number of pixels. Whether a weight meets the map depends on its "
+            "height and its width.",
+            lambda map_size, dilation: 9 if dilation < map_size[0] * map_size[1] else 1,
+        ),
+        (
+            "You count two rows or columns of weights where dilation reaches the side of the map. Only the "
+            "middle one is left there.",
+            _otherwise(6, 4),
+        ),
+        (
+            "Your result is 0 where dilation reaches a side of the map. The middle row or column of weights "
+            "still meets pixels there.",
+            _otherwise(0, 0),
+        ),
+        (
+            "Your result is 0 where dilation reaches both sides of the map. The middle weight meets every "
+            "pixel, whatever the dilation.",
+            _otherwise(3, 0),
+        ),
+        (
+            "You subtract three weights per side that dilation reaches. Six fall outside there: the rows "
+            "above and below the middle, or the columns left and right of it.",
+            _otherwise(6, 3),
+        ),
+        (
+            "You subtract six weights per side that dilation reaches. Where it reaches both sides, the four "
+            "corners are subtracted twice.",
+            _otherwise(3, -3),
+        ),
+        *(
+            (
+                f"Your result is {some} where dilation reaches one side of the map only. Three weights are "
+                "left there: the middle row, or the middle column.",
+                _otherwise(some, 1),
+            )
+            for some in (0, 2, 4, 5, 6)
         ),
         (
             "Your result is 9, whatever the map. Where dilation reaches the side of the map, the outer "

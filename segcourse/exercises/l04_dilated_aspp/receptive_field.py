@@ -99,6 +99,40 @@ def _kernels(layers):
     return sum([dilation * (kernel - 1) + 1 for kernel, _, dilation in layers])
 
 
+def _touched(layers):
+    """Count the pixels under taps, without those between them."""
+    places, step = {0}, 1
+    for kernel, stride, dilation in layers:
+        places = {place + tap * dilation * step for place in places for tap in range(kernel)}
+        step *= stride
+    return len(places)
+
+
+def _alone(which: slice, empty: int | None = 1):
+    """Return an answer that looks at a single layer."""
+    return lambda layers: receptive_field(layers[which]) if layers else empty
+
+
+def _backwards(needed, order: int = -1):
+    """Return an answer that goes through the layers and asks `needed` how many pixels each layer reads."""
+
+    def wrong(layers):
+        pixels = 1
+        for kernel, stride, dilation in layers[::order]:
+            pixels = needed(pixels, dilation * (kernel - 1), stride)
+        return pixels
+
+    return wrong
+
+
+def _last_added(layers):
+    seen, step = 1, 1
+    for kernel, stride, dilation in layers:
+        seen = 1 + (kernel - 1) * dilation * step
+        step *= stride
+    return seen
+
+
 def celebrate(answer):
     """Show how the receptive field grows with the number of layers, plain and with doubling dilations."""
     from segcourse.plotting import show_curves
@@ -120,6 +154,106 @@ EXERCISE = Exercise(
     cases=cases,
     celebrate=celebrate,
     mistakes=[
+        *(
+            (
+                "Your result is that of the first layer alone. Count every layer, and return after the loop.",
+                _alone(slice(1), empty),
+            )
+            for empty in (None, 1)
+        ),
+        (
+            "Your result is that of the last layer alone. Each layer adds to what the ones before it see.",
+            _alone(slice(-1, None)),
+        ),
+        (
+            "You keep only what the last layer adds. Add up what every layer adds: `+=`, not `=`.",
+            _last_added,
+        ),
+        (
+            "You leave out the last layer. Count every layer in the list.",
+            lambda layers: receptive_field(layers[:-1]),
+        ),
+        (
+            "You leave out the first layer. Count every layer in the list.",
+            lambda layers: receptive_field(layers[1:]),
+        ),
+        (
+            "Your result is as if every kernel had 3 taps. A kernel of k taps has k - 1 steps.",
+            lambda layers: _walk(layers, lambda k, s, d, step: 2 * d * step, _times),
+        ),
+        *(
+            (
+                "Your result is right for odd kernels only. Don't count from a middle tap: an even number of "
+                "taps has none, but kernel - 1 steps.",
+                lambda layers, half=half: _walk(layers, lambda k, s, d, step: 2 * half(k) * d * step, _times),
+            )
+            for half in (lambda k: k // 2, lambda k: (k - 1) // 2)
+        ),
+        (
+            "You count the pixels under the taps only. Pixels between two taps count as seen, too: count "
+            "from the first pixel to the last.",
+            _touched,
+        ),
+        *(
+            (
+                "You multiply the number of pixels by the stride. Only the steps between pixels grow: from "
+                "the last layer to the first, n pixels need (n - 1) * stride + 1, and the taps add to that.",
+                _backwards(needed, order),
+            )
+            for order in (-1, 1)
+            for needed in (
+                lambda pixels, reach, stride: pixels * stride + reach,
+                lambda pixels, reach, stride: pixels * stride + reach + 1,
+                lambda pixels, reach, stride: (pixels + reach) * stride,
+            )
+        ),
+        *(
+            (
+                "You lose a pixel per layer. From the last layer to the first, n pixels need "
+                "(n - 1) * stride + dilation * (kernel - 1) + 1 pixels of the map before: the 1 is missing.",
+                _backwards(lambda pixels, reach, stride: (pixels - 1) * stride + reach, order),
+            )
+            for order in (-1, 1)
+        ),
+        (
+            "Your result is as if every stride and every dilation were 1. Both make a layer see further.",
+            lambda layers: _walk(layers, lambda k, s, d, step: k - 1, _times),
+        ),
+        (
+            "You multiply the whole sum by all strides. A stride makes only the steps of the layers after it "
+            "longer.",
+            lambda layers: _walk(layers, lambda k, s, d, step: (k - 1) * d, _times) * _steps(layers),
+        ),
+        (
+            "You take dilation for the number of skipped pixels. It is the step from tap to tap: dilation 1 "
+            "skips none.",
+            lambda layers: _walk(layers, lambda k, s, d, step: (k - 1) * (d + 1) * step, _times),
+        ),
+        (
+            "You add the skipped pixels once per layer. A layer has kernel - 1 steps, and each of them is "
+            "`dilation` long.",
+            lambda layers: _walk(layers, lambda k, s, d, step: (k + d - 2) * step, _times),
+        ),
+        *(
+            (
+                "You take dilation * kernel for the size of a dilated kernel. From its first tap to its last "
+                "it spans dilation * (kernel - 1) + 1 pixels.",
+                lambda layers, add=add: _walk(layers, add, _times),
+            )
+            for add in (
+                lambda k, s, d, step: (k * d - 1) * step,
+                lambda k, s, d, step: k * d * step - 1,
+            )
+        ),
+        (
+            "Your dilation spreads the taps of the later layers, and not those of its own layer. It is the "
+            "other way round: only strides make the steps of the later layers longer.",
+            lambda layers: _walk(layers, lambda k, s, d, step: (k - 1) * step, lambda p, s, d: p * s * d),
+        ),
+        (
+            "Without any layer your result is 0. Then a pixel sees itself: 1.",
+            lambda layers: receptive_field(layers) if layers else 0,
+        ),
         (
             "Your result is as if every stride were 1. After a layer with stride 2, neighbours on the map "
             "lie two input pixels apart, and each later tap reaches twice as far.",
@@ -150,20 +284,44 @@ EXERCISE = Exercise(
             "two strides of 2 make steps of 4 input pixels.",
             lambda layers: _walk(layers, _field, lambda step, stride, dilation: stride),
         ),
+        *(
+            (
+                "You add up the strides. They multiply: after strides of 3 and 2, neighbours lie 6 input "
+                "pixels apart.",
+                lambda layers, less=less: _walk(layers, _field, lambda step, s, d: step + s - less),
+            )
+            for less in (0, 1)
+        ),
         (
-            "You add up the strides. They multiply: after strides of 3 and 2, neighbours lie 6 input pixels "
-            "apart.",
-            lambda layers: _walk(layers, _field, lambda step, stride, dilation: step + stride - 1),
+            "You add up the strides of the layers before. They multiply: after strides of 3 and 2, "
+            "neighbours lie 6 input pixels apart.",
+            lambda layers: (
+                1
+                + sum(
+                    [
+                        (k - 1) * d * max(1, sum([s for _, s, _ in layers[:i]]))
+                        for i, (k, _, d) in enumerate(layers)
+                    ]
+                )
+            ),
+        ),
+        (
+            "You add up what the layers contribute as if every stride were 1, and leave out the pixel that "
+            "they contribute to. Start from 1, and let each stride widen the steps of the later layers.",
+            lambda layers: _walk(layers, _field, lambda step, stride, dilation: 1, seen=0),
         ),
         (
             "Your result is one too small: you add up what the layers contribute to one pixel, and leave out "
             "that pixel.",
             lambda layers: _walk(layers, _field, _times, seen=0),
         ),
-        (
-            "You count all taps of each layer. The squares of two layers overlap: a layer of kernel 3 adds "
-            "two pixels, not three.",
-            lambda layers: _walk(layers, lambda k, s, d, step: k * d * step, _times),
+        *(
+            (
+                "You count all taps of each layer. The squares of two layers overlap: a layer of kernel 3 "
+                "adds two pixels, not three.",
+                lambda layers, seen=seen: _walk(layers, lambda k, s, d, step: k * d * step, _times, seen),
+            )
+            for seen in (0, 1)
         ),
         (
             "You multiply the layers' sizes. The squares overlap: each layer adds to what is seen, it does "

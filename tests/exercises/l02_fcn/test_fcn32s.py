@@ -119,7 +119,7 @@ class TestFCN32s(Contract):
          changed(prepare=module._no_score), changed(prepare=module._score_3x3)),
         ("from num_classes to num_classes channels", "there are 5 classes", module._other_up(groups=1)),
         ("kernel 64, stride 32, padding 16", "the coarsest map has 2 x 3 cells", module._other_up(padding=0),
-         module._other_up(kernel_size=32, padding=0), changed(prepare=module._no_up, enlarge=module._bilinear)),
+         module._other_up(kernel_size=32, padding=0), module._without_weights(mode="bilinear")[0]),
         ("returns N x num_classes x H x W", "there are 5 classes", changed(prepare=module._one_channel)),
         ("rows and columns beyond the picture are cut off at the bottom and on the right", "any size",
          changed(fit=lambda self, logits, x: logits), changed(fit=module._centred), changed(fit=module._last_rows)),
@@ -139,6 +139,8 @@ class TestFCN32s(Contract):
     said = (
         (Remembers, "only where the network has seen a smaller picture before"),
         (module._HiddenEncoder, "plain Python list"),
+        (picture(padded), "changes the picture before the encoder sees it"),
+        (picture(lambda x: (x - x.mean()) / x.std()), "changes the picture before the encoder sees it"),
         (
             changed(features=lambda self, x: self.encoder(x)),
             "You hand the whole list of maps",

@@ -24,15 +24,15 @@ class PooledFirst(nn.Module):
         super().__init__()
         self.image = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(c_in, c_out, 1), nn.ReLU())
         self.rates = atrous
-        for rate in atrous:
-            self.add_module(f"rate_{rate}", unit(c_in, c_out, 3, rate))
+        for i, rate in enumerate(atrous):
+            self.add_module(f"branch_{i}", unit(c_in, c_out, 3, rate))
         self.point, self.out = unit(c_in, c_out), unit(c_out * (2 + len(atrous)), c_out)
 
     def forward(self, features):
         height, width = features.shape[2:]
         parts = [F.interpolate(self.image(features), size=(height, width), mode="bilinear")]
-        for rate in reversed(self.rates):
-            parts.insert(0, getattr(self, f"rate_{rate}")(features))
+        for i in reversed(range(len(self.rates))):
+            parts.insert(0, getattr(self, f"branch_{i}")(features))
         return self.out(torch.concat([self.point(features), *parts], 1))
 
 
@@ -105,22 +105,15 @@ class Frozen(Answer):
         self.pooled.requires_grad_(False)
 
 
-class OneBranchPerRate(Answer):
-    """Keeps the branches by rate, so that equal rates share one."""
+class BranchPerRate(module._BranchPerRate):
+    """Equal rates share a branch, and its output is joined once for each of them."""
 
-    def __init__(self, in_channels, out_channels, rates):
-        super().__init__(in_channels, out_channels, tuple(dict.fromkeys(rates)))
-        self.project[0] = nn.Conv2d((len(rates) + 2) * out_channels, out_channels, 1)
-
-
-def norms(**options):
-    return _with(
-        unit=lambda self, conv, channels: nn.Sequential(conv, nn.BatchNorm2d(channels, **options), nn.ReLU())
-    )
+    joined_twice = True
 
 
 class TestASPP(Contract):
     name = "ASPP"
+    mistake_seeds = (None,)  # a hundred networks, each compared with all others before it
     library = deeplab.ASPP
     right = {
         "pooled first": PooledFirst,
@@ -132,7 +125,7 @@ class TestASPP(Contract):
         ("`ASPP(in_channels, out_channels, rates)`", "there are four rates", lambda i, o, r: Answer(o, i, r)),
         ("one or more ints, one per dilated branch", "there is one rate", lambda i, o, r: Answer(i, o, (r[0], r[1], r[2]))),
         ("one or more ints, one per dilated branch", "the weights are counted", lambda i, o, r: Answer(i, o, r[:1])),
-        ("two may be equal", "two rates are equal", OneBranchPerRate),
+        ("two may be equal", "two rates are equal", module._BranchPerRate, BranchPerRate),
         ("also smaller than the rates", "the map is smaller than the rates", _with(
             conv=lambda self, i, o, rate: nn.Conv2d(i, o, 3, dilation=rate))),
         ("every branch has out_channels channels", "the weights are counted", lambda i, o, r: nn.Sequential(
@@ -159,8 +152,8 @@ class TestASPP(Contract):
         ("returns N x out_channels x H x W", "sizes", _with(last=lambda self, i, o: nn.Identity())),
         ("a batch of one can be trained on", "the batch holds one map",
          lambda i, o, r: TorchvisionASPP(i, list(r), o)),
-        ("batch norm with PyTorch's defaults", "training", norms(momentum=0.3), norms(track_running_stats=False),
-         norms(eps=0.1)),
+        ("batch norm with PyTorch's defaults", "training", module._normed(momentum=0.3), module._normed(track_running_stats=False),
+         module._normed(eps=0.1)),
         ("no dropout", "training",
          _with(last=lambda self, i, o: nn.Sequential(self.unit(nn.Conv2d(i, o, 1), o), nn.Dropout(0.5)))),
         ("gradients reach every parameter", "gradients are computed", Detached),
@@ -174,6 +167,6 @@ class TestASPP(Contract):
     said = (
         (Detached, "The gradient of x is missing"),
         (Frozen, "trainable weights (biases not counted)"),
-        (norms(momentum=0.3), "in eval mode afterwards it is not"),
+        (module._normed(momentum=0.3), "in eval mode afterwards it is not"),
         (lambda i, o, r: [nn.Conv2d(i, o, 1)], "object is not callable"),
     )

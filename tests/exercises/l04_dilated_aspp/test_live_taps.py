@@ -63,7 +63,7 @@ class TestLiveTaps(Contract):
         r"->  return columns \* rows|; columns = .*->  columns = ": "rows and columns count alike",
     }
     said = (
-        (lambda size, d: 9 if 2 * d < min(size) else 1, "Most of this looks as if you ask whether the whole"),
+        (lambda size, d: 9 if 2 * d < min(size) else 1, "You ask whether the whole kernel fits"),
         (lambda size, d: answer(size, d - 1), "You count a weight as used where dilation equals the side"),
         (lambda size, d: [answer(size, d)], "Your answer returns a list, and an int is asked for"),
         (lambda size, d: answer((*size, 1), d), "Your code stops in"),

@@ -67,10 +67,7 @@ class TestReceptiveField(Contract):
     }
     said = (
         (lambda layers: answer(layers) - 1, "Your result is one too small"),
-        (
-            lambda layers: answer(layers[:1]),
-            "Most of this looks as if you return the size of the largest kernel",
-        ),
+        (lambda layers: answer(layers[:1]), "Your result is that of the first layer alone"),
         (lambda layers: answer([layers[0], *layers[1:]]), "This is so only where there is no layer"),
         (lambda layers: answer(layers) + 5, "the expected ones plus 5"),
     )
