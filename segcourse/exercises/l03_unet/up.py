@@ -1,6 +1,8 @@
 """Exercise 3.2: one step up, joined with its skip, for odd sizes as well."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 
 from segcourse.exercises.engine import modules
 from segcourse.exercises.engine.exercise import Case, Exercise
-from segcourse.exercises.l03_unet._draw import pixels, unit
+from segcourse.exercises.l03_unet._draw import convolution, pixels, unit
 from segcourse.exercises.l03_unet.double_conv import DoubleConv
 
 
@@ -29,34 +31,42 @@ class Up(nn.Module):
         return self.conv(torch.cat([skip, x], dim=1))  # N, out_channels, H, W
 
 
+def _missing(x: Tensor, skip: Tensor) -> tuple[int, int]:
+    """Return how many columns and rows x lacks."""
+    return skip.shape[-1] - x.shape[-1], skip.shape[-2] - x.shape[-2]
+
+
 class Changed(Up):
-    """The right answer, with a place for one change."""
+    """The right answer, in pieces that variants and mistakes replace one by one."""
+
+    left = top = False  # where the zeros go
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         return self.conv(torch.cat(self.join(self.up(x), skip), dim=1))
 
-    def join(self, x: Tensor, skip: Tensor) -> tuple[Tensor, Tensor]:
-        return skip, padded(x, skip)
+    def join(self, x: Tensor, skip: Tensor) -> tuple[Tensor, ...]:
+        return skip, self.padded(x, skip)
+
+    def padded(self, x: Tensor, skip: Tensor, **options: Any) -> Tensor:
+        columns, rows = _missing(x, skip)
+        both = [columns, 0] if self.left else [0, columns]
+        return F.pad(x, both + ([rows, 0] if self.top else [0, rows]), **options)
 
 
-def padded(x: Tensor, skip: Tensor, left: bool = False, top: bool = False) -> Tensor:
-    rows, columns = skip.shape[-2] - x.shape[-2], skip.shape[-1] - x.shape[-1]
-    return F.pad(x, [columns * left, columns * (not left), rows * top, rows * (not top)])
+def _with(base: type[Changed] = Changed, **pieces: Any) -> type[Changed]:
+    return type("Changed", (base,), pieces)
 
 
 class PadsLeft(Changed):
-    def join(self, x, skip):
-        return skip, padded(x, skip, left=True)
+    left = True
 
 
 class PadsTop(Changed):
-    def join(self, x, skip):
-        return skip, padded(x, skip, top=True)
+    top = True
 
 
 class PadsTopLeft(Changed):
-    def join(self, x, skip):
-        return skip, padded(x, skip, left=True, top=True)
+    left = top = True
 
 
 EVEN, ODD, FREE, TRAINING = "even sizes", "odd sizes", "any channel numbers", "training"
@@ -118,96 +128,138 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(TRAINING, (4, 2, 3), x, skip, look, "the weights are counted")
 
 
-class _Unpadded(Changed):
-    def join(self, x, skip):
-        return skip, x
+def _joining(join: Callable[[Any, Tensor, Tensor], tuple[Tensor, ...]]) -> type[Changed]:
+    return _with(join=join)
+
+
+def _stretched(x: Tensor, other: Tensor, **options: Any) -> Tensor:
+    return F.interpolate(x, size=other.shape[-2:], **options)
+
+
+SMOOTH: dict[str, Any] = {"mode": "bilinear"}
+CORNERS = SMOOTH | {"align_corners": True}
+NEAREST: dict[str, Any] = {"mode": "nearest"}
+_Unpadded = _joining(lambda self, x, skip: (skip, x))
+_CropsSkip = _joining(lambda self, x, skip: (skip[..., : x.shape[-2], : x.shape[-1]], x))
+_StretchesX, _StretchesXWhole, _StretchesXNearest = (
+    _joining(lambda self, x, skip, options=options: (skip, _stretched(x, skip, **options)))
+    for options in (SMOOTH, CORNERS, NEAREST)
+)
+_IgnoresSkip = _joining(lambda self, x, skip: (self.padded(x, skip), torch.zeros_like(skip)))
+_ActivatesX = _joining(lambda self, x, skip: (skip, F.relu(self.padded(x, skip))))
 
 
 class _PadsSwapped(Changed):
-    def join(self, x, skip):
-        return skip, F.pad(x, [0, skip.shape[-2] - x.shape[-2], 0, skip.shape[-1] - x.shape[-1]])
+    def padded(self, x, skip, **options):
+        columns, rows = _missing(x, skip)
+        both = [rows, 0] if self.left else [0, rows]
+        return F.pad(x, both + ([columns, 0] if self.top else [0, columns]))
 
 
-class _PadsCopies(Changed):
-    def join(self, x, skip):
-        rows, columns = skip.shape[-2] - x.shape[-2], skip.shape[-1] - x.shape[-1]
-        return skip, F.pad(x, [0, columns, 0, rows], mode="replicate")
+class _PadsOneAxis(Changed):
+    axis = -1
+
+    def padded(self, x, skip, **options):
+        size = [*skip.shape[:2], *x.shape[-2:]]
+        size[self.axis] = skip.shape[self.axis]
+        return super().padded(x, skip.new_zeros(size))
 
 
-class _CropsSkip(Changed):
-    def join(self, x, skip):
-        return skip[..., : x.shape[-2], : x.shape[-1]], x
+class _Built(Changed):
+    """The right answer of other layers, which mistakes name."""
+
+    def __init__(self, in_channels, skip_channels, out_channels):
+        super().__init__(in_channels, skip_channels, out_channels)
+        self.up, between = self.step(in_channels, out_channels)
+        self.conv = self.end(between + skip_channels, out_channels)
+
+    def step(self, i, o):
+        return nn.ConvTranspose2d(i, i // 2, 2, 2), i // 2
+
+    def end(self, i, o):
+        return DoubleConv(i, o)
 
 
-class _StretchesX(Changed):
-    def join(self, x, skip):
-        return skip, F.interpolate(x, size=skip.shape[-2:], mode="bilinear")
+def _step(step: Callable[[int, int], tuple[nn.Module, int]]) -> type[Changed]:
+    return _with(_Built, step=lambda self, i, o: step(i, o))
 
 
-class _StretchesXNearest(Changed):
-    def join(self, x, skip):
-        return skip, F.interpolate(x, size=skip.shape[-2:])
+def _end(end: Callable[[int, int], nn.Module]) -> type[Changed]:
+    return _with(_Built, end=lambda self, i, o: end(i, o))
 
 
-class _ShrinksSkip(Changed):
-    def join(self, x, skip):
-        return F.interpolate(skip, size=x.shape[-2:], mode="bilinear"), x
-
-
-class _IgnoresSkip(Changed):
-    def join(self, x, skip):
-        x = padded(x, skip)
-        return x, torch.zeros_like(skip)
-
-
-class _IgnoresX(Changed):
-    def join(self, x, skip):
-        return skip, padded(torch.zeros_like(x), skip)
-
-
-class _Adds(Up):
+class _Adds(Changed):
     def __init__(self, in_channels, skip_channels, out_channels):
         super().__init__(in_channels, skip_channels, out_channels)
         self.conv = DoubleConv(in_channels // 2, out_channels)
 
     def forward(self, x, skip):
-        return self.conv(skip + padded(self.up(x), skip))
+        return self.conv(skip + self.padded(self.up(x), skip))
 
 
-class _Interpolates(Changed):
+_KeepsChannels = _step(lambda i, o: (nn.ConvTranspose2d(i, i, 2, 2), i))
+_ConvolvesOnce = _end(lambda i, o: nn.Sequential(*unit(i, o)))
+
+
+INTERPOLATES = tuple(
+    _step(lambda i, o, options=options: (nn.Upsample(scale_factor=2, **options), i))
+    for options in (SMOOTH, CORNERS, NEAREST)
+)
+
+
+def _transposed(*size: int, **options: int) -> type[Changed]:
+    return _step(lambda i, o: (nn.ConvTranspose2d(i, i // 2, *size, **options), i // 2))
+
+
+def _upsampled(kernel: int, **options: Any) -> type[Changed]:
+    up = functools.partial(nn.Upsample, scale_factor=2, **options)
+    return _step(lambda i, o: (nn.Sequential(up(), convolution(i, i // 2, kernel)), i // 2))
+
+
+def _normed(*more: nn.Module) -> type[Changed]:
+    return _step(
+        lambda i, o: (
+            nn.Sequential(nn.ConvTranspose2d(i, i // 2, 2, 2), nn.BatchNorm2d(i // 2), *more),
+            i // 2,
+        )
+    )
+
+
+def _expects(channels: Callable[[int, int, int], int]) -> type[Changed]:
+    class Expects(Changed):
+        def __init__(self, in_channels, skip_channels, out_channels):
+            super().__init__(in_channels, skip_channels, out_channels)
+            self.conv = DoubleConv(channels(in_channels, skip_channels, out_channels), out_channels)
+
+    return Expects
+
+
+_AssumesHalf = _expects(lambda i, s, o: 2 * (i // 2))
+_AssumesIn = _expects(lambda i, s, o: i)
+
+
+class _HandsOnSkip(Changed):
     def __init__(self, in_channels, skip_channels, out_channels):
         super().__init__(in_channels, skip_channels, out_channels)
-        self.up = nn.Upsample(scale_factor=2, mode="bilinear")
-        self.conv = DoubleConv(in_channels + skip_channels, out_channels)
+        self.up = nn.ConvTranspose2d(in_channels, skip_channels, 2, 2)
+        self.conv = DoubleConv(2 * skip_channels, out_channels)
 
 
-class _KeepsChannels(Changed):
-    def __init__(self, in_channels, skip_channels, out_channels):
+class _Swapped(Changed):
+    def forward(self, skip, x):
+        return super().forward(x, skip)
+
+
+class _SwappedSizes(Changed):
+    def __init__(self, skip_channels, in_channels, out_channels):
         super().__init__(in_channels, skip_channels, out_channels)
-        self.up = nn.ConvTranspose2d(in_channels, in_channels, kernel_size=2, stride=2)
-        self.conv = DoubleConv(in_channels + skip_channels, out_channels)
 
 
-class _AssumesHalf(Changed):
-    def __init__(self, in_channels, skip_channels, out_channels):
-        super().__init__(in_channels, in_channels // 2, out_channels)
+class _Concatenates(Changed):
+    dim = 0
 
-
-class _AssumesIn(Changed):
-    def __init__(self, in_channels, skip_channels, out_channels):
-        super().__init__(in_channels, skip_channels, out_channels)
-        self.conv = DoubleConv(in_channels, out_channels)
-
-
-class _ConvolvesOnce(Changed):
-    def __init__(self, in_channels, skip_channels, out_channels):
-        super().__init__(in_channels, skip_channels, out_channels)
-        self.conv = nn.Sequential(*unit(in_channels // 2 + skip_channels, out_channels))
-
-
-class _ActivatesX(Changed):
-    def join(self, x, skip):
-        return skip, padded(F.relu(x), skip)
+    def forward(self, x, skip):
+        return self.conv(torch.cat(self.join(self.up(x), skip), dim=self.dim))
 
 
 def celebrate(answer):
@@ -224,6 +276,204 @@ def celebrate(answer):
     show_image([small[0], picture[0], out / out.max()], titles, alt=alt)
 
 
+def _mistakes() -> Iterator[tuple[str, type[Changed]]]:
+    for says, *wrongs in _ONCE:
+        yield from ((says, wrong) for wrong in wrongs)
+    for says, *wrongs in _ON_EITHER_SIDE:
+        yield from (
+            (says, _with(wrong, left=first, top=first)) for wrong in wrongs for first in (False, True)
+        )
+
+
+# wrong answers in which it does not show on which side x is padded
+_ONCE: list[tuple[Any, ...]] = [
+    (
+        "Your x stays one pixel smaller than the skip where pooling dropped a row or column: doubling does "
+        "not bring it back. Pad x before you concatenate (half of one missing row, `1 // 2`, is 0).",
+        _Unpadded,
+    ),
+    (
+        "Where one row or column is missing, your padding adds more: one on each side. Add zeros at one side "
+        "only.",
+        _joining(lambda self, x, skip: (skip, F.pad(x, [n for n in _missing(x, skip) for _ in "12"]))),
+    ),
+    (
+        "Where a row or column is missing, your padding cuts one off: the difference has the wrong sign. "
+        "Subtract x's size from the skip's.",
+        _joining(
+            lambda self, x, skip: (skip, F.pad(x, [n for lack in _missing(x, skip) for n in (0, -lack)]))
+        ),
+    ),
+    (
+        "You crop the skip to x, so that the output loses a row or a column, and at the next level "
+        "another. Pad x to the skip; the skip has the size that you want back.",
+        _CropsSkip,
+        _joining(lambda self, x, skip: (skip[..., -x.shape[-2] :, -x.shape[-1] :], x)),
+    ),
+    (
+        "You stretch x to the skip's size (bilinear). Every pixel then moves by a fraction, and x no "
+        "longer lies where the skip lies. Add a row or a column of zeros instead.",
+        _StretchesX,
+        _StretchesXWhole,
+    ),
+    (
+        "You shrink the skip to x's size. That blurs the very detail that the skip is there for, and "
+        "the output comes back too small. The skip stays as it is; x is padded.",
+        *(
+            _joining(lambda self, x, skip, options=options: (_stretched(skip, x, **options), x))
+            for options in (SMOOTH, CORNERS, {"mode": "area"})
+        ),
+    ),
+    (
+        "What comes from below never reaches your output: whatever is in x, the result is the same. "
+        "Concatenate the enlarged x with the skip.",
+        _joining(lambda self, x, skip: (skip, self.padded(torch.zeros_like(x), skip))),
+    ),
+    (
+        "Your `forward` exchanges x and skip: the transposed convolution gets the skip. The order is "
+        "`forward(x, skip)`.",
+        _Swapped,
+    ),
+    (
+        "Your class exchanges in_channels and skip_channels. The order is `Up(in_channels, skip_channels, "
+        "out_channels)`.",
+        _SwappedSizes,
+    ),
+    (
+        "You concatenate along the pictures of the batch: `torch.cat` joins along axis 0 if nothing else is "
+        "said. Channels are axis 1.",
+        _Concatenates,
+    ),
+    (
+        "You concatenate along rows or columns. Channels are axis 1 of N x C x H x W: `dim=1`.",
+        _with(_Concatenates, dim=2),
+        _with(_Concatenates, dim=3),
+    ),
+    *(
+        (
+            f"One of your two layers counts {name} channels in the doubled x, the other in_channels // 2. "
+            "in_channels // 2 is asked for: with the skip there are in_channels // 2 + skip_channels.",
+            _expects(lambda i, s, o, channels=channels: channels(i, s, o) + s),
+        )
+        for name, channels in (
+            ("in_channels", lambda i, s, o: i),
+            ("out_channels", lambda i, s, o: o),
+            ("skip_channels", lambda i, s, o: s),
+        )
+    ),
+    *(
+        (
+            f"Your double convolution expects {name} channels. After concatenating there are "
+            "in_channels // 2 from x and skip_channels from the skip.",
+            _expects(channels),
+        )
+        for name, channels in (
+            ("skip_channels", lambda i, s, o: s),
+            ("in_channels // 2", lambda i, s, o: i // 2),
+        )
+    ),
+]
+_ON_EITHER_SIDE: list[tuple[Any, ...]] = [
+    (
+        "You pad rows where columns are missing. F.pad counts from the last axis: [left, right, top, "
+        "bottom].",
+        _PadsSwapped,
+    ),
+    (
+        "You pad one of height and width only. Rows and columns can be missing, both at once, too.",
+        _PadsOneAxis,
+        _with(_PadsOneAxis, axis=-2),
+    ),
+    (
+        "Where x is too small, copies of its own rows and columns fill it up (padding with a `mode`, or "
+        "stretching). Zeros are asked for: nothing is known there.",
+        _StretchesXNearest,
+        _joining(lambda self, x, skip: (skip, _stretched(x, skip, mode="nearest-exact"))),
+        *(
+            _joining(lambda self, x, skip, mode=mode: (skip, self.padded(x, skip, mode=mode)))
+            for mode in ("replicate", "reflect", "circular")
+        ),
+    ),
+    (
+        "You pad x with ones. Zeros are asked for.",
+        _joining(lambda self, x, skip: (skip, self.padded(x, skip, value=1.0))),
+    ),
+    (
+        "The skip never reaches your output: whatever is in it, the result is the same. Concatenate "
+        "it with x.",
+        _IgnoresSkip,
+    ),
+    (
+        "You add the skip to x. A U-Net concatenates them along the channels, so that the next "
+        "convolution can weigh detail and context separately (adding is what an FCN does).",
+        _Adds,
+    ),
+    (
+        "You enlarge x by interpolation. That has no weights, and here they are asked for: a "
+        "transposed convolution, kernel 2, stride 2.",
+        *INTERPOLATES,
+    ),
+    (
+        "You enlarge x by interpolation and convolve it. A transposed convolution, kernel 2, stride 2, is "
+        "asked for: it does both.",
+        *(_upsampled(kernel, **options) for kernel in (1, 3) for options in (SMOOTH, CORNERS, NEAREST)),
+    ),
+    (
+        "Your transposed convolution keeps all in_channels. It should hand on half of them, "
+        "in_channels // 2, so that x and the skip weigh the same.",
+        _KeepsChannels,
+    ),
+    (
+        "Your transposed convolution hands on out_channels channels. in_channels // 2 are asked for; the "
+        "double convolution makes out_channels of them.",
+        _step(lambda i, o: (nn.ConvTranspose2d(i, o, 2, 2), o)),
+    ),
+    (
+        "Your transposed convolution hands on skip_channels channels. in_channels // 2 are asked for.",
+        _HandsOnSkip,
+    ),
+    (
+        "Your transposed convolution has a larger kernel. Kernel 2 and stride 2 are asked for: each pixel "
+        "becomes 2 x 2 pixels, which do not overlap.",
+        _transposed(4, 2, 1),
+        _transposed(3, 2, 1, 1),
+        _transposed(3, 2),
+    ),
+    (
+        "Your transposed convolution does not double the size, as with stride 1. Kernel 2 and stride 2 are "
+        "asked for.",
+        _transposed(2),
+    ),
+    (
+        "There is batch norm after your transposed convolution. None is asked for there: the double "
+        "convolution comes next.",
+        _normed(),
+        _normed(nn.ReLU()),
+    ),
+    (
+        "Your double convolution expects in_channels // 2 channels from the skip. The skip's number is "
+        "given: skip_channels.",
+        _AssumesHalf,
+    ),
+    (
+        "Your double convolution expects in_channels channels. After concatenating there are "
+        "in_channels // 2 from x and skip_channels from the skip.",
+        _AssumesIn,
+    ),
+    (
+        "After joining, your block computes what a single convolution computes, with or without batch norm "
+        "and ReLU. Both halves of a U-Net are built from DoubleConv.",
+        _ConvolvesOnce,
+        _end(lambda i, o: nn.Sequential(convolution(i, o), nn.ReLU())),
+        _end(convolution),
+    ),
+    (
+        "You apply ReLU to x after the transposed convolution. None is asked for there: the double "
+        "convolution comes next.",
+        _ActivatesX,
+    ),
+]
+
 EXERCISE = Exercise(
     Up,
     number="3.2",
@@ -233,87 +483,7 @@ EXERCISE = Exercise(
     cases=cases,
     celebrate=celebrate,
     variants=(PadsLeft, PadsTop, PadsTopLeft),
-    mistakes=[
-        (
-            "Your x is joined as it comes. Where pooling dropped an odd row or column, doubling does not "
-            "bring it back, and x is one pixel smaller than the skip. Pad x first.",
-            _Unpadded,
-        ),
-        (
-            "You pad rows where columns are missing. F.pad counts from the last axis: [left, right, top, "
-            "bottom].",
-            _PadsSwapped,
-        ),
-        (
-            "You pad x with copies of its last row and column. Zeros are asked for: nothing is known there.",
-            _PadsCopies,
-        ),
-        (
-            "You crop the skip to x, so that the output loses a row or a column, and at the next level "
-            "another. Pad x to the skip; the skip has the size that you want back.",
-            _CropsSkip,
-        ),
-        (
-            "You stretch x to the skip's size (bilinear). Every pixel then moves by a fraction, and x no "
-            "longer lies where the skip lies. Add a row or a column of zeros instead.",
-            _StretchesX,
-        ),
-        (
-            "You stretch x to the skip's size by repeating rows and columns. Then x no longer lies where "
-            "the skip lies. Add a row or a column of zeros at one side instead.",
-            _StretchesXNearest,
-        ),
-        (
-            "You shrink the skip to x's size. That blurs the very detail that the skip is there for, and "
-            "the output comes back too small. The skip stays as it is; x is padded.",
-            _ShrinksSkip,
-        ),
-        (
-            "The skip never reaches your output: whatever is in it, the result is the same. Concatenate "
-            "it with x.",
-            _IgnoresSkip,
-        ),
-        (
-            "What comes from below never reaches your output: whatever is in x, the result is the same. "
-            "Concatenate the enlarged x with the skip.",
-            _IgnoresX,
-        ),
-        (
-            "You add the skip to x. A U-Net concatenates them along the channels, so that the next "
-            "convolution can weigh detail and context separately (adding is what an FCN does).",
-            _Adds,
-        ),
-        (
-            "You enlarge x by bilinear interpolation. That has no weights, and here they are asked for: a "
-            "transposed convolution, kernel 2, stride 2.",
-            _Interpolates,
-        ),
-        (
-            "Your transposed convolution keeps all in_channels. It should hand on half of them, "
-            "in_channels // 2, so that x and the skip weigh the same.",
-            _KeepsChannels,
-        ),
-        (
-            "Your double convolution expects in_channels // 2 channels from the skip. The skip's number is "
-            "given: skip_channels.",
-            _AssumesHalf,
-        ),
-        (
-            "Your double convolution expects in_channels channels. After concatenating there are "
-            "in_channels // 2 from x and skip_channels from the skip.",
-            _AssumesIn,
-        ),
-        (
-            "After joining, your block computes what a single convolution with batch norm and ReLU "
-            "computes. Both halves of a U-Net are built from DoubleConv.",
-            _ConvolvesOnce,
-        ),
-        (
-            "You apply ReLU to x after the transposed convolution. None is asked for there: the double "
-            "convolution comes next.",
-            _ActivatesX,
-        ),
-    ],
+    mistakes=list(_mistakes()),
     finished=(
         "segcourse.models.blocks:Up",
         "segmentation_models_pytorch.decoders.unet.decoder:UnetDecoderBlock",

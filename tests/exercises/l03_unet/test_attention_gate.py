@@ -85,7 +85,7 @@ class TestAttentionGate(Contract):
         ("one from inner_channels to a single channel", "one attention map", module._PerChannel),
         ("no batch norm", "the gate is in training mode", module._BatchNorm),
         ("the gate (or $W_g$ gate) is enlarged to H x W by interpolation (nearest or bilinear) before the sum",
-         "the gate has half the skip's size", module._enlarging(mode="bicubic"),
+         "the gate has half the skip's size", module._with(options={"mode": "bicubic"}),
          module._with(enlarged=lambda self, gate, skip: gate.mean((-2, -1), keepdim=True).expand_as(
              F.interpolate(gate, skip.shape[-2:])))),
         ("before the sum", "the gate is -5 and the skip 1: their sum is below 0", module._with(meet=lambda self, skip, gate: skip + gate)),
@@ -94,7 +94,7 @@ class TestAttentionGate(Contract):
         ("each pixel of it multiplied by one number between 0 and 1", "the skip, weighed",
          module._with(squash=lambda self, x: x), module._with(squash=lambda self, x: torch.tanh(x)),
          module._with(weigh=lambda self, attention, gate, skip: skip + skip * attention)),
-        ("one number between 0 and 1", "one attention map", module._SecondRelu),
+        ("one number between 0 and 1", "one attention map", module._with(squash=lambda self, x: torch.sigmoid(F.relu(x)))),
     )  # fmt: skip
     equal = {
         r"->  return attention \* skip|F\.relu\(gate \+ self\.skip": "these operations commute",

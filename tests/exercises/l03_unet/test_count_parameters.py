@@ -37,6 +37,13 @@ def up_to_three_levels(network, depth=3):
     return own + sum(up_to_three_levels(child, depth - 1) for child in network.children() if depth)
 
 
+def counted(parameters):
+    return module._summed(parameters)(module._trainable)
+
+
+ALL = module._summed(module._all)(module._every)
+
+
 class TestCountParameters(Contract):
     name = "count_parameters"
     library = staticmethod(models.count_parameters)
@@ -49,15 +56,15 @@ class TestCountParameters(Contract):
     }
     promises = (
         ("any `nn.Module`", "the network has no parameters", lambda m: answer(m) or 1),
-        ("any `nn.Module`", "parameters lie in the network itself", module._children, module._with_weight),
+        ("any `nn.Module`", "parameters lie in the network itself", counted(module._children), counted(module._with_weight)),
         ("returns an int", "all kinds of layers", lambda m: float(answer(m)), lambda m: str(answer(m)),
          lambda m: next(m.parameters()).new_tensor(answer(m)).long()),
-        ("biases included", "the network is a convolution", module._no_vectors, module._weights_by_name),
+        ("biases included", "the network is a convolution", counted(module._matrices), counted(module._without_bias)),
         ("also in layers inside layers", "blocks lie five levels deep", up_to_three_levels),
-        ("a frozen parameter (`requires_grad` is False) does not count", "the first layer is frozen", module._frozen_too),
-        ("a frozen parameter", "a layer is half frozen", module._frozen_layers),
-        ("a frozen parameter", "everything is frozen", module._frozen_too),
-        ("a layer or a weight that is used twice counts once", "a layer is used twice", module._shared_twice),
+        ("a frozen parameter (`requires_grad` is False) does not count", "the first layer is frozen", ALL),
+        ("a frozen parameter", "a layer is half frozen", counted(module._frozen_layers)),
+        ("a frozen parameter", "everything is frozen", ALL),
+        ("a layer or a weight that is used twice counts once", "a layer is used twice", counted(module._each_use)),
         ("a layer or a weight that is used twice counts once", "a layer is used in two containers",
          lambda m: sum(answer(child) for child in m.children())),
         ("a layer or a weight that is used twice counts once", "two layers share a weight",

@@ -93,19 +93,25 @@ class Remembers(Answer):
 
 class Detached(module.Changed):
     def join(self, x, skip):
-        return skip.detach(), module.padded(x, skip)
+        return skip.detach(), self.padded(x, skip)
 
 
 class ChangesSkip(module.Changed):
     def join(self, x, skip):
         copy = skip.clone()
         skip.data.zero_()
-        return copy, module.padded(x, copy)
+        return copy, self.padded(x, copy)
 
 
 class NoDim(module.Changed):
     def forward(self, x, skip):
-        return self.conv(torch.cat([skip, module.padded(self.up(x), skip)]))
+        return self.conv(torch.cat([skip, self.padded(self.up(x), skip)]))
+
+
+class JoinsTwice(module.Changed):
+    def forward(self, x, skip):
+        x = self.padded(self.up(x), skip)
+        return self.conv(torch.cat([skip, x, x], dim=1))
 
 
 def changed(**pieces):
@@ -145,9 +151,10 @@ class TestUp(Contract):
         ("leaves `in_channels // 2` channels", "the skip has other channels than half of x's", module._AssumesHalf,
          module._AssumesIn),
         ("`x` is padded with zeros to H x W", "there are two pictures of odd size", ZerosForOnePicture),
-        ("`x` is padded with zeros to H x W", "the skip has one row and one column more", module._PadsCopies),
+        ("`x` is padded with zeros to H x W", "the skip has one row and one column more", 
+         module._joining(lambda self, x, skip: (skip, self.padded(x, skip, mode="replicate")))),
         ("it is not stretched, and the skip stays whole", "odd sizes", module._StretchesX, module._StretchesXNearest,
-         module._ShrinksSkip),
+         module._joining(lambda self, x, skip: (F.interpolate(skip, x.shape[-2:]), x))),
         ("concatenated along the channels, in either order", "there are two pictures", NoDim, module._Adds),
         ("a double convolution turns them into out_channels channels", "even sizes", module._ConvolvesOnce),
         ("returns N x out_channels x H x W", "the skip has 101 x 131 pixels", module._CropsSkip),
@@ -165,14 +172,14 @@ class TestUp(Contract):
     }
     said = (
         (Remembers, "only where the block has seen smaller pictures before"),
-        (NoDim, "a convolution that was made for"),
-        (module._Unpadded, "Your x is joined as it comes"),
+        (NoDim, "You concatenate along the pictures"),
+        (module._Unpadded, "Your x stays one pixel smaller than the skip"),
         (Detached, "The gradient of skip is missing"),
     )
 
     def test_an_error_is_not_taken_for_another_of_its_kind(self):
         """Most mistakes with shapes end in a RuntimeError: its kind alone would name the wrong one of them."""
-        verdict = exercises.assess("Up", NoDim, own=False)
+        verdict = exercises.assess("Up", JoinsTwice, own=False)
         assert verdict.diagnosis.startswith("Your code stops in line ")
 
     def test_what_a_person_can_check_by_hand(self):
