@@ -104,9 +104,14 @@ def _mostly(
     right = [record for record in records if record not in failing]
     best: tuple[int, str, Record] | None = None
     for misconception in exercise.misconceptions:
-        left = [r for r in failing if not _alike(exercise, misconception, r, r.seen, observed)]
         if not all(_alike(exercise, misconception, r, r.expected, observed) for r in right):
             continue
+        left: list[Record] = []
+        for record in failing:
+            if not _alike(exercise, misconception, record, record.seen, observed):
+                left.append(record)
+            if 2 * len(left) >= len(failing):
+                break
         count = len(failing) - len(left)
         if left and count > max(2, len(left)) and (best is None or count > best[0]):
             best = count, misconception.says, left[0]

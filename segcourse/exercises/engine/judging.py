@@ -16,7 +16,7 @@ from segcourse.exercises.engine.verdicts import GroupResult, Verdict
 UNSEEN = "nothing"  # in place of an error's kind, where no observation arrived
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=4096)  # a U-Net's mistakes times its cases
 def observed(exercise: Exercise, obj: Any, case: Case) -> Observation:
     """Return what a right or a known wrong answer does on a case; computed once per case.
 
