@@ -85,9 +85,10 @@ class Contract:
             missed |= {group.name for group in verdict.groups if not group.passed}
         assert missed == set(self.exercise.groups)
 
-    def test_sentences_are_enough_unique_and_start_with_what_was_done(self):
-        sentences = [mistake.says for mistake in self.exercise.misconceptions]
-        assert len(set(sentences)) == len(sentences) >= 6
+    def test_sentences_are_enough_and_start_with_what_was_done(self):
+        """Variants of one mistake, where the text leaves a choice, share its sentence."""
+        sentences = {mistake.says for mistake in self.exercise.misconceptions}
+        assert len(sentences) >= 6
         for sentence in sentences:
             assert re.match(r"[A-Z].*[.)]$", sentence), sentence
 
