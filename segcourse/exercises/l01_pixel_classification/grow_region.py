@@ -46,6 +46,7 @@ def cases(rng: Generator) -> Iterator[Case]:
         smooth = F.avg_pool2d(F.pad(noise, (2, 2, 2, 2), mode="replicate"), 5, stride=1)[0, 0]
         return (255 * (smooth - smooth.min()) / (smooth.max() - smooth.min())).byte()
 
+    # every seed is also a pixel when it is read as (column, row)
     yield case(STEPS, byte([[50, 52, 90], [90, 51, 90], [52, 90, 51]]), (0, 0), 5)
     yield case(STEPS, byte(SNAKE), (0, 0), 2, "the region winds up and down")
     yield case(STEPS, byte([row[::-1] for row in SNAKE[::-1]]), (0, 0), 2, "the region winds left and right")
@@ -53,17 +54,19 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(
         STEPS, byte([[1, 9, 1], [9, 9, 9], [1, 9, 1]]), (0, 2), 3, "similar pixels lie in the other corners"
     )
-    yield case(STEPS, byte([[7, 7], [7, 7], [7, 7]]), (2, 0), 0, "the whole picture is one region")
+    yield case(STEPS, byte([[7, 7], [7, 7], [7, 7]]), (1, 0), 0, "the whole picture is one region")
     yield case(SIMILAR, byte([[50, 55, 56], [45, 44, 50]]), (0, 0), 5, "a difference equals the tolerance")
     yield case(SIMILAR, byte([[10, 14, 18, 22, 26]]), (0, 0), 6, "the grey values rise slowly")
-    yield case(SIMILAR, byte([[20, 60, 120, 200]]), (0, 2), 60, "pixels are darker than the seed")
-    yield case(SIMILAR, byte([[250, 3, 251, 255]]), (0, 3), 6, "values lie near 0 and 255")
+    yield case(SIMILAR, byte([[20, 60, 120, 200]] * 3), (0, 2), 60, "pixels are darker than the seed")
+    yield case(
+        SIMILAR, byte([[250, 251, 255], [1, 3, 2], [3, 252, 4]]), (0, 2), 6, "values lie near 0 and 255"
+    )
     yield case(SIMILAR, byte([[7, 7, 8], [8, 7, 6]]), (0, 0), 0, "the tolerance is 0")
     floats = torch.tensor([[0.5, 0.75, 0.25], [1.0, 0.625, 0.875]])
     yield case(SIMILAR, floats, (0, 0), 0.25, "the grey values are floats")
     for size, tolerance in (((6, 9), 60), ((9, 6), 40)):
         gray = blobs(*size)
-        seed = tuple(int(rng.integers(0, n)) for n in size)
+        seed = tuple(int(n) for n in rng.integers(0, min(size), 2))
         yield case(PICTURES, gray, seed, tolerance, f"the picture has {size[0]} x {size[1]} pixels")
     yield case(SIMILAR, blobs(8, 8) / 256.0, (4, 4), 0.25, "the picture has 8 x 8 floats")
     gray = blobs(8, 10)
@@ -97,14 +100,27 @@ def _grown(gray, seed, joins: Callable, steps=CROSS, wraps: bool = False):
     return torch.from_numpy(region).long()
 
 
+def _at_most(difference, tolerance):
+    return abs(difference) <= tolerance
+
+
 def _like_the_seed(gray, seed, tolerance, **options):
-    values = gray.double().numpy()
-    return _grown(gray, seed, lambda _, n, __: abs(values[n] - values[seed]) <= tolerance, **options)
+    return _within(_at_most, **options)(gray, seed, tolerance)
 
 
-def _like_the_neighbour(gray, seed, tolerance):
+def _within(similar, **options):
+    """Return an answer that grows over the pixels whose difference from the seed is `similar`."""
+
+    def wrong(gray, seed, tolerance):
+        values = gray.double().numpy()
+        return _grown(gray, seed, lambda _, n, __: similar(values[n] - values[seed], tolerance), **options)
+
+    return wrong
+
+
+def _like_the_neighbour(gray, seed, tolerance, similar=_at_most, **options):
     values = gray.double().numpy()
-    return _grown(gray, seed, lambda pixel, n, _: abs(values[n] - values[pixel]) <= tolerance)
+    return _grown(gray, seed, lambda pixel, n, _: similar(values[n] - values[pixel], tolerance), **options)
 
 
 def _like_the_mean(gray, seed, tolerance):
@@ -112,24 +128,19 @@ def _like_the_mean(gray, seed, tolerance):
     return _grown(gray, seed, lambda _, n, region: abs(values[n] - values[region].mean()) <= tolerance)
 
 
-def _wrapped_differences(gray, seed, tolerance):
-    near = ((gray - gray[seed]).abs() <= tolerance).numpy()
+def _wrapped_differences(gray, seed, tolerance, **options):
+    near = _all_similar_in_uint8(gray, seed, tolerance).numpy()
+    return _grown(gray, seed, lambda _, n, __: near[n], **options)
+
+
+def _strictly_in_uint8(gray, seed, tolerance):
+    near = ((gray - gray[seed]).abs() < tolerance).numpy()
     return _grown(gray, seed, lambda _, n, __: near[n])
 
 
-def _strictly(gray, seed, tolerance):
-    values = gray.double().numpy()
-    return _grown(gray, seed, lambda _, n, __: abs(values[n] - values[seed]) < tolerance)
-
-
-def _only_brighter_bounded(gray, seed, tolerance):
-    values = gray.double().numpy()
-    return _grown(gray, seed, lambda _, n, __: values[n] - values[seed] <= tolerance)
-
-
-def _only_darker_bounded(gray, seed, tolerance):
-    values = gray.double().numpy()
-    return _grown(gray, seed, lambda _, n, __: values[seed] - values[n] <= tolerance)
+_strictly = _within(lambda difference, tolerance: abs(difference) < tolerance)
+_only_brighter_bounded = _within(lambda difference, tolerance: difference <= tolerance)
+_only_darker_bounded = _within(lambda difference, tolerance: -difference <= tolerance)
 
 
 def _minus_one_is_the_end(gray, seed, tolerance):
@@ -162,33 +173,84 @@ def _one_step(gray, seed, tolerance):
     return region.long()
 
 
-def _one_sweep(gray, seed, tolerance):
-    near = (gray.double() - gray[seed].double()).abs() <= tolerance
-    region = torch.zeros(gray.shape, dtype=torch.bool)
+def _swept(near, seed, backwards=(False,), pushes=False):
+    """Pass over the picture row by row, once per element of `backwards`.
+
+    Each pixel asks its neighbours, or pushes the region on to them.
+    """
+    region = torch.zeros(near.shape, dtype=torch.bool)
     region[seed] = True
-    for row in range(gray.shape[0]):
-        for column in range(gray.shape[1]):
+    places = [divmod(place, near.shape[1]) for place in range(near.numel())]
+    for back in backwards:
+        for row, column in reversed(places) if back else places:
             for down, right in CROSS:
-                r, c = row + down, column + right
-                inside = 0 <= r < gray.shape[0] and 0 <= c < gray.shape[1]
-                if inside and region[r, c] and near[row, column]:
-                    region[row, column] = True
+                here, there = (row, column), (row + down, column + right)
+                if 0 <= there[0] < near.shape[0] and 0 <= there[1] < near.shape[1]:
+                    source, goal = (here, there) if pushes else (there, here)
+                    region[goal] |= region[source] & near[goal]
     return region.long()
+
+
+def _one_sweep(gray, seed, tolerance, **options):
+    return _swept(_all_similar(gray, seed, tolerance).bool(), seed, **options)
+
+
+def _some_steps(count):
+    """Return an answer that grows by as many steps as `count` makes of height and width."""
+
+    def wrong(gray, seed, tolerance):
+        near = _all_similar(gray, seed, tolerance).bool()
+        region = torch.zeros_like(near)
+        region[seed] = True
+        for _ in range(count(*gray.shape)):
+            region = _dilated(region) & near | region
+        return region.long()
+
+    return wrong
+
+
+def _dilated(region):
+    """Return the region and its direct neighbours."""
+    grown = region.clone()
+    grown[1:] |= region[:-1]
+    grown[:-1] |= region[1:]
+    grown[:, 1:] |= region[:, :-1]
+    grown[:, :-1] |= region[:, 1:]
+    return grown
+
+
+def _rim(gray, seed, tolerance):
+    return _dilated(grow_region(gray, seed, tolerance).bool()).long()
+
+
+def _without_a_lonely_seed(gray, seed, tolerance):
+    region = grow_region(gray, seed, tolerance)
+    return region * int(region.sum() > 1)
+
+
+def _seed_alone(gray, seed, tolerance):
+    region = torch.zeros(gray.shape)
+    region[seed] = 1
+    return region
 
 
 def _all_similar(gray, seed, tolerance):
     return ((gray.double() - gray[seed].double()).abs() <= tolerance).long()
 
 
-def _never_the_border(gray, seed, tolerance):
-    values = gray.double().numpy()
-    rows, columns = gray.shape
+def _never_beyond(first, last):
+    """Return an answer that grows onto rows (and columns) `first` ... `last` (counted from the end) only."""
 
-    def joins(_, n, __):
-        inner = 0 < n[0] < rows - 1 and 0 < n[1] < columns - 1
-        return inner and abs(values[n] - values[seed]) <= tolerance
+    def wrong(gray, seed, tolerance):
+        near = _all_similar(gray, seed, tolerance).bool()
+        inner = torch.zeros_like(near)
+        inner[first : gray.shape[0] - last, first : gray.shape[1] - last] = True
+        return _grown(gray, seed, lambda _, n, __: near[n] and inner[n])
 
-    return _grown(gray, seed, joins)
+    return wrong
+
+
+_never_the_border = _never_beyond(1, 1)
 
 
 def _without_the_seed(gray, seed, tolerance):
@@ -281,10 +343,36 @@ EXERCISE = Exercise(
             "Your region stops after the first neighbours of the seed. It has to go on from each new pixel.",
             _one_step,
         ),
-        (
-            "You pass over the picture once, row by row, so that the region can't turn back up or to the "
-            "left beyond the row's next pixel. Repeat until nothing changes.",
-            _one_sweep,
+        *(
+            (
+                "You pass over the picture once, row by row, so that the region misses pixels that can only "
+                "be reached by going up or to the left again. Repeat until nothing changes.",
+                lambda *a, pushes=pushes: _one_sweep(*a, pushes=pushes),
+            )
+            for pushes in (False, True)
+        ),
+        *(
+            (
+                "You pass over the picture once forwards and once backwards. A region that winds needs "
+                "more: repeat until nothing changes.",
+                lambda *a, pushes=pushes: _one_sweep(*a, pushes=pushes, backwards=(False, True)),
+            )
+            for pushes in (False, True)
+        ),
+        *(
+            (
+                f"Your region stops after {count} steps. A region that winds needs more: repeat until "
+                "nothing changes.",
+                _some_steps(steps),
+            )
+            for count, steps in (
+                ("max(H, W)", max),
+                ("min(H, W)", min),
+                ("H", lambda height, width: height),
+                ("W", lambda height, width: width),
+                ("H + W", lambda height, width: height + width),
+                *((n, lambda height, width, n=n: n) for n in (2, 3, 5, 10, 20, 50, 100)),
+            )
         ),
         (
             "You read the seed as (column, row). It is (row, column), like every index of a tensor.",
@@ -300,6 +388,13 @@ EXERCISE = Exercise(
             "picture.",
             _never_the_border,
         ),
+        *(
+            (
+                f"Your region never grows onto the {name} row or column. Those pixels belong to the picture.",
+                wrong,
+            )
+            for name, wrong in (("first", _never_beyond(1, 0)), ("last", _never_beyond(0, 1)))
+        ),
         (
             "Your region lacks the seed itself.",
             _without_the_seed,
@@ -311,6 +406,110 @@ EXERCISE = Exercise(
         (
             "You return the grey values of the region. Return 1 in the region and 0 elsewhere.",
             lambda gray, *a: gray * grow_region(gray, *a),
+        ),
+        (
+            "Your region has a rim of one pixel that is not similar. Test whether a neighbour is similar "
+            "before you mark it.",
+            _rim,
+        ),
+        (
+            "Your region is empty where no neighbour of the seed is similar. The seed belongs to the region "
+            "in any case: mark it before the first step.",
+            _without_a_lonely_seed,
+        ),
+        (
+            "Your region is the seed alone: it never grows.",
+            _seed_alone,
+        ),
+        *(
+            (
+                f"Your region never grows {name}. Check the signs in your list of four neighbours.",
+                _within(_at_most, steps=[step for step in CROSS if step != missing]),
+            )
+            for name, missing in zip(("up", "down", "to the left", "to the right"), CROSS, strict=True)
+        ),
+        *(
+            (
+                f"Your region grows only {name}. A region grows in all four directions.",
+                _within(_at_most, steps=s),
+            )
+            for name, s in (
+                ("up and down", CROSS[:2]),
+                ("to the left and right", CROSS[2:]),
+                ("up and to the left", [(-1, 0), (0, -1)]),
+                ("along diagonals", DIAGONALS),
+            )
+        ),
+        *(
+            (
+                f"Your region leaves out pixels that are exactly the tolerance {name} than the seed. "
+                "They belong to it: at most.",
+                _within(similar),
+            )
+            for name, similar in (
+                ("brighter", lambda difference, tolerance: -tolerance <= difference < tolerance),
+                ("darker", lambda difference, tolerance: -tolerance < difference <= tolerance),
+            )
+        ),
+        *(
+            (
+                f"Your region takes in no pixel that is {name} than the seed. The difference may go up or "
+                "down.",
+                _within(similar),
+            )
+            for name, similar in (
+                ("darker", lambda difference, tolerance: 0 <= difference <= tolerance),
+                ("brighter", lambda difference, tolerance: 0 <= -difference <= tolerance),
+            )
+        ),
+        (
+            "You scale the grey values to 0 ... 1, but not the tolerance. It has the unit of the grey "
+            "values: leave them as given.",
+            _within(lambda difference, tolerance: abs(difference) / 255 <= tolerance),
+        ),
+        (
+            "You compare the values with the tolerance, not their difference from the seed's value.",
+            lambda gray, seed, tolerance: _grown(gray, seed, lambda _, n, __: gray[n] <= tolerance),
+        ),
+        (
+            "Your region takes in diagonal neighbours, and leaves out pixels whose difference equals the "
+            "tolerance. Only four pixels are neighbours, and the tolerance itself is allowed.",
+            _within(lambda difference, tolerance: abs(difference) < tolerance, steps=CROSS + DIAGONALS),
+        ),
+        (
+            "You compare a pixel with the neighbour that it grows from, not with the seed. Besides, your "
+            "region grows over diagonal neighbours.",
+            lambda *a: _like_the_neighbour(*a, steps=CROSS + DIAGONALS),
+        ),
+        (
+            "You compare a pixel with the neighbour that it grows from, not with the seed. Besides, a "
+            "difference may equal the tolerance.",
+            lambda *a: _like_the_neighbour(
+                *a, similar=lambda difference, tolerance: abs(difference) < tolerance
+            ),
+        ),
+        *(
+            (f"You subtract in uint8, where 50 - 52 is 254: convert first. Besides, {says}", wrong)
+            for says, wrong in (
+                (
+                    "your region grows over diagonal neighbours.",
+                    lambda *a: _wrapped_differences(*a, steps=CROSS + DIAGONALS),
+                ),
+                (
+                    "your region grows across the border to the opposite side.",
+                    lambda *a: _wrapped_differences(*a, wraps=True),
+                ),
+                (
+                    "your region leaves out pixels whose difference equals the tolerance.",
+                    _strictly_in_uint8,
+                ),
+                (
+                    "one pass over the picture is not enough: repeat until nothing changes.",
+                    lambda gray, seed, tolerance: _swept(
+                        _all_similar_in_uint8(gray, seed, tolerance).bool(), seed
+                    ),
+                ),
+            )
         ),
     ],
     finished=(

@@ -60,9 +60,13 @@ def _void_is_right(prediction, target):
     return ((prediction == target) | (target == 255)).double().mean()
 
 
-def _only_foreground(prediction, target):
-    kept = (target != 255) & (target > 0)
-    return (prediction == target)[kept].double().mean()
+def _only(kept):
+    """Return an answer that looks only at the pixels where `kept` holds."""
+    return lambda prediction, target: (prediction == target)[kept(prediction, target)].double().mean()
+
+
+def _right(prediction, target):
+    return ((prediction == target) & (target != 255)).sum().double()
 
 
 def _matrix(prediction, target):
@@ -72,6 +76,17 @@ def _matrix(prediction, target):
 def _per_class(prediction, target):
     matrix = _matrix(prediction, target).double()
     return (matrix.diagonal() / matrix.sum(dim=1)).nanmean()
+
+
+def _per_predicted_class(prediction, target):
+    matrix = _matrix(prediction, target).double()
+    return (matrix.diagonal() / matrix.sum(dim=0)).nanmean()
+
+
+def _first_of_batch(prediction, target):
+    return (
+        pixel_accuracy(prediction[0], target[0]) if target.ndim == 3 else pixel_accuracy(prediction, target)
+    )
 
 
 def _per_image(prediction, target):
@@ -106,8 +121,8 @@ EXERCISE = Exercise(
     celebrate=celebrate,
     mistakes=[
         (
-            "You count void pixels as wrong. Their class is unknown: leave them out, and divide by the "
-            "number of labelled pixels.",
+            "You count void pixels as wrong. Leave out the pixels whose target is 255 (the prediction never "
+            "holds 255), and divide by the number of labelled pixels.",
             _void_is_wrong,
         ),
         (
@@ -118,7 +133,7 @@ EXERCISE = Exercise(
         (
             "You leave class 0 of the target out, so that a false alarm costs nothing. The background is a "
             "class like any other.",
-            _only_foreground,
+            _only(lambda p, t: (t != 255) & (t > 0)),
         ),
         (
             "You return the share of wrong pixels, 1 - accuracy.",
@@ -126,7 +141,7 @@ EXERCISE = Exercise(
         ),
         (
             "You return how many pixels are right. Divide by the number of labelled pixels.",
-            lambda p, t: ((p == t) & (t != 255)).sum().double(),
+            _right,
         ),
         (
             "You return per cent. The fraction is asked for, 0 to 1.",
@@ -163,6 +178,110 @@ EXERCISE = Exercise(
             "You return the mean IoU of the classes that occur. Accuracy is simpler: right pixels over "
             "labelled pixels.",
             lambda p, t: metrics.mean_iou(_matrix(p, t)),
+        ),
+        (
+            "You leave out the pixels with the largest id of the target, whatever that id is. Void is 255, "
+            "also where no pixel is void.",
+            _only(lambda p, t: t != t.max()),
+        ),
+        *(
+            (
+                "You leave class 0 of the target out, and count void pixels as wrong. The background is a "
+                "class like any other; void is 255.",
+                wrong,
+            )
+            for wrong in (
+                _only(lambda p, t: t > 0),
+                lambda p, t: ((p == t) & (t > 0) & (t != 255)).sum().double() / (t > 0).sum(),
+            )
+        ),
+        *(
+            (
+                f"You look only at pixels {where}. Every labelled pixel counts, background too.",
+                _only(kept),
+            )
+            for where, kept in (
+                ("that are predicted as foreground", lambda p, t: (p > 0) & (t != 255)),
+                (
+                    "that are foreground in the prediction or the target",
+                    lambda p, t: (p + t > 0) & (t != 255),
+                ),
+                ("that are foreground in the prediction or the target", lambda p, t: p + t > 0),
+                ("of the classes 0 and 1", lambda p, t: t < 2),
+            )
+        ),
+        (
+            "You count only right pixels of the foreground. A right pixel of class 0 is right, too.",
+            lambda p, t: ((p == t) & (t != 255) & (t > 0)).sum().double() / (t != 255).sum(),
+        ),
+        *(
+            (
+                "You divide by `len(target)`, which is the number of rows, or of images in a batch. Divide "
+                "by the number of labelled pixels.",
+                lambda p, t, right=right: right(p, t) / len(t),
+            )
+            for right in (_right, lambda p, t: (p == t).sum().double())
+        ),
+        (
+            "You divide by the pixels of one image, H * W. A batch has more, and void pixels don't count: "
+            "divide by the number of labelled pixels of all images.",
+            lambda p, t: _right(p, t) / (t.shape[-1] * t.shape[-2]),
+        ),
+        (
+            "You look only at the first image of a batch. Count the pixels of all images together.",
+            _first_of_batch,
+        ),
+        (
+            "You look only at the first row of a mask, or the first image of a batch. Count all pixels.",
+            lambda p, t: pixel_accuracy(p[0], t[0]),
+        ),
+        *(
+            (
+                "You know only class 1: other classes are not told apart, or not counted. Compare the ids "
+                "with each other, `prediction == target`.",
+                wrong,
+            )
+            for wrong in (
+                lambda p, t: pixel_accuracy(p == 1, torch.where(t == 255, t.long(), t == 1)),
+                lambda p, t: ((p == 1) & (t == 1)).sum().double() / (t != 255).sum(),
+                lambda p, t: ((p == 1) == (t == 1)).double().mean(),
+                _only(lambda p, t: p == 1),
+                _only(lambda p, t: t == 1),
+            )
+        ),
+        (
+            "You average the share of right pixels within each predicted class. Here every labelled pixel "
+            "counts equally.",
+            _per_predicted_class,
+        ),
+        *(
+            (
+                f"You return {text}, and void pixels count as wrong. Leave out the pixels whose target is "
+                f"255, and {what}.",
+                lambda p, t, wrong=wrong: wrong((p == t).double()),
+            )
+            for text, what, wrong in (
+                ("per cent", "return a fraction", lambda right: 100 * right.mean()),
+                ("the share of wrong pixels", "return that of right ones", lambda right: 1 - right.mean()),
+                (
+                    "one number per image",
+                    "count all pixels of a batch together",
+                    lambda right: right.mean(dim=(-2, -1)),
+                ),
+            )
+        ),
+        (
+            "You average over the rows of the masks. Rows have unequal numbers of labelled pixels: count all "
+            "of them together.",
+            lambda p, t: _per_image(p.reshape(-1, 1, p.shape[-1]), t.reshape(-1, 1, t.shape[-1])).nanmean(),
+        ),
+        *(
+            (
+                "You return whether every labelled pixel is right, or the accuracy cut to 0 or 1. Divide "
+                "the number of right pixels by that of labelled ones with `/`.",
+                lambda p, t, empty=empty: pixel_accuracy(p, t).nan_to_num(empty).floor(),
+            )
+            for empty in (1, 0, torch.nan)
         ),
     ],
     finished=(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from numpy.random import Generator
 from torch.nn import functional as F
@@ -82,6 +83,63 @@ def _slices(image, before, after):
     return torch.stack(rows)
 
 
+def _mirrored(mode):
+    """Return the means around pixels of an image that NumPy's `mode` continues beyond its border."""
+
+    def around(image):
+        padded = np.pad(image.numpy(), ((0, 0), (2, 2), (2, 2)), mode=mode)
+        return F.avg_pool2d(torch.from_numpy(padded), 5, stride=1)
+
+    return around
+
+
+def _padded(mode):
+    """Return the answer that pads by `F.pad`, which stops where the image is small."""
+
+    def wrong(image, batch):
+        padded = F.pad(image[None] if batch else image, (2, 2, 2, 2), mode=mode)
+        around = F.avg_pool2d(padded, 5, stride=1)
+        return _features(image, around[0] if batch else around)
+
+    return wrong
+
+
+def _without_the_pixel(image):
+    inside = _around(torch.ones_like(image), count_include_pad=True) * 25
+    return (_sums(image) - image) / (inside - 1)
+
+
+def _divided(image, correction, eps, own):
+    """Divide by the standard deviation of the image's channels, or of each column's own."""
+    features = pixel_features(image)
+    spread = features if own else image.flatten(1).T.repeat(1, 2)
+    return (features - own * features.mean(0)) / (spread.std(dim=0, correction=correction) + eps)
+
+
+# ways to join the colours of pixels and those around, both less the mean
+_JOINED = (
+    lambda own, around: torch.cat([own, around]),
+    lambda own, around: torch.cat([own[None], around[None]], dim=1),
+    lambda own, around: torch.cat([own.flatten(1), around.flatten(1)]),
+    lambda own, around: torch.cat([own.flatten(1).T, around.flatten(1).T], dim=1),
+    lambda own, around: torch.stack([own, around]),
+    lambda own, around: torch.stack([*own, *around]),
+    lambda own, around: torch.stack([*own.flatten(1), *around.flatten(1)]),
+    lambda own, around: np.concatenate([own.numpy(), around.numpy()]),
+)
+
+
+def _joined(join, batch=False, **options):
+    """Return the answer that calls `avg_pool2d` with these options, so that both parts differ in size."""
+
+    def wrong(image):
+        around = F.avg_pool2d(image[None], 5, **options)[0] if batch else F.avg_pool2d(image, 5, **options)
+        mean = image.mean(dim=(1, 2), keepdim=True)
+        return torch.as_tensor(join(image - mean, around - mean)).reshape(6, -1).T
+
+    return wrong
+
+
 def celebrate(answer):
     """Show what a small forest finds with these features."""
     from segcourse.classical import PixelForest
@@ -121,15 +179,6 @@ EXERCISE = Exercise(
             lambda image: _features(image, _replicated(image)),
         ),
         (
-            "You average over a square of 3 x 3 pixels. 5 x 5 are asked for: two pixels in each direction.",
-            lambda image: _features(image, _around(image, 3)),
-        ),
-        (
-            "You average over a square of 11 x 11 pixels: five in each direction. 5 x 5 are asked for, two "
-            "in each direction.",
-            lambda image: _features(image, _around(image, 11)),
-        ),
-        (
             "You average over squares of 4 x 4 pixels: a slice `r - 2 : r + 2` ends before row r + 2. Write "
             "`r - 2 : r + 3`.",
             lambda image: _slices(image, lambda place: max(0, place - 2), 2),
@@ -163,9 +212,14 @@ EXERCISE = Exercise(
             "square.",
             lambda image: _features(image, image),
         ),
-        (
-            "You divide by the standard deviation of each channel. Only the mean is subtracted here.",
-            lambda image: pixel_features(image) / image.std(dim=(1, 2)).repeat(2),
+        *(
+            (
+                "You divide by the standard deviation of each channel. Only the mean is subtracted here.",
+                lambda image, correction=correction, eps=eps, own=own: _divided(image, correction, eps, own),
+            )
+            for correction in (0, 1)
+            for eps in (0, 1e-8)
+            for own in (False, True)
         ),
         (
             "You sum over the square. Take the mean: divide by the number of pixels in it.",
@@ -188,6 +242,11 @@ EXERCISE = Exercise(
             "Your columns 3 to 5 are the mean around the pixel minus the pixel itself. Subtract the mean "
             "colour of the image.",
             lambda image: _features(image, _around(image), around_mean=image),
+        ),
+        (
+            "Your columns 3 to 5 are the pixel minus the mean around it. They should be the mean around the "
+            "pixel minus the mean colour of the image.",
+            lambda image: _features(image, image, around_mean=_around(image)),
         ),
         (
             "You turn 6 x H x W into rows by `reshape(-1, 6)`. That cuts the numbers of one channel into "
@@ -214,6 +273,176 @@ EXERCISE = Exercise(
         (
             "Your columns start with the surroundings. Put the pixel's own colour first.",
             lambda image: pixel_features(image)[:, [3, 4, 5, 0, 1, 2]],
+        ),
+        *(
+            (
+                "Your `avg_pool2d` moves on by 5 pixels: its stride is the kernel size unless you give "
+                "another. Add `stride=1`.",
+                _joined(join, batch, padding=2, count_include_pad=included),
+            )
+            for join in _JOINED
+            for batch in (False, True)
+            for included in (False, True)
+        ),
+        *(
+            (
+                "Your `avg_pool2d` pads too little, so that its result is smaller than the image. Write "
+                "`padding=2`.",
+                _joined(join, batch, stride=1, padding=padding),
+            )
+            for join in _JOINED
+            for batch in (False, True)
+            for padding in (0, 1)
+        ),
+        *(
+            (
+                "Your `avg_pool2d` has neither `stride=1` nor `padding=2`, so that its result is smaller "
+                "than the image. Add both.",
+                _joined(join, batch),
+            )
+            for join in _JOINED
+            for batch in (False, True)
+        ),
+        *(
+            (
+                "Your columns 3 to 5 mix the three colours. Take the mean of each colour by itself: "
+                "`groups=3` in a convolution, `mean(dim=(1, 2))` of a square 3 x 5 x 5.",
+                lambda image, scale=scale, included=included: _features(
+                    image, scale * _around(image, count_include_pad=included).mean(0).expand_as(image)
+                ),
+            )
+            for scale in (1, 3)
+            for included in (False, True)
+        ),
+        *(
+            (
+                "You mirror the image at its border, so that some pixels count twice. Take the mean of the "
+                "pixels inside the image.",
+                lambda image, mode=mode: _features(image, _mirrored(mode)(image)),
+            )
+            for mode in ("symmetric", "reflect")
+        ),
+        (
+            "You continue the image with its opposite side. Take the mean of the pixels inside the image.",
+            lambda image: _features(image, _mirrored("wrap")(image)),
+        ),
+        *(
+            (
+                f'You pad with `mode="{mode}"`, which stops where the image is small, and counts pixels '
+                "twice elsewhere. Take the mean of the pixels inside the image.",
+                lambda image, mode=mode, batch=batch: _padded(mode)(image, batch),
+            )
+            for mode in ("reflect", "circular")
+            for batch in (False, True)
+        ),
+        *(
+            (
+                f"You average over squares of {size} x {size} pixels. 5 x 5 are asked for: two pixels in "
+                "each direction.",
+                lambda image, size=size, included=included: _features(
+                    image, _around(image, size, count_include_pad=included)
+                ),
+            )
+            for size in (3, 7, 9, 11)
+            for included in (False, True)
+        ),
+        *(
+            (
+                f"Your square reaches from {before} to {after}. Two pixels in each direction are asked for: "
+                "from r - 2 to r + 2.",
+                lambda image, low=low, high=high: _slices(image, lambda place: max(0, place - low), high),
+            )
+            for before, after, low, high in (
+                ("r", "r + 4", 0, 5),
+                ("r - 1", "r + 2", 1, 3),
+                ("r - 2", "r", 2, 1),
+                ("r - 5", "r + 4", 5, 5),
+            )
+        ),
+        (
+            "Your square leaves out the pixel in its middle. That pixel counts as well.",
+            lambda image: _features(image, _without_the_pixel(image)),
+        ),
+        (
+            "Your columns 0 to 2 lack the subtraction of the image's mean colour.",
+            lambda image: _features(image, _around(image), colour_mean=0),
+        ),
+        (
+            "Your columns 0 to 2 are the pixel minus the mean around it. Subtract the mean colour of the "
+            "image.",
+            lambda image: _features(image, _around(image), colour_mean=_around(image)),
+        ),
+        *(
+            (
+                f"You subtract the mean of each {name}. Subtract from each channel its mean over the whole "
+                "image.",
+                lambda image, dim=dim: _features(image, _around(image), *[image.mean(dim, True)] * 2),
+            )
+            for name, dim in (
+                ("column of pixels", 1),
+                ("row of pixels", 2),
+                ("column of pixels, all colours together", (0, 1)),
+                ("row of pixels, all colours together", (0, 2)),
+            )
+        ),
+        *(
+            (
+                f"You subtract the {name} of each channel. Subtract its mean.",
+                lambda image, spot=spot: _features(
+                    image, _around(image), *[spot(image.flatten(1))[:, None, None]] * 2
+                ),
+            )
+            for name, spot in (
+                ("median", lambda rows: rows.median(dim=1).values),
+                ("smallest value", lambda rows: rows.amin(dim=1)),
+                ("largest value", lambda rows: rows.amax(dim=1)),
+            )
+        ),
+        (
+            "Your colours come in the opposite order, blue, green, red. Red comes first.",
+            lambda image: pixel_features(image)[:, [2, 1, 0, 5, 4, 3]],
+        ),
+        *(
+            (
+                "Your rows hold three numbers: the surroundings stand in rows of their own. Each row holds "
+                "the three colours of its pixel and the three around it: join along the axis of channels.",
+                wrong,
+            )
+            for wrong in (
+                lambda image: torch.cat(pixel_features(image).split(3, dim=1)),
+                lambda image: (
+                    torch.cat(pixel_features(image).T.reshape(2, *image.shape).unbind(), dim=2).flatten(1).T
+                ),
+            )
+        ),
+        (
+            "You pad with zeros, count them in the mean, and don't subtract the mean colour of the image. "
+            "Divide by the number of pixels inside the image, and subtract the mean.",
+            lambda image: _features(image, _around(image, count_include_pad=True), 0, 0),
+        ),
+        (
+            "You pad with zeros and count them in the mean. Besides, your columns 3 to 5 lack the "
+            "subtraction of the image's mean colour.",
+            lambda image: _features(image, _around(image, count_include_pad=True), around_mean=0),
+        ),
+        *(
+            (f"You pad with zeros and count them in the mean. Besides, {says}", wrong)
+            for says, wrong in (
+                (
+                    "you return one row per feature, not per pixel.",
+                    lambda image: _features(image, _around(image, count_include_pad=True)).T,
+                ),
+                (
+                    "you make the rows by `reshape(-1, 6)`, which mixes pixels: use `.T`.",
+                    lambda image: _features(image, _around(image, count_include_pad=True)).T.reshape(-1, 6),
+                ),
+                (
+                    "you subtract one mean of all channels. Each channel has its own.",
+                    lambda image: _features(
+                        image, _around(image, count_include_pad=True), *[image.mean()] * 2
+                    ),
+                ),
+            )
         ),
     ],
     finished=("segcourse.classical.forest:pixel_features",),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from numpy.random import Generator
 
@@ -153,6 +154,44 @@ def _only_right_ones(prediction, target, num_classes, ignore_index=255):
     return confusion_matrix(prediction, target, num_classes, ignore_index).diagonal().diag()
 
 
+def _by_range(prediction, target, num_classes, ignore_index=255):
+    kept = (target >= 0) & (target < num_classes)
+    return confusion_matrix(prediction[kept], target[kept], num_classes, -1)
+
+
+def _in_uint8(both, numpy, count):
+    """Return the answer that stores the target (or both masks) in uint8.
+
+    PyTorch turns `ignore_index` into uint8, too, before it compares; NumPy does not.
+    """
+
+    def wrong(prediction, target, num_classes, ignore_index=255):
+        target, prediction = target.byte(), prediction.byte() if both else prediction
+        kept = (target.long() if numpy else target) != ignore_index
+        return count(target[kept].long(), prediction[kept].long(), num_classes)
+
+    return wrong
+
+
+def _binned(t, p, num_classes):
+    return torch.bincount(t * num_classes + p, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def _indexed(t, p, num_classes):
+    matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    return matrix.index_put((t, p), torch.ones_like(t), accumulate=True)
+
+
+def _looped(t, p, num_classes):
+    return _by_index(p, t, num_classes)
+
+
+def _added_at(t, p, num_classes):
+    matrix = np.zeros((num_classes, num_classes), dtype=np.int64)
+    np.add.at(matrix, (t.numpy(), p.numpy()), 1)
+    return torch.from_numpy(matrix)
+
+
 def celebrate(answer):
     """Show the matrix of a threshold's mask."""
     from segcourse.classical import otsu
@@ -247,6 +286,47 @@ EXERCISE = Exercise(
             "You count only the pixels where both masks agree. The counts off the diagonal, which class "
             "was taken for which, are what the matrix is for.",
             _only_right_ones,
+        ),
+        (
+            "Your matrix leaves out labels that are no class (0 … num_classes - 1), whatever `ignore_index` "
+            "says. Leave out the pixels whose target equals `ignore_index`: that label can be a class.",
+            _by_range,
+        ),
+        *(
+            (
+                f"You divide each {name} by its sum. A confusion matrix holds counts: only counts of several "
+                "images can be added up.",
+                lambda *a, dim=dim, empty=empty: (
+                    lambda matrix: (matrix / matrix.sum(dim=dim, keepdim=True)).nan_to_num(empty)
+                )(confusion_matrix(*a).double()),
+            )
+            for name, dim in (("row", 1), ("column", 0))
+            for empty in (0, torch.nan)
+            if (dim, empty) != (1, torch.nan)
+        ),
+        *(
+            (
+                "You store the target in uint8, which ends at 255: the label 999 becomes 231, and 300 "
+                "classes don't fit. Convert labels to int64.",
+                _in_uint8(both, numpy, count),
+            )
+            for both in (False, True)
+            for numpy in (False, True)
+            for count in (_binned, _indexed, _looped, _added_at)
+        ),
+        (
+            "You count only the first image of a batch. All pixels of all images go into one matrix.",
+            lambda p, t, *a: confusion_matrix(*(m[0] if m.ndim == 3 else m for m in (p, t)), *a),
+        ),
+        (
+            "You never use `ignore_index`: no pixel is left out, and a label beyond the classes is counted "
+            "as the last class.",
+            lambda p, t, n, ignore_index=255: confusion_matrix(p, t.clamp(max=n - 1), n, -1),
+        ),
+        (
+            "You count only the first row of a mask, or the first image of a batch. All pixels go into the "
+            "matrix.",
+            lambda p, t, *a: confusion_matrix(p[0], t[0], *a),
         ),
     ],
     finished=(

@@ -167,6 +167,32 @@ def _bits(logits, target, ignore_index=255):
     return cross_entropy(logits, target, ignore_index) / torch.log(torch.tensor(2.0))
 
 
+def _by_range(logits, target, ignore_index=255):
+    none = -1
+    known = (target >= 0) & (target < logits.shape[1])
+    return cross_entropy(logits, target.where(known, none), none)
+
+
+def _along(dim):
+    """Return the cross-entropy whose softmax runs along another axis."""
+
+    def wrong(logits, target, ignore_index=255):
+        kept = target != ignore_index
+        chosen = target.masked_fill(~kept, 0).unsqueeze(1)
+        return _mean(-logits.float().log_softmax(dim).gather(1, chosen).squeeze(1), kept)
+
+    return wrong
+
+
+def _rows_by(order):
+    """Return the cross-entropy of rows of C numbers that `order` makes of the logits."""
+
+    def wrong(logits, target, ignore_index=255):
+        return cross_entropy(order(logits, logits.shape[1]), target.reshape(-1), ignore_index)
+
+    return wrong
+
+
 def celebrate(answer):
     """Show the cost of a pixel against the probability of its true class."""
     from segcourse.plotting import show_curves
@@ -278,6 +304,59 @@ EXERCISE = Exercise(
             "The logarithm is missing: you average 1 - p of the true class. Cross-entropy is the mean of "
             "-log p, which punishes a confident mistake much harder.",
             _probability_only,
+        ),
+        (
+            "You leave out labels that are no class, whatever `ignore_index` says. Leave out the pixels "
+            "whose target equals `ignore_index`: that label can be a class.",
+            _by_range,
+        ),
+        *(
+            (
+                f"Your softmax runs over the {name}, `dim={dim}`. The probabilities of a pixel's classes "
+                "must add up to 1: take it over the class axis, `dim=1`.",
+                _along(dim),
+            )
+            for name, dim in (("batch", 0), ("rows", 2), ("columns", 3))
+        ),
+        *(
+            (
+                "You make rows of C logits by `reshape` alone, which mixes pixels and classes. Move the "
+                "class axis to the end first: `movedim(1, -1).reshape(-1, C)`.",
+                _rows_by(order),
+            )
+            for order in (
+                lambda logits, c: logits.reshape(-1, c),
+                lambda logits, c: logits.reshape(c, -1).T,
+            )
+        ),
+        (
+            "You divide by the number of labelled pixels plus 1. Keep the divisor above 0 without changing "
+            "it: `clamp(min=1)`.",
+            lambda logits, target, ignore_index=255: (
+                _surprise(logits, target, ignore_index)[0].sum() / ((target != ignore_index).sum() + 1)
+            ),
+        ),
+        (
+            "You divide by the number of images. Divide by the number of labelled pixels.",
+            lambda logits, target, ignore_index=255: (
+                _surprise(logits, target, ignore_index)[0].sum() / len(target)
+            ),
+        ),
+        (
+            "You average minus the probability of the true class. Cross-entropy is the mean of -log p: the "
+            "logarithm is missing.",
+            lambda logits, target, ignore_index=255: _mean(
+                -_probability(logits, target, ignore_index), target != ignore_index
+            ),
+        ),
+        (
+            "You average minus the logit of the true class. Take the log_softmax over the class axis first.",
+            lambda logits, target, ignore_index=255: _mean(
+                -logits.float()
+                .gather(1, target.masked_fill(target == ignore_index, 0).unsqueeze(1))
+                .squeeze(1),
+                target != ignore_index,
+            ),
         ),
     ],
     finished=(

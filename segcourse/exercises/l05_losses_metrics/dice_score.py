@@ -100,11 +100,6 @@ def _uint8_subtraction(prediction, target):
     return 1 - difference.sum(dim=(-2, -1)) / (predicted + truth)
 
 
-def _with_background(prediction, target):
-    background = dice_score(~prediction.bool(), ~target.bool())
-    return torch.stack([dice_score(prediction, target), background]).nanmean(dim=0)
-
-
 def _nan_without_target(prediction, target):
     _, _, truth = areas(prediction, target)
     return dice_score(prediction, target).where(truth > 0, torch.nan)
@@ -124,6 +119,27 @@ def _per_row(prediction, target):
     prediction, target = prediction.bool(), target.bool()
     both, areas = (prediction & target).sum(-1), prediction.sum(-1) + target.sum(-1)
     return 2 * both.double() / areas
+
+
+def _with_background(empty=None):
+    """Return the mean Dice of foreground and background; `empty` replaces an empty class's NaN."""
+
+    def wrong(prediction, target):
+        background = dice_score(~prediction.bool(), ~target.bool())
+        both = torch.stack([dice_score(prediction, target), background])
+        return both.nanmean(dim=0) if empty is None else both.nan_to_num(empty).mean(dim=0)
+
+    return wrong
+
+
+def _agreeing(prediction, target):
+    _, predicted, truth = areas(prediction, target)
+    return (prediction == target).double().sum(dim=(-2, -1)), predicted + truth
+
+
+def _nan_without_either(prediction, target):
+    _, predicted, truth = areas(prediction, target)
+    return dice_score(prediction, target).where((predicted > 0) & (truth > 0), torch.nan)
 
 
 def celebrate(answer):
@@ -228,7 +244,7 @@ EXERCISE = Exercise(
         (
             "You average the Dice of the lesion with the Dice of the background. The background is large "
             "and easy, and hides the lesion: score the foreground alone.",
-            _with_background,
+            _with_background(),
         ),
         (
             "You score the background: your numbers are the Dice of the pixels that are 0. Score the "
@@ -257,6 +273,50 @@ EXERCISE = Exercise(
         (
             "You return one number per row of pixels. Sum over the last two axes, height and width.",
             _per_row,
+        ),
+        *(
+            (
+                "You average the Dice of the lesion with the Dice of the background. The background is large "
+                "and easy, and hides the lesion: score the foreground alone.",
+                _with_background(empty),
+            )
+            for empty in (torch.nan, 0, 1)
+        ),
+        *(
+            (
+                "Your shared area counts the pixels that agree, background included. Count the pixels that "
+                "are 1 in both masks.",
+                wrong,
+            )
+            for wrong in (
+                lambda p, t: 2 * _agreeing(p, t)[0] / _agreeing(p, t)[1],
+                lambda p, t: (2 * _agreeing(p, t)[0] / _agreeing(p, t)[1]).nan_to_num(posinf=torch.nan),
+                lambda p, t: 2 * _agreeing(p, t)[0] / _agreeing(p, t)[1].clamp(min=1),
+                lambda p, t: _agreeing(p, t)[0] / _agreeing(p, t)[1],
+            )
+        ),
+        (
+            "You return NaN whenever one of the masks is empty. Only two empty masks give NaN: if one mask "
+            "alone is empty, Dice is 0.",
+            _nan_without_either,
+        ),
+        (
+            "You score only the first image of a batch. Return one score per image.",
+            lambda p, t: dice_score(p[0], t[0]) if p.ndim == 3 else dice_score(p, t),
+        ),
+        *(
+            (f"You divide by {what}. Dice divides by the sum of both areas.", wrong)
+            for what, wrong in (
+                (
+                    "the union, and take the shared pixels twice",
+                    lambda p, t: 2 * areas(p, t)[0] / (p.bool() | t.bool()).sum(dim=(-2, -1)),
+                ),
+                (
+                    "the larger area, and take the shared pixels twice",
+                    lambda p, t: 2 * areas(p, t)[0] / torch.maximum(*areas(p, t)[1:]),
+                ),
+                ("the larger area", lambda p, t: areas(p, t)[0] / torch.maximum(*areas(p, t)[1:])),
+            )
         ),
     ],
     finished=(

@@ -1,5 +1,6 @@
 """Exercise 5.8: turn the loss away from pixels that are easy already."""
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -110,6 +111,44 @@ def _product(logits, target, gamma=2.0):
     return (gamma * (1 - _probability(logits, target)) * _surprise(logits, target)).mean()
 
 
+def _bounded(smallest, adds, guarded):
+    """Return the focal loss of a probability that a small number keeps away from 0."""
+
+    def wrong(logits, target, gamma=2.0):
+        p = logits.float().softmax(dim=1).gather(1, target.unsqueeze(1)).squeeze(1)
+        bounded = p + smallest if adds else p.clamp(min=smallest)
+        missing = 1 - (p if adds else bounded)
+        return ((missing.clamp(min=1e-12) if guarded else missing) ** gamma * -bounded.log()).mean()
+
+    return wrong
+
+
+def _weighted_mean(logits, target, gamma=2.0):
+    factor = (1 - _probability(logits, target)).clamp(min=1e-12) ** gamma
+    return (factor * _surprise(logits, target)).sum() / factor.sum()
+
+
+def _easy_counts_more_guarded(logits, target, gamma=2.0):
+    surprise = _surprise(logits, target)
+    return ((-surprise).exp().clamp(min=1e-12) ** gamma * surprise).mean()
+
+
+def _sigmoid_guarded(logits, target, gamma=2.0):
+    logits = logits.float()
+    surprise = F.binary_cross_entropy_with_logits(logits, one_hot(target, logits), reduction="none")
+    return ((1 - (-surprise).exp()).clamp(min=1e-12) ** gamma * surprise).mean()
+
+
+def _along(dim):
+    """Return the focal loss whose softmax runs along another axis."""
+
+    def wrong(logits, target, gamma=2.0):
+        surprise = -logits.float().log_softmax(dim).gather(1, target.unsqueeze(1)).squeeze(1)
+        return ((1 - (-surprise).exp()).clamp(min=1e-12) ** gamma * surprise).mean()
+
+    return wrong
+
+
 def celebrate(answer):
     """Show the cost of a pixel against the probability of its true class, for three gammas."""
     from segcourse.plotting import show_curves
@@ -210,6 +249,71 @@ EXERCISE = Exercise(
             lambda logits, target, gamma=2.0: (
                 _surprise(logits, target) * (1 - _probability(logits, target)) ** gamma
             ),
+        ),
+        *(
+            (
+                f"Your probabilities are kept above {smallest:g}, so that a pixel costs "
+                f"{-math.log(smallest):.1f} at most, and the worst pixels have no gradient left. Use "
+                "log_softmax.",
+                _bounded(smallest, adds, guarded),
+            )
+            for smallest in (1e-6, 1e-7, 1e-8, 1e-10, 1e-12)
+            for adds in (False, True)
+            for guarded in (True, False)
+        ),
+        (
+            "You divide by the sum of the factors. Divide by the number of pixels: take the plain mean.",
+            _weighted_mean,
+        ),
+        (
+            "Your factor is p^gamma, and it has to be (1 - p)^gamma: pixels that are easy already (p near 1) "
+            "should count less, not more.",
+            _easy_counts_more_guarded,
+        ),
+        (
+            "Your loss uses a sigmoid of each channel. That is the detector's focal loss, with independent "
+            "classes; here one class per pixel is true: softmax over the class axis.",
+            _sigmoid_guarded,
+        ),
+        *(
+            (
+                "You make rows of C logits by `reshape` alone, which mixes pixels and classes. Move the "
+                "class axis to the end first: `movedim(1, -1).reshape(-1, C)`.",
+                lambda logits, target, gamma=2.0, order=order: focal_loss(
+                    order(logits, logits.shape[1]), target.reshape(-1), gamma
+                ),
+            )
+            for order in (
+                lambda logits, c: logits.reshape(-1, c),
+                lambda logits, c: logits.reshape(c, -1).T,
+            )
+        ),
+        (
+            "You cut gamma to a whole number. It may be any number from 0: raise to that power with `**`.",
+            lambda logits, target, gamma=2.0: focal_loss(logits, target, int(gamma)),
+        ),
+        *(
+            (
+                f"Your softmax runs over the {name}, `dim={dim}`. The probabilities of a pixel's classes "
+                "must add up to 1: take it over the class axis, `dim=1`.",
+                _along(dim),
+            )
+            for name, dim in (("batch", 0), ("rows", 2), ("columns", 3))
+        ),
+        (
+            "Your factor is 1 - p^gamma, and it has to be (1 - p)^gamma: set parentheses around 1 - p.",
+            lambda logits, target, gamma=2.0: (
+                (1 - _probability(logits, target) ** gamma) * _surprise(logits, target)
+            ).mean(),
+        ),
+        *(
+            (
+                "You raise -log p to the power of gamma. The power belongs to the factor 1 - p.",
+                lambda logits, target, gamma=2.0, least=least: (
+                    (1 - _probability(logits, target)) * _surprise(logits, target).clamp(min=least) ** gamma
+                ).mean(),
+            )
+            for least in (0, 1e-12)
         ),
     ],
     finished=(

@@ -133,6 +133,53 @@ EXERCISE = Exercise(
             "the place of a number says which class it belongs to.",
             _dropped,
         ),
+        *(
+            (
+                f"Your counts are stored in {name}, which is too small for billions of pixels: large counts "
+                "become negative. Keep int64, or convert to float64.",
+                lambda matrix, dtype=dtype: iou_per_class(matrix.to(dtype)),
+            )
+            for name, dtype in (("int32", torch.int32), ("int16", torch.int16))
+        ),
+        (
+            "You know only the classes 0 and 1. Return one number per class of the matrix.",
+            lambda matrix: iou_per_class(matrix)[:2],
+        ),
+        (
+            "You return the IoU of class 1 alone. Return one number per class.",
+            lambda matrix: iou_per_class(matrix)[1],
+        ),
+        (
+            "You return the misses over the union, or 1 - IoU. Divide the intersection by the union.",
+            lambda matrix: 1 - iou_per_class(matrix),
+        ),
+        (
+            "You divide all right pixels together by the union of each class. The intersection of a class is "
+            "its own number on the diagonal.",
+            lambda matrix: parts(matrix)[0].sum() / (parts(matrix)[1] + parts(matrix)[2] - parts(matrix)[0]),
+        ),
+        *(
+            (
+                f"You divide by {what}. Divide by the union: truth plus prediction minus what both share.",
+                wrong,
+            )
+            for what, wrong in (
+                (
+                    "the wrong pixels alone, without the right ones",
+                    lambda matrix: (
+                        matrix.diagonal() / (parts(matrix)[1] + parts(matrix)[2] - 2 * parts(matrix)[0])
+                    ),
+                ),
+                (
+                    "the larger of both areas",
+                    lambda matrix: matrix.diagonal() / torch.maximum(*parts(matrix)[1:]),
+                ),
+                (
+                    "the smaller of both areas",
+                    lambda matrix: matrix.diagonal() / torch.minimum(*parts(matrix)[1:]),
+                ),
+            )
+        ),
     ],
     finished=(
         "segcourse.metrics:iou_per_class",

@@ -1,5 +1,7 @@
 """Exercise 5.3: the mean IoU over the classes that occur."""
 
+import torch
+
 from segcourse import metrics
 from segcourse.exercises.engine.exercise import Exercise
 from segcourse.exercises.l05_losses_metrics._matrices import ABSENT, EVERY, JACCARD, matrix_cases, parts
@@ -45,6 +47,20 @@ def _sum(matrix):
     return iou_per_class(matrix).nansum()
 
 
+def _empty_stack(matrix):
+    return torch.stack([iou for iou in iou_per_class(matrix) if iou > 0]).mean()
+
+
+def _empty_division(matrix):
+    found = [iou for iou in iou_per_class(matrix).tolist() if iou > 0]
+    return sum(found) / len(found)
+
+
+def _predicted_classes_only(matrix):
+    _, _, predicted = parts(matrix)
+    return iou_per_class(matrix)[predicted > 0].mean()
+
+
 def celebrate(answer):
     """Show the mean IoU at every threshold."""
     from segcourse.exercises.engine.example import lesion
@@ -66,8 +82,8 @@ EXERCISE = Exercise(
     celebrate=celebrate,
     mistakes=[
         (
-            "You return NaN where one class is absent: its IoU is 0/0 and spreads. Take the mean "
-            "over the classes that do occur.",
+            "You return NaN where one class is absent: its IoU is 0/0 and spreads. Leave NaN out by "
+            "`nanmean` or `isnan`; a test such as `iou != nan` is always true.",
             lambda matrix: iou_per_class(matrix).mean(),
         ),
         (
@@ -131,6 +147,60 @@ EXERCISE = Exercise(
         (
             "You return the IoU of each class. This exercise asks for their mean, one number.",
             iou_per_class,
+        ),
+        *(
+            (
+                "You average only over classes with a right pixel. A class that was missed altogether has "
+                "IoU 0, and belongs in the mean.",
+                wrong,
+            )
+            for wrong in (
+                _empty_stack,
+                _empty_division,
+                lambda matrix: _found_classes_only(matrix).nan_to_num(0),
+            )
+        ),
+        *(
+            (
+                "You average only the classes 0 and 1. Take every class of the matrix, and leave out those "
+                "that are NaN.",
+                wrong,
+            )
+            for wrong in (
+                lambda matrix: (iou_per_class(matrix)[0] + iou_per_class(matrix)[1]) / 2,
+                lambda matrix: iou_per_class(matrix)[:2].mean(),
+                lambda matrix: iou_per_class(matrix)[:2].nanmean(),
+            )
+        ),
+        *(
+            ("You return the IoU of class 1 alone. Average over the classes that occur.", wrong)
+            for wrong in (
+                lambda matrix: iou_per_class(matrix)[1],
+                lambda matrix: iou_per_class(matrix)[1].nan_to_num(0),
+            )
+        ),
+        *(
+            (
+                "Your mean lacks class 0. Mean IoU counts the background as a class like any other.",
+                wrong,
+            )
+            for wrong in (
+                lambda matrix: iou_per_class(matrix)[1:].mean(),
+                lambda matrix: iou_per_class(matrix)[1:].nan_to_num(0).mean(),
+            )
+        ),
+        (
+            "You average over the predicted classes only. A class that is in the truth and was never "
+            "predicted has IoU 0, and belongs in the mean.",
+            _predicted_classes_only,
+        ),
+        *(
+            (f"You return the {name} of the IoUs. Return their mean.", wrong)
+            for name, wrong in (
+                ("median", lambda matrix: iou_per_class(matrix).nanmedian()),
+                ("smallest", lambda matrix: iou_per_class(matrix).nan_to_num(torch.inf).min()),
+                ("largest", lambda matrix: iou_per_class(matrix).nan_to_num(-1).max()),
+            )
         ),
     ],
     finished=("segcourse.metrics:mean_iou", *JACCARD),

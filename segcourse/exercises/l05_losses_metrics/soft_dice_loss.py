@@ -173,6 +173,45 @@ def _jaccard(logits, target):
     return 1 - (overlap / (predicted + true - overlap))[occurs].mean()
 
 
+def _each_image(logits, target):
+    """Return the Dice of each image and class, N x C, and which classes occur there."""
+    p = logits.float().softmax(dim=1)
+    t = one_hot(target, p)
+    return 2 * (p * t).sum(dim=(2, 3)) / (p.sum(dim=(2, 3)) + t.sum(dim=(2, 3))), t.sum(dim=(2, 3)) > 0
+
+
+def _where_it_occurs(logits, target):
+    dice, occurs = _each_image(logits, target)
+    return 1 - dice[occurs].mean()
+
+
+def _images_first(logits, target):
+    dice, occurs = _each_image(logits, target)
+    return 1 - dice.mean(dim=0)[occurs.any(dim=0)].mean()
+
+
+def _truth_as(order, by_target=True):
+    """Return the answer whose one-hot truth N x H x W x C is put in order by `order`."""
+
+    def wrong(logits, target):
+        p = logits.float().softmax(dim=1)
+        t = order(F.one_hot(target, p.shape[1]), p.shape).float()
+        overlap, predicted, true = (x.sum(dim=(0, 2, 3)) for x in (p * t, p, t))
+        occurs = one_hot(target, p).sum(dim=(0, 2, 3)) > 0 if by_target else true > 0
+        return 1 - (2 * overlap / (predicted + true).clamp(min=1e-12))[occurs].mean()
+
+    return wrong
+
+
+def _no_background_else(nothing):
+    """Return the loss without class 0; `nothing` makes the loss where no other class occurs."""
+
+    def wrong(logits, target):
+        return _no_background(logits, target) if (target > 0).any() else nothing(logits.float())
+
+    return wrong
+
+
 def celebrate(answer):
     """Show how the loss falls while a network becomes sure of the truth."""
     from segcourse.exercises.engine.example import lesion
@@ -314,6 +353,43 @@ EXERCISE = Exercise(
             "You return the soft Jaccard loss, 1 - overlap / union. Dice is 2·overlap over the sum of both "
             "areas, in which the shared part counts twice.",
             _jaccard,
+        ),
+        *(
+            (
+                "You take one Dice per image and class, and average those of classes that occur. Sum each "
+                "class over the whole batch first, `dim=(0, 2, 3)`.",
+                wrong,
+            )
+            for wrong in (_where_it_occurs, _images_first)
+        ),
+        *(
+            (
+                "You bring the class axis of the one-hot truth to its place by `reshape`, which mixes the "
+                "pixels. Move the axis: `movedim(-1, 1)`.",
+                _truth_as(lambda t, shape: t.reshape(shape), by_target),
+            )
+            for by_target in (True, False)
+        ),
+        (
+            "You exchange height and width of the one-hot truth. Move only the class axis: `movedim(-1, 1)`.",
+            _truth_as(lambda t, shape: t.transpose(1, 3)),
+        ),
+        *(
+            (
+                "Your mean lacks class 0, and is 0 where no other class occurs. Here the background is a "
+                "class like any other.",
+                _no_background_else(nothing),
+            )
+            for nothing in (
+                lambda logits: 0 * logits.sum(),
+                lambda logits: torch.tensor(0.0),
+                lambda logits: torch.tensor(0.0, requires_grad=True),
+            )
+        ),
+        (
+            "Your softmax runs along the rows, `dim=2`. The probabilities of a pixel's classes must add up "
+            "to 1: take it over the class axis, `dim=1`.",
+            lambda logits, target: _dice_of(logits.float().softmax(2), target),
         ),
     ],
     finished=(

@@ -123,6 +123,26 @@ def _always(prediction, target, threshold=0.65):
     return threshold_jaccard(prediction, target)
 
 
+def _failures_missing(prediction, target, threshold=0.65):
+    jaccard = _jaccard(prediction, target).tolist()
+    passed = [index for index in jaccard if index >= threshold]
+    return torch.tensor(sum(passed) / len(passed))
+
+
+def _failures_not_stacked(prediction, target, threshold=0.65):
+    return torch.stack([index for index in _jaccard(prediction, target) if index >= threshold]).mean()
+
+
+def _drops_equal_and_empty(prediction, target, threshold=0.65):
+    jaccard = _jaccard(prediction, target)
+    return jaccard.where(jaccard > threshold, 0).mean()
+
+
+def _smoothed(prediction, target, threshold=0.65):
+    both, predicted, truth = areas(prediction, target)
+    return _cut((both + 1) / (predicted + truth - both + 1), threshold).mean()
+
+
 def celebrate(answer):
     """Show the cliff: the score of a mask that covers more and more of its lesion."""
     from segcourse.plotting import show_curves
@@ -214,6 +234,60 @@ EXERCISE = Exercise(
         (
             "You return one index per image. Return their mean, images with two empty masks left out.",
             lambda p, t, threshold=0.65: _cut(_jaccard(p, t), threshold),
+        ),
+        *(
+            (
+                "You leave the images below the threshold out of the mean, so that failing badly costs "
+                "nothing. They stay in it, with an index of 0.",
+                wrong,
+            )
+            for wrong in (
+                lambda *a: _failures_left_out(*a).nan_to_num(0),
+                _failures_missing,
+                _failures_not_stacked,
+            )
+        ),
+        *(
+            (
+                "You return the share of the images that reach the threshold, images with two empty masks "
+                "among them. An image keeps its own Jaccard index, and empty ones are left out.",
+                lambda p, t, threshold=0.65, empty=empty: (
+                    (_jaccard(p, t).nan_to_num(empty) >= threshold).double().mean()
+                ),
+            )
+            for empty in (0, 1)
+        ),
+        (
+            "You set images below the threshold to the threshold itself. They count as 0.",
+            lambda p, t, threshold=0.65: _jaccard(p, t).clamp(min=threshold).nanmean(),
+        ),
+        (
+            "You return the sum over the images. Return their mean, images with two empty masks left out.",
+            lambda p, t, threshold=0.65: _cut(_jaccard(p, t), threshold).nansum(),
+        ),
+        (
+            "You set an image to 0 whose index equals the threshold, and count one with two empty masks as "
+            "0. A small number in the denominator does both: leave it out, and leave NaN out of the mean.",
+            _drops_equal_and_empty,
+        ),
+        (
+            "You return the share of the images that reach the threshold, images with two empty masks among "
+            "them. An image keeps its own Jaccard index, and empty ones are left out.",
+            lambda p, t, threshold=0.65: (_jaccard(p, t) >= threshold).double().mean(),
+        ),
+        (
+            "Your numbers are those of a Jaccard index with a smoothing constant of 1 above and below. A "
+            "score needs no smoothing: leave images with two empty masks out of the mean.",
+            _smoothed,
+        ),
+        (
+            "You score only the first image. Return the mean over the images.",
+            lambda p, t, threshold=0.65: _cut(_jaccard(p, t), threshold)[0],
+        ),
+        (
+            "You apply the threshold to recall, shared pixels over the true area. The Jaccard index divides "
+            "by the union.",
+            lambda p, t, threshold=0.65: _cut(areas(p, t)[0] / areas(p, t)[2], threshold).nanmean(),
         ),
     ],
     finished=("segcourse.metrics:threshold_jaccard", "segcourse.metrics:Scores.compute"),

@@ -69,7 +69,7 @@ class TestColourise(Contract):
         ("as red, green, blue", "small masks", lambda m, p: answer(m, p).flip(-1)),
         ("A class may have any colour", "class 0 is not black", lambda m, p: answer(m, p) * (m > 0)[..., None]),
         ("A class may have any colour", "there is one class only", lambda m, p: answer(m, p) * (m > 0)[..., None]),
-        ("not every class has to occur in the mask", "classes 0 and 2 do not occur", by_occurrence),
+        ("not every class has to occur in the mask", "classes 0 and 3 do not occur", by_occurrence),
         ("returns a tensor H x W x 3", "small masks", lambda m, p: answer(m, p).permute(2, 0, 1),
          lambda m, p: answer(m, p).numpy(), lambda m, p: answer(m, p).tolist()),
         ("returns a tensor H x W x 3", "the mask has 3 x 3 pixels", lambda m, p: answer(m, p).permute(2, 0, 1)),

@@ -82,7 +82,7 @@ class TestFocalLoss(Contract):
     said = (
         (unguarded, "infinity times 0 is NaN"),
         (lambda x, t, g=2.0: answer(x, t, g).detach(), "its gradient is missing"),
-        (lambda x, t, g=2.0: answer(x, t, int(g)), "only where gamma is no whole number"),
+        (lambda x, t, g=2.0: answer(x, t, int(g)), "cut gamma to a whole number"),
         (lambda x, t: answer(x, t), "a call passes 3 arguments where 2 fit"),
     )
 
