@@ -227,8 +227,8 @@ FORMULAS: list[tuple[str, Callable[..., float]]] = [
         lambda n, k, s, p, d: (n + 2 * p - d * k + 1) // s + 1,
     ),
     (
-        "Your kernel covers one place too many. From its first weight to its last it covers dilation * "
-        "(kernel - 1) + 1.",
+        "Your result is as if the kernel covered one place too many, or might not end on the last place. It "
+        "covers dilation * (kernel - 1) + 1 places, and the last place counts (in a loop: `<=`).",
         lambda n, k, s, p, d: (n + 2 * p - _seen(k, d) - 1) // s + 1,
     ),
     (

@@ -160,6 +160,10 @@ def _children(model):
     return (p for m in model.children() for p in m.parameters())
 
 
+def _own_and_of_children(model):
+    return (p for m in (model, *model.children()) for p in m.parameters(recurse=False))
+
+
 def _own_of_children(model):
     return (p for m in model.children() for p in m.parameters(recurse=False))
 
@@ -321,6 +325,12 @@ _WITH_AND_WITHOUT_FROZEN: list[tuple[Any, ...]] = [
         "You look at the network's children only. Parameters also sit in the network itself.",
         _summed(_children),
         _summed(_once(_children)),
+    ),
+    (
+        "You look at the network and its direct children only. Parameters also sit in layers inside its "
+        "children.",
+        _summed(_own_and_of_children),
+        _summed(_once(_own_and_of_children)),
     ),
     (
         "You look at the children's own parameters only. Parameters also sit in the network itself, and in "

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from segcourse.exercises.engine import modules
 from segcourse.exercises.engine.exercise import Case, Exercise
+from segcourse.exercises.engine.weights import set_weights
 from segcourse.exercises.l03_unet._draw import convolution, pixels, unit
 from segcourse.exercises.l03_unet.double_conv import DoubleConv
 
@@ -69,6 +70,28 @@ class PadsTopLeft(Changed):
     left = top = True
 
 
+class WithoutBias(Up):
+    def __init__(self, in_channels, skip_channels, out_channels):
+        super().__init__(in_channels, skip_channels, out_channels)
+        self.up = nn.ConvTranspose2d(in_channels, in_channels // 2, kernel_size=2, stride=2, bias=False)
+
+
+def _biased(seed: int) -> modules.Look:
+    """Look at the output with a bias of 1 in the transposed convolution, if it has one."""
+
+    @modules.paste("")
+    def observe(obj, case):
+        model, inputs = modules.build(obj, case)
+        set_weights(model, inputs, "drawn", seed)
+        for layer in model.modules():
+            if isinstance(layer, nn.ConvTranspose2d) and layer.bias is not None:
+                nn.init.ones_(layer.bias)
+        with torch.no_grad():
+            return {"value": modules.run(model, *inputs)}
+
+    return observe
+
+
 EVEN, ODD, FREE, TRAINING = "even sizes", "odd sizes", "any channel numbers", "training"
 ODD_SIZES = ((4, 5, "the skip has one column more"), (5, 4, "the skip has one row more"))
 ODD_SIZES += ((5, 5, "the skip has one row and one column more"),)
@@ -107,6 +130,11 @@ def cases(rng: Generator) -> Iterator[Case]:
     x, skip = pixels(rng, 1, 2, 4, 3), pixels(rng, 1, 1, 8, 7)
     look = modules.output_after_smaller(seed)
     yield case(ODD, (2, 1, 3), x, skip[..., :8, :7], look, "the block has seen smaller pictures before")
+
+    inputs = {"in_channels": 2, "skip_channels": 1, "out_channels": 3}
+    inputs |= {"x": torch.zeros(1, 2, 2, 2), "skip": torch.zeros(1, 1, 5, 5)}
+    trait = "everything is 0, and the transposed convolution has a bias of 1"
+    yield Case(ODD, inputs, (trait,), _biased(seed), variants=(WithoutBias,))
 
     inside, out = map(int, rng.integers(4, 9, 2))
     for channels in ((4, 3, 5), (6, 1, 4), (5, 3, 4), (inside, inside - 1, out)):
@@ -238,6 +266,11 @@ _AssumesHalf = _expects(lambda i, s, o: 2 * (i // 2))
 _AssumesIn = _expects(lambda i, s, o: i)
 
 
+class _OutputSize(Changed):
+    def forward(self, x, skip):
+        return self.conv(torch.cat([skip, self.up(x, output_size=list(skip.shape[-2:]))], dim=1))
+
+
 class _HandsOnSkip(Changed):
     def __init__(self, in_channels, skip_channels, out_channels):
         super().__init__(in_channels, skip_channels, out_channels)
@@ -303,6 +336,11 @@ _ONCE: list[tuple[Any, ...]] = [
         _joining(
             lambda self, x, skip: (skip, F.pad(x, [n for lack in _missing(x, skip) for n in (0, -lack)]))
         ),
+    ),
+    (
+        "Your extra row and column hold the transposed convolution's bias instead of zeros, as with "
+        "`output_size=` or with padding before it. Pad the enlarged x.",
+        _OutputSize,
     ),
     (
         "You crop the skip to x, so that the output loses a row or a column, and at the next level "

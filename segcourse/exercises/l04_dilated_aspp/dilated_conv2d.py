@@ -229,6 +229,11 @@ def _each_kernel_alike(x, weight, dilation):
     return dilated_conv2d(x.sum(1, keepdim=True), weight.sum(1, keepdim=True), dilation)
 
 
+def _repeated(x, weight, dilation, end=0):
+    kernel = weight.repeat_interleave(dilation, -2).repeat_interleave(dilation, -1)
+    return F.conv2d(x, kernel[..., : end or None, : end or None])
+
+
 def celebrate(answer):
     """Show the edges that the same kernel finds, with dilation 1 and 6."""
     from segcourse.exercises.engine.example import lesion
@@ -374,12 +379,13 @@ EXERCISE = Exercise(
                 *_loops(lambda h, w, k, d: (h - d * k + 1, w - d * k + 1)),
             )
         ),
-        (
-            "You enlarge the kernel by repeating its weights. A dilated kernel has no more taps than before: "
-            "between them there is nothing, or zeros.",
-            lambda x, weight, dilation: F.conv2d(
-                x, weight.repeat_interleave(dilation, -2).repeat_interleave(dilation, -1)
-            ),
+        *(
+            (
+                "You enlarge the kernel by repeating its weights. A dilated kernel has no more taps than "
+                "before: between them there is nothing, or zeros.",
+                wrong,
+            )
+            for wrong in (_repeated, lambda x, weight, dilation: _repeated(x, weight, dilation, 1 - dilation))
         ),
         *(
             (

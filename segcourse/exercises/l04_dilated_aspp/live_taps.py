@@ -182,6 +182,11 @@ EXERCISE = Exercise(
             _all_or_one(min),
         ),
         (
+            "Your result is always nine for dilation 1. On a map with a single row or column, even then some "
+            "weights never meet a pixel.",
+            lambda map_size, dilation: 9 if dilation == 1 else live_taps(map_size, dilation),
+        ),
+        (
             "You call all nine weights used as long as the longer side is long enough. Along the shorter "
             "side, six of them can miss the map.",
             _all_or_one(max),

@@ -315,6 +315,11 @@ EXERCISE = Exercise(
             )
             for least in (0, 1e-12)
         ),
+        (
+            "Your loss is the expected one divided by the number of classes, as when the mean runs over the "
+            "zeros of a one-hot tensor, too. Sum over the classes first.",
+            lambda logits, *a: focal_loss(logits, *a) / logits.shape[1],
+        ),
     ],
     finished=(
         "segcourse.losses:focal_loss",

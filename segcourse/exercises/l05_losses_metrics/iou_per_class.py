@@ -94,6 +94,11 @@ EXERCISE = Exercise(
             lambda matrix: iou_per_class(matrix).nan_to_num(1),
         ),
         (
+            "Your union holds the row sums twice. The column sums, what was predicted as each class, are "
+            "missing in it.",
+            lambda matrix: matrix.diagonal() / (2 * matrix.sum(dim=1) - matrix.diagonal()),
+        ),
+        (
             "You divide by the pixels of the true class only (the row): that is recall, and it forgives "
             "every false alarm. The union contains the predicted pixels, too.",
             _recall,

@@ -1,7 +1,5 @@
 """A reply may be silent, never false: sentences that once claimed more than the cases show."""
 
-import re
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -9,7 +7,6 @@ from torch import nn
 from segcourse import exercises
 from segcourse.exercises.l01_pixel_classification.grow_region import grow_region
 from segcourse.exercises.l02_fcn.fcn32s import _HiddenEncoder
-from segcourse.exercises.l02_fcn.fuse_scores import fuse_scores
 from segcourse.exercises.l03_unet.double_conv import DoubleConv
 from segcourse.exercises.l03_unet.unet import UNet
 from segcourse.exercises.l05_losses_metrics.soft_dice_loss import soft_dice_loss
@@ -66,7 +63,6 @@ def test_a_changed_input_is_not_called_right_where_other_results_are_wrong():
 
 def test_eval_mode_is_not_blamed_for_what_is_wrong_before_training():
     assert "In training mode your result is right" not in said("UNet", AddsSkips)
-    assert "trainable weights" in said("UNet", AddsSkips)
 
 
 def test_a_missing_gradient_is_not_placed_where_alone_somebody_looked():
@@ -93,24 +89,6 @@ def test_one_number_in_place_of_another_is_not_said_to_stand_everywhere():
 
     words = said("grow_region", twice_in_the_first_row)
     assert words.startswith("2 comes where 1 is expected. This is so in ")
-
-
-def test_an_error_in_one_case_does_not_hide_that_others_fail():
-    def two_classes_only(mask, palette):
-        return torch.where(mask[..., None] == 1, torch.as_tensor(palette[1]), torch.as_tensor(palette[0]))
-
-    words = said("colourise", two_classes_only)
-    assert "IndexError" in words
-    assert words.endswith("This is so only where there is one class only. Other cases fail, too.")
-
-
-def test_two_cases_with_nothing_in_common_are_counted_instead_of_described():
-    def of_the_first_picture(coarse, fine):
-        return fuse_scores(coarse[:1].expand_as(coarse), fine)
-
-    assert re.fullmatch(
-        r"Your numbers are wrong in 2 of \d+ cases\.", said("fuse_scores", of_the_first_picture)
-    )
 
 
 def test_weights_of_other_shapes_are_named():

@@ -79,6 +79,17 @@ def test_what_is_right_elsewhere_rules_a_misconception_out():
     assert verdict.points == 2
 
 
+def test_an_error_in_one_case_does_not_hide_that_others_fail():
+    verdict = verdict_of(lambda x: x[5] if len(x) == 5 else x.nanmean() * (1 + x.isnan().sum() * x[-1]))
+    assert "IndexError" in verdict.diagnosis
+    assert verdict.diagnosis.endswith("This is so only where there are five numbers. Other cases fail, too.")
+
+
+def test_two_cases_that_share_no_trait_are_counted():
+    verdict = verdict_of(lambda x: x.nanmean() * (1 - x.nan_to_num()[0] * (len(x) in (4, 5))))
+    assert verdict.diagnosis == "Your numbers are wrong in 2 of 6 cases."
+
+
 def test_an_unknown_mistake_is_told_by_where_it_shows():
     verdict = verdict_of(lambda x: x.nanmean() + x.isnan().sum() * x.nanmean().sin())
     assert verdict.diagnosis == "Your numbers are wrong only where one number is missing."

@@ -140,7 +140,6 @@ class DecodesWithTooFewChannels(UNet):
 
 class TestUNet(Contract):
     name = "UNet"
-    mistake_seeds = (None,)
     library = UNet
     right = {
         "by hand": ByHand,

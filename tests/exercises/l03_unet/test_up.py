@@ -151,6 +151,8 @@ class TestUp(Contract):
         ("leaves `in_channels // 2` channels", "the skip has other channels than half of x's", module._AssumesHalf,
          module._AssumesIn),
         ("`x` is padded with zeros to H x W", "there are two pictures of odd size", ZerosForOnePicture),
+        ("`x` is padded with zeros to H x W", "everything is 0, and the transposed convolution has a bias of 1",
+         module._OutputSize),
         ("`x` is padded with zeros to H x W", "the skip has one row and one column more", 
          module._joining(lambda self, x, skip: (skip, self.padded(x, skip, mode="replicate")))),
         ("it is not stretched, and the skip stays whole", "odd sizes", module._StretchesX, module._StretchesXNearest,

@@ -113,7 +113,6 @@ class BranchPerRate(module._BranchPerRate):
 
 class TestASPP(Contract):
     name = "ASPP"
-    mistake_seeds = (None,)  # a hundred networks, each compared with all others before it
     library = deeplab.ASPP
     right = {
         "pooled first": PooledFirst,
