@@ -95,7 +95,9 @@ def unpack(archive: Path, folder: Path) -> None:
                 members = file.getmembers()
                 links = [member.name for member in members if not (member.isfile() or member.isdir())]
                 _check_members(archive, {member.name: member.size for member in members}, links, folder)
-                file.extractall(folder, filter="data")
+                # Python has the filter since 3.11.4; without it, the checks above keep every file inside
+                file.extraction_filter = getattr(tarfile, "data_filter", None)
+                file.extractall(folder)
         else:
             raise DataError(
                 f"{archive.name} is not a zip or tar archive, or is incomplete; download it again."
