@@ -421,11 +421,11 @@ network = trials.segmenters["with skips", seed].model
 viewer = skip_viewer(network, pictures.test[i].image, masks[i], palette=pictures.train.palette)
 
 # %% [markdown]
-# <details><summary>Why is so little left?</summary>
+# <details><summary>Is that what the skips are worth?</summary>
 #
-# This network was trained with its skips, and its decoder relies on them. Above, the network that was trained *without*
-# skips did far better than this one does now. So the viewer shows what this network takes from each skip. To measure what
-# skips are worth, you need two trainings.
+# No. This network was trained with its skips, and its decoder relies on them. On the mean of all held-out lesions, the
+# network that was trained *without* skips does far better than this one when its skips are taken away. So the viewer shows
+# what this network takes from each skip. To measure what skips are worth, you need two trainings.
 # </details>
 
 # %% [markdown]

@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from segcourse.errors import DataError
+from segcourse.models.forward import IMAGENET
 from segcourse.palette import Palette
 from segcourse.plotting.arrays import ERROR_COLOURS, small_enough
 from segcourse.plotting.formats import as_images
@@ -17,9 +18,16 @@ from segcourse.plotting.results import prepare
 from segcourse.widgets.frames import Column, Frames
 from segcourse.widgets.masks import legend_html, panels
 
+Normalisation = tuple[Sequence[float], Sequence[float]]  # mean and standard deviation of each channel
+
 
 def skip_viewer(
-    model: nn.Module, image: Any, true_mask: Any = None, *, palette: Palette | None = None
+    model: nn.Module,
+    image: Any,
+    true_mask: Any = None,
+    *,
+    palette: Palette | None = None,
+    normalise: Normalisation = IMAGENET,
 ) -> Frames:
     """Show a slider over the number of skips: the prediction with the coarsest skip only, with two, with all.
 
@@ -33,18 +41,19 @@ def skip_viewer(
         image: one image, in any format of `segcourse.plotting.formats`.
         true_mask: class ids, H×W, for the scores and the errors.
         palette: names and colours of the classes.
+        normalise: mean and standard deviation of each colour channel in training, as for `fit`.
 
     Raises:
         DataError: the model has no such modules.
     """
     (picture,) = as_images(image)
-    ups = steps_up(model, picture)
+    ups = steps_up(model, picture, normalise)
     if not ups:
         raise DataError(
             f"{type(model).__name__} has no modules called with (x, skip), so that its skips can't be "
             "reached. Pass a U-Net such as `segcourse.UNet`."
         )
-    predictions = [predict_with(model, picture, ups[count:]) for count in range(len(ups) + 1)]
+    predictions = [predict_with(model, picture, ups[count:], normalise) for count in range(len(ups) + 1)]
     classes = int(max(one.max() for one in predictions)) + 1
     palette = palette or Palette.default(("background", "foreground") if classes <= 2 else classes)
     cases = [prepare(picture, true_mask, one, None, palette)[0][0] for one in predictions]
@@ -63,7 +72,7 @@ def skip_viewer(
     return Frames(columns, captions, labels, name="skips", foot=foot, playable=True).show()
 
 
-def steps_up(model: nn.Module, image: np.ndarray) -> list[nn.Module]:
+def steps_up(model: nn.Module, image: np.ndarray, normalise: Normalisation = IMAGENET) -> list[nn.Module]:
     """Return the modules that get a skip, coarsest first: called with two maps, the second being larger.
 
     Of several for one size, such as an attention gate and the step up behind it, it is the first.
@@ -78,21 +87,27 @@ def steps_up(model: nn.Module, image: np.ndarray) -> list[nn.Module]:
 
     hooks = [module.register_forward_pre_hook(note) for module in model.modules()]
     try:
-        predict_with(model, image, ())
+        predict_with(model, image, (), normalise)
     finally:
         for hook in hooks:
             hook.remove()
     return list(found.values())
 
 
-def predict_with(model: nn.Module, image: np.ndarray, without: Collection[nn.Module]) -> np.ndarray:
+def predict_with(
+    model: nn.Module,
+    image: np.ndarray,
+    without: Collection[nn.Module],
+    normalise: Normalisation = IMAGENET,
+) -> np.ndarray:
     """Return the prediction (uint8 H×W) of a network of which these modules get no skip."""
     weight = next(model.parameters())
     pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].to(weight) / 255  # 1, 3, H, W
+    mean, std = (torch.tensor(numbers).to(weight).view(3, 1, 1) for numbers in normalise)
     was_training = model.training
     model.eval()
     with without_skips(without), torch.no_grad():
-        labels = model(pixels)[0].argmax(dim=0)
+        labels = model((pixels - mean) / std)[0].argmax(dim=0)
     model.train(was_training)
     return labels.to(torch.uint8).cpu().numpy()
 
