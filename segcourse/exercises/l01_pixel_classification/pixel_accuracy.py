@@ -242,8 +242,8 @@ EXERCISE = Exercise(
         ),
         *(
             (
-                "You know only class 1: other classes are not told apart, or not counted. Compare the ids "
-                "with each other, `prediction == target`.",
+                "You look for class 1 only: all other classes count as one class, or not at all. Compare the "
+                "ids with each other, `prediction == target`.",
                 wrong,
             )
             for wrong in (

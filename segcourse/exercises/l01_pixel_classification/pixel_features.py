@@ -404,7 +404,7 @@ EXERCISE = Exercise(
         ),
         *(
             (
-                "Your rows hold three numbers: the surroundings stand in rows of their own. Each row holds "
+                "Your rows hold three numbers: the surroundings stand in separate rows. Each row holds "
                 "the three colours of its pixel and the three around it: join along the axis of channels.",
                 wrong,
             )

@@ -329,7 +329,7 @@ EXERCISE = Exercise(
             lambda x, weight, stride: _placed(x, weight * (torch.arange(len(weight)) == 0), stride),
         ),
         (
-            "You add up all numbers of x before you multiply. Each number makes a copy of its own.",
+            "You add up all numbers of x before you multiply. Each number makes a separate copy.",
             lambda x, weight, stride: _placed(x.sum().expand(len(x)), weight, stride),
         ),
         (
