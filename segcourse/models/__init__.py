@@ -8,7 +8,9 @@ from torch import nn
 
 from segcourse.errors import DataError
 from segcourse.models.deeplab import DeepLabV3
+from segcourse.models.encoder_unet import EncoderUNet
 from segcourse.models.fcn import FCN
+from segcourse.models.lesion import LesionNet
 from segcourse.models.light import HalfUNet
 from segcourse.models.unet import UNet
 
@@ -18,6 +20,8 @@ _MODELS: dict[str, Callable[..., nn.Module]] = {
     "half_unet": HalfUNet,
     "fcn": FCN,
     "deeplabv3": DeepLabV3,
+    "encoder_unet": EncoderUNet,
+    "lesion_net": LesionNet,
 }
 
 
@@ -25,7 +29,7 @@ def names() -> list[str]:
     """Return the names that `create_model` accepts.
 
     >>> names()
-    ['attention_unet', 'deeplabv3', 'fcn', 'half_unet', 'unet']
+    ['attention_unet', 'deeplabv3', 'encoder_unet', 'fcn', 'half_unet', 'lesion_net', 'unet']
     """
     return sorted(_MODELS)
 
@@ -34,7 +38,7 @@ def create_model(name: str, num_classes: int, in_channels: int = 3, **options: A
     """Return a new network; `create_model(**model.config)` builds the same architecture again.
 
     Args:
-        name: "unet", "attention_unet", "half_unet", "fcn" or "deeplabv3".
+        name: "unet", "attention_unet", "half_unet", "fcn", "deeplabv3", "encoder_unet" or "lesion_net".
         num_classes: number of output channels.
         in_channels: number of input channels.
         options: arguments of the network's class, such as `width` and `depth`.

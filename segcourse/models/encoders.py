@@ -49,7 +49,7 @@ def names() -> list[str]:
     """Return the names that `create_encoder` accepts.
 
     >>> names()
-    ['lite0', 'mobilenet_v3_large', 'resnet101', 'resnet18', 'resnet34', 'resnet50', 'small', 'vgg16']
+    ['efficientnet_b3', 'lite0', 'mobilenet_v3_large', 'resnet101', 'resnet18', 'resnet34', ..., 'vgg16']
     """
     return sorted(_ENCODERS)
 
@@ -66,7 +66,7 @@ def create_encoder(
     Args:
         name: "small" (the course's own, option `width`), "lite0" (EfficientNet-Lite0, needs the extra
             `pretrained`), or one of torchvision's: "resnet18", "resnet34", "resnet50", "resnet101", "vgg16",
-            "mobilenet_v3_large".
+            "mobilenet_v3_large", "efficientnet_b3".
         pretrained: load ImageNet weights. Those of "lite0" come with the extra `pretrained`; torchvision
             downloads its own at the first use.
         output_stride: largest stride of the feature maps: 8, 16 or 32.
@@ -154,6 +154,11 @@ def _vgg(name: str, pretrained: bool) -> Stages:
 def _mobilenet(name: str, pretrained: bool) -> Stages:
     blocks = _torchvision(name, pretrained).features
     return [blocks[:2], blocks[2:4], blocks[4:7], blocks[7:13], blocks[13:]]
+
+
+def _efficientnet(name: str, pretrained: bool) -> Stages:
+    blocks = _torchvision(name, pretrained).features
+    return [blocks[:2], blocks[2:3], blocks[3:4], blocks[4:6], blocks[6:]]
 
 
 def _lite0(name: str, pretrained: bool) -> Stages:
@@ -248,4 +253,5 @@ _ENCODERS: dict[str, tuple[Callable[..., Stages], tuple]] = {
     "resnet101": (_resnet, IMAGENET),
     "vgg16": (_vgg, IMAGENET),
     "mobilenet_v3_large": (_mobilenet, IMAGENET),
+    "efficientnet_b3": (_efficientnet, IMAGENET),
 }

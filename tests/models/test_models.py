@@ -9,7 +9,8 @@ from segcourse.errors import DataError
 from segcourse.models import count_parameters, create_model
 
 # options of a small network, where they are not those of a U-Net
-SMALL = {"fcn": {"width": 4}, "deeplabv3": {"width": 4, "channels": 4}}
+_WITH_ENCODER = {"width": 4, "channels": 4}
+SMALL = {"fcn": {"width": 4}, **dict.fromkeys(("deeplabv3", "encoder_unet", "lesion_net"), _WITH_ENCODER)}
 
 
 @pytest.mark.parametrize("name", models.names())
