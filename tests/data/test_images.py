@@ -202,6 +202,8 @@ def test_floating_point_files_are_refused(tmp_path):
         ([0, 1, 255], (0, 1), [0, 1, 255]),  # 255 is ignored unless it is listed
         ([0, 255], (0, 255), [0, 1]),
         ([0, 255], (255, 0), [1, 0]),
+        ([0, 1], (0, 255), [0, 1]),  # saved with one bit
+        ([0, 1], (255, 0), [1, 0]),
         ([7, 11, 255], (7, 11), [0, 1, 255]),
     ],
 )
@@ -218,6 +220,8 @@ def test_unexpected_values_are_named_with_advice():
     )
     with pytest.raises(DataError, match=r"\{0, 255\}; expected class ids 0\.\.1\. For a binary"):
         class_ids(np.uint8([[0, 255]]), (0, 1))
+    with pytest.raises(DataError, match=r"\{255\}; expected class ids 0\.\.1"):  # not "all ignored"
+        class_ids(np.uint8([[255]]), (0, 1))
     assert class_ids(np.uint8([[0, 255]]), (0, 1), void_values=(255,)).tolist() == [[0, 255]]
 
 
