@@ -91,7 +91,7 @@ def _infer_values(stored: Iterable[set[int]], two_classes: bool) -> tuple[Sequen
             warnings.warn(
                 f"255 is read as 'ignored' in {unclear} masks that hold no 1, because other masks hold 1 and "
                 "255. If 255 means class 1 in those, save them as 0/1; if not, pass void_values=(255,).",
-                stacklevel=2,
+                stacklevel=3,
             )
         return (0, 1), void
     seen -= {IGNORE}

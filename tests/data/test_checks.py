@@ -183,8 +183,7 @@ def test_void_is_not_black_and_white(folder):
     mask(folder, "0.png", with_void)
     assert check_folder(folder).found == {}
     mask(folder, "1.png", np.where(with_void == 1, 0, with_void))
-    assert check_folder(folder).found == {"255, but no 1": ["1.png"]}
-    assert check_folder(folder).ok
+    assert check_folder(folder).problems == {"255, but no 1": ["1.png"]}
     assert check_folder(folder, void_values=(255,)).found == {}
 
 
