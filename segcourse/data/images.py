@@ -193,11 +193,16 @@ def _mask_values(image: Image.Image, path: str | os.PathLike, palette: Palette |
     if image.mode == "F":
         raise DataError(f"{path} holds floating-point values; class ids are integers: save the mask as PNG.")
     rgb = np.array(image.convert("RGB"))
-    if (rgb == rgb[..., :1]).all():
+    grey = (rgb == rgb[..., :1]).all()
+    if palette is not None:  # first: a class may be black or grey, and an image may show this class alone
+        try:
+            return palette.labels(rgb)
+        except DataError:
+            if not grey:
+                raise
+    if grey:
         return rgb[..., 0].copy()
-    if palette is None:
-        raise DataError(
-            f"{path} is a colour image; a mask holds one class id per pixel. If its colours stand for "
-            "classes, pass palette=Palette(names, colours)."
-        )
-    return palette.labels(rgb)
+    raise DataError(
+        f"{path} is a colour image; a mask holds one class id per pixel. If its colours stand for classes, "
+        "pass palette=Palette(names, colours)."
+    )
