@@ -1,5 +1,6 @@
 """The named data sets: their sources, their folders on this machine, and how those folders are read."""
 
+import itertools
 import os
 import tomllib
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import platformdirs
 
 from segcourse.data.decode import SUFFIXES
+from segcourse.data.pairing import split_pattern
 from segcourse.errors import DataError
 from segcourse.palette import Palette
 
@@ -32,7 +34,11 @@ class RemoteFile:
 
 
 class Layout(NamedTuple):
-    """The folders of a split's images and masks, and the file that lists its stems, if any."""
+    """The folders of a split's images and masks, and the file that lists its stems, if any.
+
+    In the catalogue, `a|b` means a, or b where there is no a. A folder may end with a pattern of file names,
+    see `segcourse.data.pairing.image_files`.
+    """
 
     images: str
     masks: str | None = None
@@ -148,14 +154,31 @@ def find_layout(one: Entry, folder: Path, split: str) -> Layout | None:
     `SPLIT_ids.txt`. Otherwise the folders are those of the data set's archives, up to two levels deeper.
     """
     by_hand = [Layout(f"{split}/images", f"{split}/masks"), Layout("images", "masks", f"{split}_ids.txt")]
-    packed = [one.splits[split]] if split in one.splits else []
-    deeper = [path for pattern in ("*", "*/*") for path in sorted(folder.glob(pattern)) if path.is_dir()]
-    tries = [(folder, layout) for layout in [*by_hand, *packed]]
-    tries += [(base, layout) for base in deeper for layout in packed]
-    for base, layout in tries:
-        found = layout._replace(**{k: str(base / part) for k, part in layout._asdict().items() if part})
-        if all(os.path.exists(place) for place in found if place):
-            return found
+    prepared = (_in_folder(layout, folder) for layout in by_hand)
+    return next(filter(None, prepared), None) or find_packed(one, folder, split)
+
+
+def find_packed(one: Entry, folder: Path, split: str) -> Layout | None:
+    """Return the locations of a split's files as its owner packs them, up to two levels below `folder`."""
+    if split not in one.splits:
+        return None
+    deeper = (path for pattern in ("*", "*/*") for path in sorted(folder.glob(pattern)) if path.is_dir())
+    found = (_in_folder(one.splits[split], base) for base in itertools.chain([folder], deeper))
+    return next(filter(None, found), None)
+
+
+def _in_folder(layout: Layout, folder: Path) -> Layout | None:
+    """Return the layout with its places in `folder`, or None if one of them is missing."""
+    parts = {part: choices for part, choices in layout._asdict().items() if choices}
+    places = {part: place for part, choices in parts.items() if (place := _place(folder, choices))}
+    return layout._replace(**places) if places.keys() == parts.keys() else None
+
+
+def _place(folder: Path, choices: str) -> str | None:
+    for choice in choices.split("|"):
+        inner, names = split_pattern(choice)
+        if place := next(folder.glob(str(inner)), None):
+            return os.path.normpath(place if names == "*" else place / names)
     return None
 
 

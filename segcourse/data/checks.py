@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from segcourse.data.decode import ImageFacts, image_facts
-from segcourse.data.images import read_image, read_mask
+from segcourse.data.images import is_one_bit, read_image, read_mask
 from segcourse.data.pairing import Matches, Pair, match_files, pairs_from_csv
 from segcourse.data.report import Report
 from segcourse.data.values import mask_value_scheme
@@ -136,17 +137,21 @@ def _check_values(
     inspections = [one._replace(values=one.values - void) for one in inspections if one.values]
     listed = _class_values([one.values for one in inspections], mask_values, class_names)
     for one in inspections:
-        if unknown := sorted(one.values - {*listed, IGNORE}) if listed else sorted(one.values):
+        known = {*listed, IGNORE} if listed else set()
+        if is_one_bit(one.values, listed):
+            known.add(1)
+        if unknown := sorted(one.values - known):
             report.add("unexpected mask values", f"{one.pair.mask.name} {{{first_few(unknown, 6)}}}")
     if mask_values is None and listed == (0, 255):
+        one_bit = any(1 in one.values for one in inspections)
         for one in inspections:
             if 255 in one.values:
-                report.add("saved as 0/255", one.pair.mask)
-    # a mask with 0, 1 and 255 shows that 255 means void in this data set; then a mask of 0 and 255 is fine
-    elif mask_values is None and listed == (0, 1) and not any({1, 255} <= one.values for one in inspections):
+                report.add("0/1 and 0/255 mixed" if one_bit else "saved as 0/255", one.pair.mask)
+    # a mask with 1 and 255 shows that 255 means void in this data set
+    elif mask_values is None and listed == (0, 1):
         for one in inspections:
-            if 255 in one.values:
-                report.add("0/1 and 0/255 mixed", one.pair.mask)
+            if 255 in one.values and 1 not in one.values:
+                report.add("255, but no 1", one.pair.mask)
 
 
 def _class_values(
@@ -162,7 +167,9 @@ def _class_values(
 
     valid = [values for values in stored if is_valid(values)]
     try:
-        return mask_value_scheme(valid, mask_values, (), class_names).mask_values if valid else ()
+        with warnings.catch_warnings():  # the report says it
+            warnings.simplefilter("ignore")
+            return mask_value_scheme(valid, mask_values, (), class_names).mask_values if valid else ()
     except DataError:
         return ()
 

@@ -1,5 +1,6 @@
 """Download a data set; the result is either complete and verified, or absent."""
 
+import gzip
 import os
 import shutil
 import stat
@@ -13,15 +14,17 @@ import pooch
 import requests
 
 from segcourse.data import catalogue
-from segcourse.data.catalogue import Entry, RemoteFile, find_layout, read_ids
+from segcourse.data.catalogue import Entry, Layout, RemoteFile, find_layout, find_packed, read_ids
 from segcourse.data.pairing import match_files
+from segcourse.data.transfer import need_space, transfer
 from segcourse.errors import DataError
 
 
 def fetch(name: str, root: str | os.PathLike | None = None, progress: bool = True) -> Path:
     """Download, verify and unpack a data set, and return its folder.
 
-    A data set that is already there is not downloaded again. A failed download leaves no partial data set.
+    A data set that is already there is counted, and not downloaded again. A failed download leaves no partial
+    data set.
 
     Args:
         name: a name from the catalogue.
@@ -29,12 +32,20 @@ def fetch(name: str, root: str | os.PathLike | None = None, progress: bool = Tru
         progress: show a progress bar.
 
     Raises:
-        DataError: the licence asks for a download by hand (the message lists the steps), or the download
-            fails or differs from the catalogue.
+        DataError: the licence asks for a download by hand (the message lists the steps), the download fails
+            or differs from the catalogue, or the data set is there with fewer or more pairs than published.
     """
     one = catalogue.entry(name)
     target = (Path(root) if root is not None else catalogue.data_root()) / name
     if all(find_layout(one, target, split) for split in one.splits):
+        for split, expected in one.pairs.items():
+            layout = find_packed(one, target, split)  # None: a folder prepared by hand may hold any number
+            if layout is not None and (count := _count_pairs(layout)) != expected:
+                raise DataError(
+                    f"{name} in {target} is incomplete or was changed: {split} holds {count} pairs of image "
+                    f"and mask, and {expected} were published. Move the folder away, then get the data set "
+                    "again."
+                )
         return target
     if one.access != "program":
         raise DataError(
@@ -46,7 +57,7 @@ def fetch(name: str, root: str | os.PathLike | None = None, progress: bool = Tru
 def download(entry: Entry, target: Path, progress: bool = True) -> Path:
     """Download the archives of a data set, unpack and check them, and move the result to `target`.
 
-    Complete archives are kept until the data set is complete, so a second try does not download them again.
+    What has arrived is kept until the data set is complete, so a second try downloads only the rest.
 
     Raises:
         DataError: an archive could not be downloaded, is damaged or has another checksum; or it would write
@@ -68,8 +79,8 @@ def download(entry: Entry, target: Path, progress: bool = True) -> Path:
             _move(unpacked, target)
     except OSError as error:
         raise DataError(
-            f"{entry.name} could not be stored in {target} ({error.strerror or error}); free some disk space "
-            "or set SEGCOURSE_DATA to another folder, then try again."
+            f"{entry.name} could not be stored in {target} ({error.strerror or error}); free some space "
+            "there, or set SEGCOURSE_DATA to a folder on another disk. Then try again."
         ) from error
     shutil.rmtree(archives, ignore_errors=True)
     return target
@@ -79,8 +90,8 @@ def unpack(archive: Path, folder: Path) -> None:
     """Unpack a zip or tar archive if every member stays inside `folder` and all members fit on the disk.
 
     Raises:
-        DataError: the file is damaged or not an archive, a member is a link or has a path outside `folder`,
-            or the disk is too full.
+        DataError: the file is damaged or not an archive, a member is a link or has a path outside `folder`.
+        OSError: the disk is too full.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -102,7 +113,15 @@ def unpack(archive: Path, folder: Path) -> None:
             raise DataError(
                 f"{archive.name} is not a zip or tar archive, or is incomplete; download it again."
             )
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
+    # RuntimeError: an encrypted member, or a compression that Python does not have
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        gzip.BadGzipFile,
+        zlib.error,
+        EOFError,
+        RuntimeError,
+    ) as error:
         raise DataError(f"{archive.name} is damaged ({error}); download it again.") from error
 
 
@@ -110,15 +129,22 @@ def _retrieve(file: RemoteFile, folder: Path, entry: Entry, progress: bool) -> P
     checksum = None if file.checksum == "unknown" else file.checksum
     name = PurePosixPath(file.url).name
     pooch.get_logger().setLevel("WARNING")
+    part = folder / f"{name}.part"
+
+    def downloader(url: str, output_file: str, _: object) -> None:
+        transfer(url, part, progress)
+        part.replace(output_file)
+
     try:
-        # pooch writes to a temporary file and moves it only when the checksum is right
-        downloader = pooch.HTTPDownloader(progressbar=progress, timeout=30)
+        # pooch moves the file to its name only if the checksum is right
         return Path(pooch.retrieve(file.url, checksum, name, folder, downloader=downloader))
     except requests.RequestException as error:
         raise DataError(
-            f"{file.url} could not be downloaded ({error}). Try again, or download it by hand: "
-            f"{entry.instructions(folder.parent.parent / entry.name)}"
+            f"{file.url} could not be downloaded ({error}). Try again: it continues where this try stopped. "
+            f"Or download it by hand: {entry.instructions(folder.parent.parent / entry.name)}"
         ) from error
+    except DataError:
+        raise
     except ValueError as error:  # what pooch raises for a wrong checksum
         raise DataError(
             f"{name} does not have the catalogue's checksum {file.checksum}: the download is damaged, or its "
@@ -133,31 +159,30 @@ def _check_members(archive: Path, sizes: dict[str, int], links: list[str], folde
             raise DataError(f"{archive.name} would write outside its folder ({name}); it was not unpacked.")
     if links:
         raise DataError(f"{archive.name} contains a link ({links[0]}); it was not unpacked.")
-    needed, free = sum(sizes.values()), shutil.disk_usage(folder).free
-    if needed > free:
-        raise DataError(
-            f"{archive.name} needs {needed / 1e9:.1f} GB when unpacked, but only {free / 1e9:.1f} GB are "
-            "free; free some space or set SEGCOURSE_DATA to a folder on another disk."
-        )
+    need_space(folder, sum(sizes.values()), f"{archive.name}, unpacked,")
 
 
 def _check_pairs(entry: Entry, folder: Path) -> None:
     for split, expected in entry.pairs.items():
-        layout = find_layout(entry, folder, split)
+        layout = find_packed(entry, folder, split)
         if layout is None:
             raise DataError(
                 f"{entry.name}: the archives do not contain {entry.splits[split].images}; the data set may "
                 f"have changed, see {entry.page}"
             )
-        pairs = match_files(layout.images, layout.masks).pairs
-        if layout.ids is not None:
-            listed = set(read_ids(layout.ids))
-            pairs = [pair for pair in pairs if pair.image.stem in listed]
-        if len(pairs) != expected:
+        if (count := _count_pairs(layout)) != expected:
             raise DataError(
-                f"{entry.name}: the archives contain {len(pairs)} pairs of image and mask for {split}, but "
+                f"{entry.name}: the archives contain {count} pairs of image and mask for {split}, but "
                 f"{expected} were expected; the data set may have changed, see {entry.page}"
             )
+
+
+def _count_pairs(layout: Layout) -> int:
+    pairs = match_files(layout.images, layout.masks).pairs
+    if layout.ids is None:
+        return len(pairs)
+    listed = set(read_ids(layout.ids))
+    return sum(pair.image.stem in listed for pair in pairs)
 
 
 def _move(unpacked: Path, target: Path) -> None:

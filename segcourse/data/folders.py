@@ -30,8 +30,8 @@ class FolderDataset(Dataset):
             `images`, or else to the folder of the CSV file.
         split: use only the rows of the CSV file with this split.
         names: use only these stems, in this order.
-        mask_values: the value of each class in the mask files, in the order of class ids. Default:
-            `(0, 255)` for black-and-white masks, else the values are the ids.
+        mask_values: the value of each class in the mask files, in the order of class ids. Default: all masks
+            are read and decide together, see `segcourse.data.values.mask_value_scheme`.
         void_values: values that mean "ignored", as 255 does.
         class_names: one name per class. Default: "background" and "foreground", or "class 0", "class 1", …
         palette: colours of the classes; needed for masks stored as colours.
@@ -43,6 +43,9 @@ class FolderDataset(Dataset):
     Raises:
         DataError: a file or folder is missing, a mask can't be matched, or the mask values are not clear.
             Reading an item raises it for a damaged file, a mask of another size, or an unknown value.
+
+    Warns:
+        UserWarning: some masks hold 255 but no 1, while 255 means "ignored" beside the 1 of other masks.
     """
 
     def __init__(

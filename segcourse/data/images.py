@@ -6,7 +6,7 @@ animation is read. A file that can't be read raises a DataError with one sentenc
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -15,6 +15,7 @@ from segcourse.data.decode import Size, height_width, open_image
 from segcourse.errors import DataError, first_few
 from segcourse.palette import IGNORE, Palette
 
+WHITE = 255
 _JPEG_BLUR = 32  # class values must differ by more than this to survive JPEG compression
 
 
@@ -59,8 +60,9 @@ def read_mask(
     Args:
         path: the mask file.
         mask_values: the value of each class in the file, in the order of class ids: `(0, 255)` makes 255
-            class 1. Default: the values are the ids. 255 means "ignored" unless it is listed. JPEG does not
-            keep exact values, so each pixel of a JPEG is rounded to the nearest of these values.
+            class 1, and the 1 of a one-bit mask as well. Default: the values are the ids. 255 means "ignored"
+            unless it is listed. JPEG does not keep exact values, so each pixel of a JPEG is rounded to the
+            nearest of these values.
         void_values: values that become 255.
         palette: class colours, for masks stored as colours.
         size: side in pixels or (height, width) to resize to, by nearest neighbour. Default: none.
@@ -96,17 +98,20 @@ def class_ids(
 
     Args:
         values: the mask, any shape.
-        mask_values: the value of each class. Default: 0, 1, 2, …
+        mask_values: the value of each class. Default: 0, 1, 2, … With black and white, `(0, 255)`, a mask
+            that holds 1 and no 255 was saved with one bit or as 0/1: its 1 means what 255 means.
         void_values: values that become 255.
         nearest: round each value to the nearest of `mask_values`, if those differ by more than 32.
         where: the mask's name in error messages.
 
     Raises:
-        DataError: a value is not in `mask_values`; or ids 0 and 1 were expected and the mask holds 0 and 255.
-            Then 255 can mean class 1 or "ignored"; `void_values=(255,)` chooses "ignored".
+        DataError: a value is not in `mask_values`; or ids 0 and 1 were expected and the mask holds 255, but
+            not 1. Then 255 can mean class 1 or "ignored"; `void_values=(255,)` chooses "ignored".
 
     >>> class_ids(np.uint8([[0, 128, 255, 7]]), mask_values=(0, 128), void_values=(7,)).tolist()
     [[0, 1, 255, 255]]
+    >>> class_ids(np.uint8([[0, 1]]), mask_values=(0, 255)).tolist()
+    [[0, 1]]
     """
     listed = np.arange(IGNORE) if mask_values is None else np.asarray(mask_values, dtype=int)
     if nearest and np.diff(np.sort(listed)).min(initial=256) > _JPEG_BLUR:
@@ -116,10 +121,21 @@ def class_ids(
     table[list(void_values)] = IGNORE
     table[listed] = np.arange(len(listed))
     present = np.flatnonzero(np.bincount(values.ravel(), minlength=256))
-    black_and_white = present.tolist() == [0, 255] and listed.tolist() == [0, 1] and IGNORE not in void_values
-    if black_and_white or table[present].min(initial=0) < 0:
+    if is_one_bit(present, listed) and 1 not in void_values:
+        table[1] = table[WHITE]
+    unclear = {WHITE} <= {*present} <= {0, WHITE} and [*listed] == [0, 1] and WHITE not in void_values
+    if unclear or table[present].min(initial=0) < 0:
         raise DataError(_unexpected_values(present, listed, where))
     return table[values].astype(np.uint8)
+
+
+def is_one_bit(present: Iterable[int], listed: Iterable[int]) -> bool:
+    """Return True if 1 means white in a mask that holds the values `present`, in a black-and-white data set.
+
+    >>> is_one_bit({0, 1}, (0, 255)), is_one_bit({0, 1, 255}, (0, 255)), is_one_bit({0, 1}, (0, 1))
+    (True, False, False)
+    """
+    return {*listed} == {0, WHITE} and 1 in present and WHITE not in present
 
 
 def _unexpected_values(found: np.ndarray, listed: np.ndarray, where: str) -> str:
@@ -167,6 +183,8 @@ def _mask_values(image: Image.Image, path: str | os.PathLike, palette: Palette |
         return np.array(image)[..., 0]
     if image.mode.startswith("I"):
         values = np.asarray(image)
+        if values.max(initial=0) == 65535 and np.isin(values, (0, 65535)).all():
+            values = values // 257  # black and white in 16 bits
         if values.min(initial=0) < 0 or values.max(initial=0) > 255:
             raise DataError(
                 f"{path}: mask values go up to {values.max()}; class ids are 0..254, and 255 means ignored."
@@ -175,11 +193,16 @@ def _mask_values(image: Image.Image, path: str | os.PathLike, palette: Palette |
     if image.mode == "F":
         raise DataError(f"{path} holds floating-point values; class ids are integers: save the mask as PNG.")
     rgb = np.array(image.convert("RGB"))
-    if (rgb == rgb[..., :1]).all():
+    grey = (rgb == rgb[..., :1]).all()
+    if palette is not None:  # first: a class may be black or grey, and an image may show this class alone
+        try:
+            return palette.labels(rgb)
+        except DataError:
+            if not grey:
+                raise
+    if grey:
         return rgb[..., 0].copy()
-    if palette is None:
-        raise DataError(
-            f"{path} is a colour image; a mask holds one class id per pixel. If its colours stand for "
-            "classes, pass palette=Palette(names, colours)."
-        )
-    return palette.labels(rgb)
+    raise DataError(
+        f"{path} is a colour image; a mask holds one class id per pixel. If its colours stand for classes, "
+        "pass palette=Palette(names, colours)."
+    )

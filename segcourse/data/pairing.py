@@ -19,8 +19,9 @@ MASK_MARK = re.compile(
 IMAGE_MARK = re.compile(r"[ _.-](images?|img|photo|sat|leftimg8bit|dermoscopic_image)$", re.IGNORECASE)
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages", "photos")
 MASK_FOLDERS = ("masks", "mask", "labels", "annotations", "gt", "ground_truth", "SegmentationClass", "annot")
-# files next to the images of known data sets that are neither image nor mask
-_NEITHER = re.compile(r"_superpixels$|_r\d+_label\d+$|_gtfine_(color|instanceids)$", re.IGNORECASE)
+# files next to the images of known data sets that are neither image nor mask: superpixels of ISIC, regions
+# of PH2, and what Cityscapes stores beside the class ids
+_NEITHER = re.compile(r"_superpixels$|^imd\d+_r\d+_label\w*$|_gtfine_(color|instanceids)$", re.IGNORECASE)
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".webp")
 
 
@@ -44,10 +45,13 @@ class Matches(NamedTuple):
 def image_files(folder: str | os.PathLike) -> list[Path]:
     """Return all image files below `folder`, sorted; the suffix decides, and hidden files are left out.
 
+    Args:
+        folder: the folder, or the folder and a pattern that the names must match: `gtFine/*_labelIds.png`.
+
     Raises:
         DataError: the folder does not exist or holds no image.
     """
-    folder = Path(folder)
+    folder, pattern = split_pattern(folder)
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise DataError(f"{folder} {what}; expected a folder with images.")
@@ -55,13 +59,27 @@ def image_files(folder: str | os.PathLike) -> list[Path]:
         path
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower() in SUFFIXES
+        and path.match(pattern)
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and not _NEITHER.search(path.stem)
         and path.is_file()
     ]
     if not files:
-        raise DataError(f"{folder} holds no images; expected files ending in {', '.join(SUFFIXES)}.")
+        wanted = f"ending in {', '.join(SUFFIXES)}" if pattern == "*" else f"named {pattern}"
+        raise DataError(f"{folder} holds no images; expected files {wanted}.")
     return files
+
+
+def split_pattern(folder: str | os.PathLike) -> tuple[Path, str]:
+    """Split a pattern of file names off a folder; without one, the pattern is `*`.
+
+    >>> split_pattern("masks/*_labelIds.png") == (Path("masks"), "*_labelIds.png")
+    True
+    >>> split_pattern("masks") == (Path("masks"), "*")
+    True
+    """
+    folder = Path(folder)
+    return (folder.parent, folder.name) if "*" in folder.name else (folder, "*")
 
 
 def match_files(images: str | os.PathLike, masks: str | os.PathLike | None = None) -> Matches:
@@ -71,6 +89,9 @@ def match_files(images: str | os.PathLike, masks: str | os.PathLike | None = Non
     `_gt` or `_label`. One folder may hold `images/` and `masks/`, or all files together. If an image and a
     mask in one folder have the same stem, the JPEG or WebP file is the image.
 
+    Args:
+        images, masks: folders, or folders with a pattern of file names, see `image_files`.
+
     Raises:
         DataError: a folder is missing or empty.
     """
@@ -78,12 +99,13 @@ def match_files(images: str | os.PathLike, masks: str | os.PathLike | None = Non
     if masks is None:
         inside = _subfolders(images)
         if inside is None:
-            return _match(*_split_mixed(image_files(images)), images, images)
+            root = split_pattern(images)[0]
+            return _match(*_split_mixed(image_files(images)), root, root)
         images, masks = inside
     masks = Path(masks)
     if images.resolve() == masks.resolve():
         return _match(*_split_mixed(image_files(images)), images, images)
-    return _match(image_files(images), image_files(masks), images, masks)
+    return _match(image_files(images), image_files(masks), split_pattern(images)[0], split_pattern(masks)[0])
 
 
 def pair_files(
@@ -105,7 +127,8 @@ def pair_files(
         return _select(found.pairs, names, images)
     if found.ambiguous:
         raise DataError(
-            f"several files match the same name: {listing(found.ambiguous)}; rename them or use a CSV file."
+            f"several files match the same name: {listing(found.ambiguous)}; rename them, use a CSV file, or "
+            "choose with a pattern, such as 'FOLDER/*_labelIds.png'."
         )
     if found.images_alone:
         raise DataError(

@@ -27,11 +27,15 @@ KINDS = {
         "JPEG blurs labels: export as PNG, or pass mask_values= to round to the nearest value",
     ),
     "unexpected mask values": (True, "save class ids, or pass mask_values= with the value of each class"),
-    "0/1 and 0/255 mixed": (True, "save all masks the same way; these hold 255 where others hold 1"),
+    "255, but no 1": (
+        True,
+        "other masks hold 1 and 255: save as 0/1 if 255 means class 1 here, else pass void_values=(255,)",
+    ),
     "same image twice": (True, "keep one: a copy in both training and validation inflates the scores"),
     "empty mask": (False, "fine if these images really show nothing to segment"),
     "EXIF rotation": (False, "these images are rotated upright when read, and their masks match"),
     "saved as 0/255": (False, "255 is read as class 1"),
+    "0/1 and 0/255 mixed": (False, "255 is read as class 1, and so is the 1 of the other masks"),
     "saved as JPEG": (False, "each pixel is rounded to the nearest of mask_values"),
 }
 

@@ -1,16 +1,18 @@
 """Infer what the values in mask files mean: class ids, or black and white for a binary mask."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from segcourse.data.images import read_mask
 from segcourse.data.pairing import Pair
 from segcourse.errors import DataError, first_few
 from segcourse.palette import IGNORE, Palette
 
-_SAMPLE = 16  # number of masks that decide between ids and black and white
 _HIGHEST_ID = 200  # usual data sets have fewer classes; higher values come from smoothed masks
 
 
@@ -24,8 +26,13 @@ class Scheme(NamedTuple):
 
 def stored_values(pairs: Iterable[Pair], palette: Palette | None = None) -> Iterator[set[int]]:
     """Yield the set of values in each mask file."""
-    for pair in pairs:
-        yield set(np.unique(read_mask(pair.mask, palette=palette)).tolist())
+
+    def values(pair: Pair) -> set[int]:
+        counts = Image.fromarray(read_mask(pair.mask, palette=palette)).histogram()  # ten times np.unique
+        return set(np.flatnonzero(counts).tolist())
+
+    with ThreadPoolExecutor(max_workers=4) as pool:  # decoders release the GIL
+        yield from pool.map(values, pairs)
 
 
 def mask_value_scheme(
@@ -36,11 +43,12 @@ def mask_value_scheme(
 ) -> Scheme:
     """Return the meaning of mask values: as given, or else inferred from the masks.
 
-    Masks that hold 0 and 255 but never 1 are black and white: 255 is class 1, not "ignored". The first masks
-    that are not empty decide for the whole data set.
+    All masks decide together. If some hold 255, none holds 1 and 255, and none holds another value, the data
+    set is black and white: 255 is class 1, not "ignored", and so is the 1 of masks saved with one bit or as
+    0/1. A mask with 1 and 255 shows that 255 means "ignored" in this data set.
 
     Args:
-        stored: the values in each mask.
+        stored: the values in each mask. It is not read if `mask_values` or more than two names are given.
         mask_values: the value of each class, if known.
         void_values: values that mean "ignored".
         class_names: the name of each class, if known.
@@ -48,7 +56,7 @@ def mask_value_scheme(
     Raises:
         DataError: the numbers of names and values differ, or the values are neither ids nor 0 and 255.
 
-    >>> mask_value_scheme([{0}, {0, 255}])[:2]
+    >>> mask_value_scheme([{0}, {0, 1}, {0, 255}])[:2]
     ((0, 255), ('background', 'foreground'))
     >>> mask_value_scheme([{0, 1, 255}, {0, 2}])[:2]
     ((0, 1, 2), ('class 0', 'class 1', 'class 2'))
@@ -70,20 +78,23 @@ def mask_value_scheme(
     return Scheme(tuple(int(value) for value in mask_values), tuple(class_names), tuple(void_values))
 
 
-def _infer_values(stored: Iterator[set[int]], two_classes: bool) -> tuple[Sequence[int], set[int]]:
-    seen: set[int] = set()
-    void: set[int] = set()
-    for count, values in enumerate(stored, start=1):
-        seen |= values
-        if {1, IGNORE} <= values:  # 1 is the foreground here, so 255 means ignored
-            void = {IGNORE}
-        if count >= _SAMPLE and seen - {0}:
-            break
-    if seen <= {0, 255} and 255 in seen:
-        return (0, 255), void
-    if seen <= {0, 1, IGNORE} or two_classes:
+def _infer_values(stored: Iterable[set[int]], two_classes: bool) -> tuple[Sequence[int], set[int]]:
+    masks = list(stored)
+    seen: set[int] = set().union(*masks)
+    void = {IGNORE} if any({1, IGNORE} <= values for values in masks) else set()
+    black_or_white = seen <= {0, 1, IGNORE}
+    if black_or_white and IGNORE in seen and not void:
+        return (0, IGNORE), void
+    if black_or_white or two_classes:
+        unclear = sum(IGNORE in values and 1 not in values for values in masks)
+        if void and unclear:
+            warnings.warn(
+                f"255 is read as 'ignored' in {unclear} masks that hold no 1, because other masks hold 1 and "
+                "255. If 255 means class 1 in those, save them as 0/1; if not, pass void_values=(255,).",
+                stacklevel=3,
+            )
         return (0, 1), void
-    seen = seen.union(*stored) - {IGNORE}
+    seen -= {IGNORE}
     highest = max(seen)
     if highest > _HIGHEST_ID or 2 * len(seen) < highest + 1:
         raise DataError(

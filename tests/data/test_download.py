@@ -10,11 +10,11 @@ import threading
 import zipfile
 
 import numpy as np
-import pooch
 import pytest
+import requests
 from PIL import Image
 
-from segcourse.data import catalogue, download, load_dataset
+from segcourse.data import catalogue, download, load_dataset, transfer
 from segcourse.data.catalogue import Entry, Layout, RemoteFile
 from segcourse.errors import DataError
 
@@ -25,9 +25,9 @@ def png(value: int) -> bytes:
     return buffer.getvalue()
 
 
-def zipped(files: dict[str, bytes]) -> bytes:
+def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
     return buffer.getvalue()
@@ -52,23 +52,42 @@ MASKS = tarred({f"Labels/{k}_mask.png": png(k % 2) for k in range(3)})
 
 
 class Server:
-    """A server of `content` by path; paths in `cut` break off half-way; `asked` records the requests."""
+    """A server of `content` by path.
+
+    `cut`: paths whose connection breaks half-way. `ranges`: send what a Range header asks for. `length`: send
+    Content-Length. `asked`, `sent`: the requested paths, and the number of bytes in each reply.
+    """
 
     def __init__(self):
         self.content = {"/images.zip": IMAGES, "/masks.tar.gz": MASKS}
+        self.kinds = {}
         self.cut: set[str] = set()
+        self.ranges = self.length = True
         self.asked: list[str] = []
+        self.sent: list[int] = []
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 outer.asked.append(self.path)
-                body = outer.content.get(self.path)
-                self.send_response(404 if body is None else 200)
-                self.send_header("Content-Length", str(len(body or b"")))
+                whole = outer.content.get(self.path)
+                start = int(self.headers.get("Range", "bytes=0-")[6:-1]) if outer.ranges else 0
+                body = (whole or b"")[start:]
+                beyond = whole is not None and 0 < start >= len(whole)
+                code = 404 if whole is None else 416 if beyond else 206 if start else 200
+                self.send_response(code)
+                if code in (206, 416):
+                    span = "*" if beyond else f"{start}-{len(whole) - 1}"
+                    self.send_header("Content-Range", f"bytes {span}/{len(whole)}")
+                if self.path in outer.kinds:
+                    self.send_header("Content-Type", outer.kinds[self.path])
+                if outer.length:
+                    self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
+                body = body[: len(body) // 2 if self.path in outer.cut else None]
+                outer.sent.append(len(body))
                 with contextlib.suppress(ConnectionError):
-                    self.wfile.write((body or b"")[: len(body) // 2 if self.path in outer.cut else None])
+                    self.wfile.write(body)
 
             def log_message(self, *args):
                 pass
@@ -80,6 +99,7 @@ class Server:
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(transfer, "_CHUNK", 1)  # the archives are small
     server = Server()
     thread = threading.Thread(target=server.http.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -143,15 +163,74 @@ def test_wrong_checksum_keeps_nothing(toy, tmp_path):
     assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []
 
 
-def test_a_broken_connection_keeps_nothing_and_a_second_try_continues(toy, server, tmp_path):
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize("length", [True, False])
+def test_a_broken_connection_keeps_what_arrived_for_a_second_try(toy, server, tmp_path, ranges, length):
+    server.ranges = ranges
     server.cut.add("/masks.tar.gz")
     with pytest.raises(DataError, match=r"masks\.tar\.gz could not be downloaded .* by hand: 1\. download"):
         download.fetch("toy", progress=False)
     assert left_behind(tmp_path) == []
+    half = len(MASKS) // 2
+    assert server.sent == [len(IMAGES), half]
     server.cut.clear()
+    server.length = length
     download.fetch("toy", progress=False)
     assert server.asked.count("/images.zip") == 1  # a complete archive is not downloaded again
+    assert server.sent[2:] == [len(MASKS) - half if ranges else len(MASKS)]
     assert len(load_dataset("toy")) == 3
+    assert not (tmp_path / "data" / ".downloads" / "toy").exists()
+
+
+def test_a_server_that_sends_less_than_it_says_many_times(toy, server):
+    server.cut = set(server.content)
+    for _ in range(40):  # half of the rest each time, until nothing is left to halve
+        with pytest.raises(DataError, match="could not be downloaded"):
+            download.fetch("toy", progress=False)
+    server.cut.clear()
+    download.fetch("toy", progress=False)
+    assert len(load_dataset("toy")) == 3
+
+
+def part(tmp_path, content):
+    """Write what an earlier try left of images.zip."""
+    path = tmp_path / "data" / ".downloads" / "toy" / "images.zip.part"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "left", [IMAGES, IMAGES + b"more", b"x" * len(IMAGES)], ids=["all", "more", "another"]
+)
+def test_what_an_earlier_try_left_is_verified(toy, server, tmp_path, left):
+    part(tmp_path, left)
+    if left != IMAGES[: len(left)] and len(left) == len(IMAGES):
+        with pytest.raises(DataError, match="not a zip or tar archive"):
+            download.fetch("toy", progress=False)
+    download.fetch("toy", progress=False)
+    assert len(load_dataset("toy")) == 3
+
+
+def test_a_file_that_changed_on_the_server_between_two_tries(toy, server, tmp_path):
+    part(tmp_path, bytes(len(IMAGES) // 2))
+    with pytest.raises(DataError, match=r"images\.zip is damaged"):
+        download.fetch("toy", progress=False)
+    assert left_behind(tmp_path) == []
+    download.fetch("toy", progress=False)
+    assert len(load_dataset("toy")) == 3
+
+
+def test_a_web_page_instead_of_an_archive(toy, server, tmp_path):
+    server.content["/images.zip"] = b"<html>Please log in</html>"
+    server.kinds["/images.zip"] = "text/html; charset=utf-8"
+    with pytest.raises(DataError, match=r"images\.zip is a web page, not an archive"):
+        download.fetch("toy", progress=False)
+    assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []
+
+
+def test_no_progress_bar_without_a_terminal(toy, capfd):
+    download.fetch("toy")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_not_found_on_the_server(toy, server, tmp_path):
@@ -205,12 +284,55 @@ def test_links_are_refused(tmp_path):
             download.unpack(tmp_path / kind, tmp_path / "inside")
 
 
-def test_a_full_disk_is_reported_before_unpacking(toy, tmp_path, monkeypatch):
-    usage = shutil.disk_usage(tmp_path)._replace(free=10)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(DataError, match="free some space"):
-        download.fetch("toy", progress=False)
+@pytest.mark.parametrize(("free", "asked"), [(10, 1), (10_000, 2)], ids=["download", "unpacking"])
+def test_a_full_disk_is_reported_and_what_arrived_is_kept(toy, server, tmp_path, monkeypatch, free, asked):
+    pictures = {f"Pictures/{k}.png": png(50 + k) for k in range(3)}
+    server.content["/images.zip"] = zipped(pictures | {"zeros": bytes(10**6)}, zipfile.ZIP_DEFLATED)
+    with monkeypatch.context() as patch:
+        usage = shutil.disk_usage(tmp_path)._replace(free=free)
+        patch.setattr(shutil, "disk_usage", lambda path: usage)
+        with pytest.raises(DataError, match=r"needs 0\.0 GB, but only 0\.0 GB are free\); free some space"):
+            download.fetch("toy", progress=False)
     assert left_behind(tmp_path) == []
+    assert len(server.asked) == asked
+    download.fetch("toy", progress=False)
+    assert server.asked.count("/masks.tar.gz") == 1
+
+
+def test_an_encrypted_or_damaged_member_is_explained(tmp_path):
+    encrypted = bytearray(IMAGES)
+    for place in (6, IMAGES.index(b"PK\x01\x02") + 8):  # the flags of the first member, in both its headers
+        encrypted[place] |= 1
+    (tmp_path / "locked.zip").write_bytes(encrypted)
+    with pytest.raises(DataError, match=r"locked\.zip is damaged .*encrypted"):
+        download.unpack(tmp_path / "locked.zip", tmp_path / "inside")
+
+
+@pytest.mark.parametrize("whole", [IMAGES, MASKS], ids=["zip", "tar"])
+def test_any_flipped_byte_is_harmless_or_explained(tmp_path, whole):
+    for place in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        (tmp_path / "archive").write_bytes(damaged)
+        with contextlib.suppress(DataError):
+            download.unpack(tmp_path / "archive", tmp_path / "inside")
+
+
+def test_a_half_unpacked_folder_is_not_taken_for_the_data_set(toy, server, tmp_path):
+    download.fetch("toy", progress=False)
+    (tmp_path / "data" / "toy" / "Pictures" / "2.png").unlink()
+    with pytest.raises(
+        DataError, match=r"toy in .* is incomplete .* train holds 2 pairs .* and 3 were published"
+    ):
+        download.fetch("toy", progress=False)
+    assert len(server.asked) == 2
+    shutil.rmtree(tmp_path / "data" / "toy")
+    for k in range(2):  # a folder prepared by hand may hold any number of pairs
+        for folder, value in (("images", 50 + k), ("masks", k)):
+            path = tmp_path / "data" / "toy" / "train" / folder / f"{k}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(png(value))
+    assert download.fetch("toy", progress=False) == tmp_path / "data" / "toy"
 
 
 def test_contents_that_differ_from_the_catalogue(toy, server, tmp_path):
@@ -223,18 +345,19 @@ def test_contents_that_differ_from_the_catalogue(toy, server, tmp_path):
     assert left_behind(tmp_path) == []
 
 
-def test_ctrl_c_while_downloading(toy, tmp_path, monkeypatch):
-    def interrupted(self, url, output_file, *args, **kwargs):
-        with open(output_file, "wb") as file:
-            file.write(IMAGES[:100])
+def test_ctrl_c_while_downloading(toy, server, tmp_path, monkeypatch):
+    def interrupted(self, size):
+        yield IMAGES[:100]
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(pooch.HTTPDownloader, "__call__", interrupted)
+        patch.setattr(requests.Response, "iter_content", interrupted)
         with pytest.raises(KeyboardInterrupt):
             download.fetch("toy", progress=False)
-    assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []
+    files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    assert [(path.name, path.stat().st_size) for path in files] == [("images.zip.part", 100)]
     download.fetch("toy", progress=False)
+    assert server.sent[-2:] == [len(IMAGES) - 100, len(MASKS)]
 
 
 def test_ctrl_c_while_unpacking(toy, tmp_path, monkeypatch):

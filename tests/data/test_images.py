@@ -106,6 +106,15 @@ def test_colour_mask_needs_a_palette(tmp_path):
     np.testing.assert_array_equal(read_mask(path, palette=palette), labels)
 
 
+def test_a_class_that_is_black_or_grey_is_found_where_it_stands_alone(tmp_path):
+    palette = Palette(("sky", "road", "void"), ((128, 128, 128), (128, 64, 128), (0, 0, 0)))
+    for label in (0, 2):
+        path = save(tmp_path / f"{label}.png", palette.colourise(np.full((2, 2), label)))
+        assert np.unique(read_mask(path, palette=palette)).tolist() == [label]
+    ids = save(tmp_path / "ids.png", np.full((2, 2, 3), 1, np.uint8))  # ids in three channels
+    assert np.unique(read_mask(ids, palette=palette)).tolist() == [1]
+
+
 def test_exif_rotation_is_applied_to_the_image(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # "turn by 90 degrees clockwise to see it upright"
@@ -202,6 +211,8 @@ def test_floating_point_files_are_refused(tmp_path):
         ([0, 1, 255], (0, 1), [0, 1, 255]),  # 255 is ignored unless it is listed
         ([0, 255], (0, 255), [0, 1]),
         ([0, 255], (255, 0), [1, 0]),
+        ([0, 1], (0, 255), [0, 1]),  # saved with one bit
+        ([0, 1], (255, 0), [1, 0]),
         ([7, 11, 255], (7, 11), [0, 1, 255]),
     ],
 )
@@ -218,6 +229,8 @@ def test_unexpected_values_are_named_with_advice():
     )
     with pytest.raises(DataError, match=r"\{0, 255\}; expected class ids 0\.\.1\. For a binary"):
         class_ids(np.uint8([[0, 255]]), (0, 1))
+    with pytest.raises(DataError, match=r"\{255\}; expected class ids 0\.\.1"):  # not "all ignored"
+        class_ids(np.uint8([[255]]), (0, 1))
     assert class_ids(np.uint8([[0, 255]]), (0, 1), void_values=(255,)).tolist() == [[0, 255]]
 
 

@@ -16,7 +16,12 @@ BINARY = ("background", "foreground")
         ([{0}, {0}, {255}], {}, (0, 255), ()),
         ([{0}] * 40 + [{0, 255}], {}, (0, 255), ()),  # forty empty masks decide nothing
         ([{0}], {}, (0, 1), ()),
-        ([{0, 1, 255}, {0, 255}], {}, (0, 1), (255,)),
+        ([{0, 1}] * 40 + [{0, 255}], {}, (0, 255), ()),  # saved with one bit, and as 0/255
+        ([{0, 1}] * 40 + [{0, 1, 255}], {}, (0, 1), (255,)),
+        ([{0, 1}] * 40 + [{0, 2}], {}, (0, 1, 2), ()),
+        ([{0, 1}, {255}], {"class_names": ("skin", "lesion")}, (0, 255), ()),
+        ([{0, 1}, {0, 255}], {"void_values": (255,)}, (0, 1), (255,)),
+        ([{0, 1, 7}, {0, 255}], {"void_values": (7,)}, (0, 255), (7,)),
         ([{0, 255}], {"class_names": ("skin", "lesion")}, (0, 255), ()),
         ([{0, 255}], {"class_names": ("a", "b", "c")}, (0, 1, 2), ()),  # 255 is ignored in a set of three
         ([{0, 255}], {"mask_values": (0, 1)}, (0, 1), ()),  # what was said holds
@@ -40,9 +45,16 @@ def test_values_that_are_not_ids_are_refused(values):
         mask_value_scheme([values])
 
 
-def test_no_more_files_are_read_once_the_meaning_is_clear():
-    def masks():
-        yield from [{0, 1}] * 16
-        raise AssertionError("the seventeenth mask was read")
+def test_masks_without_a_1_are_ambiguous_where_255_means_ignored():
+    with pytest.warns(UserWarning, match="255 is read as 'ignored' in 2 masks that hold no 1"):
+        scheme = mask_value_scheme([{0, 1, 255}, {0, 255}, {0, 1}, {255}])
+    assert (scheme.mask_values, scheme.void_values) == ((0, 1), (255,))
 
-    assert mask_value_scheme(masks()).mask_values == (0, 1)
+
+def test_what_was_said_is_not_asked_of_the_masks():
+    def unread():
+        raise AssertionError("a mask was read")
+        yield
+
+    assert mask_value_scheme(unread(), mask_values=(0, 255)).mask_values == (0, 255)
+    assert mask_value_scheme(unread(), class_names=("a", "b", "c")).mask_values == (0, 1, 2)
