@@ -32,7 +32,7 @@ class FolderDataset(Dataset):
         names: use only these stems, in this order.
         mask_values: the value of each class in the mask files, in the order of class ids. Default:
             `(0, 255)` for black-and-white masks, else the values are the ids.
-        void_values: values that mean "ignored", as 255 does.
+        void_values: values that mean "ignored", as 255 does. With a palette: positions in the palette.
         class_names: one name per class. Default: "background" and "foreground", or "class 0", "class 1", …
         palette: colours of the classes; needed for masks stored as colours.
         size: side in pixels or (height, width). Images are resized bilinearly with antialiasing, masks by
@@ -69,10 +69,13 @@ class FolderDataset(Dataset):
             self.pairs = pair_files(images, masks, names)
         self.size = None if size is None else height_width(size)
         self.transform = transform
-        names_given = palette.names if class_names is None and palette is not None else class_names
-        scheme = mask_value_scheme(stored_values(self.pairs, palette), mask_values, void_values, names_given)
+        stored = stored_values(self.pairs, palette)
+        scheme = mask_value_scheme(stored, mask_values, void_values, class_names, palette)
         self.mask_values, self.class_names, self.void_values = scheme
         self.palette = palette or Palette.default(self.class_names)
+        if len(self.palette) > len(self.class_names):  # some colours of the masks mean "ignored"
+            kept = self.mask_values if mask_values is None else range(len(self.class_names))
+            self.palette = Palette(self.class_names, tuple(self.palette.colours[i] for i in kept))
         self._meaning: dict[str, Any] = {
             "mask_values": self.mask_values,
             "void_values": self.void_values,

@@ -113,8 +113,8 @@ def class_ids(
         return np.abs(np.arange(256)[:, None] - listed).argmin(1).astype(np.uint8)[values]
     table = np.full(256, -1)
     table[IGNORE] = IGNORE
-    table[list(void_values)] = IGNORE
     table[listed] = np.arange(len(listed))
+    table[list(void_values)] = IGNORE
     present = np.flatnonzero(np.bincount(values.ravel(), minlength=256))
     black_and_white = present.tolist() == [0, 255] and listed.tolist() == [0, 1] and IGNORE not in void_values
     if black_and_white or table[present].min(initial=0) < 0:

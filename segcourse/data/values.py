@@ -10,6 +10,7 @@ from segcourse.data.pairing import Pair
 from segcourse.errors import DataError, first_few
 from segcourse.palette import IGNORE, Palette
 
+BINARY = ("background", "foreground")
 _SAMPLE = 16  # number of masks that decide between ids and black and white
 _HIGHEST_ID = 200  # usual data sets have fewer classes; higher values come from smoothed masks
 
@@ -33,17 +34,19 @@ def mask_value_scheme(
     mask_values: Sequence[int] | None = None,
     void_values: Sequence[int] = (),
     class_names: Sequence[str] | None = None,
+    palette: Palette | None = None,
 ) -> Scheme:
     """Return the meaning of mask values: as given, or else inferred from the masks.
 
     Masks that hold 0 and 255 but never 1 are black and white: 255 is class 1, not "ignored". The first masks
-    that are not empty decide for the whole data set.
+    that are not empty decide for the whole data set. A void value is never a class, whatever else is given.
 
     Args:
         stored: the values in each mask.
         mask_values: the value of each class, if known.
         void_values: values that mean "ignored".
         class_names: the name of each class, if known.
+        palette: the names and colours behind the ids, including any void ids, if known.
 
     Raises:
         DataError: the numbers of names and values differ, or the values are neither ids nor 0 and 255.
@@ -52,16 +55,23 @@ def mask_value_scheme(
     ((0, 255), ('background', 'foreground'))
     >>> mask_value_scheme([{0, 1, 255}, {0, 2}])[:2]
     ((0, 1, 2), ('class 0', 'class 1', 'class 2'))
+    >>> mask_value_scheme([{0, 1, 2}], void_values=(0,))[:2]
+    ((1, 2), ('class 1', 'class 2'))
     """
+    ids = [i for i in range(IGNORE) if i not in void_values]
+    if palette is not None and mask_values is None:
+        ids = [i for i in ids if i < len(palette)]
+    if palette is not None and class_names is None:
+        class_names = palette.names if mask_values is not None else [palette.names[i] for i in ids]
     if mask_values is None and class_names is not None and len(class_names) != 2:
-        mask_values = range(len(class_names))
+        mask_values = ids[: len(class_names)]
     if mask_values is None:
         kept = (values - set(void_values) for values in stored)
-        mask_values, void = _infer_values(kept, two_classes=class_names is not None)
+        mask_values, void = _infer_values(kept, ids, two_classes=class_names is not None)
         void_values = (*void_values, *void)
     if class_names is None:
-        two = len(mask_values) == 2
-        class_names = ("background", "foreground") if two else [f"class {i}" for i in range(len(mask_values))]
+        binary = len(mask_values) == 2 and mask_values[0] == 0
+        class_names = BINARY if binary else [f"class {value}" for value in mask_values]
     if len(class_names) != len(mask_values):
         raise DataError(
             f"{len(mask_values)} mask values {tuple(mask_values)} but {len(class_names)} class names "
@@ -70,7 +80,9 @@ def mask_value_scheme(
     return Scheme(tuple(int(value) for value in mask_values), tuple(class_names), tuple(void_values))
 
 
-def _infer_values(stored: Iterator[set[int]], two_classes: bool) -> tuple[Sequence[int], set[int]]:
+def _infer_values(
+    stored: Iterator[set[int]], ids: list[int], two_classes: bool
+) -> tuple[Sequence[int], set[int]]:
     seen: set[int] = set()
     void: set[int] = set()
     for count, values in enumerate(stored, start=1):
@@ -81,15 +93,16 @@ def _infer_values(stored: Iterator[set[int]], two_classes: bool) -> tuple[Sequen
             break
     if seen <= {0, 255} and 255 in seen:
         return (0, 255), void
-    if seen <= {0, 1, IGNORE} or two_classes:
-        return (0, 1), void
+    if seen <= {*ids[:2], IGNORE} or two_classes:
+        return ids[:2], void
     seen = seen.union(*stored) - {IGNORE}
     highest = max(seen)
     if highest > _HIGHEST_ID or 2 * len(seen) < highest + 1:
         raise DataError(
             f"mask values are {{{first_few(sorted(seen), 8)}}}; expected class ids 0, 1, 2 and so on. "
             "If these values stand for classes, pass mask_values=; if they are ids, pass class_names=. "
+            "If some are not classes, pass them as void_values=. "
             "Many different values mean that the masks were saved as JPEG or smoothed by resizing: export "
             "them again as PNG."
         )
-    return range(highest + 1), void
+    return [i for i in ids if i <= highest], void
