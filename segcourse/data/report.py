@@ -26,7 +26,14 @@ KINDS = {
         True,
         "JPEG blurs labels: export as PNG, or pass mask_values= to round to the nearest value",
     ),
-    "unexpected mask values": (True, "save class ids, or pass mask_values= with the value of each class"),
+    "unexpected mask values": (
+        True,
+        "pass mask_values= with the value of each class, or void_values= to ignore pixels",
+    ),
+    "stray class": (
+        True,
+        "pass void_values= to ignore these pixels; if they are a class, pass class_names= with all names",
+    ),
     "0/1 and 0/255 mixed": (True, "save all masks the same way; these hold 255 where others hold 1"),
     "same image twice": (True, "keep one: a copy in both training and validation inflates the scores"),
     "empty mask": (False, "fine if these images really show nothing to segment"),
