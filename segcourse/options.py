@@ -39,7 +39,7 @@ ClassNames = Annotated[
 PaletteFile = Annotated[
     str | None,
     typer.Option(
-        help="For masks stored as colours: a text file with a line NAME R G B per class, or a data set by name.",
+        help="For colour masks: a text file with a line NAME R G B per class, or a data set by name.",
         rich_help_panel=MASKS,
     ),
 ]
