@@ -97,7 +97,8 @@ def report(
         save_figure(show_cases(segmenter, dataset, scores, worst_only=True, **options), out / "worst.png")
         columns = ["name", "dice", "iou"]
         write_csv(out / "scores.csv", [columns, *([row[name] for name in columns] for row in ranked(scores))])
-    return summary(scores, segmenter.class_names)
+    results = summary(scores, segmenter.class_names)
+    return results | {"threshold": segmenter.threshold} if len(segmenter.class_names) == 2 else results
 
 
 def summary(scores: Scores, class_names: Sequence[str], worst: int = 5) -> dict:
