@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from segcourse import model_commands, options
+from segcourse import fit_command, model_commands, options
 from segcourse.errors import SegcourseError, sentence
 from segcourse.grading import commands, course_commands
 
@@ -133,7 +133,7 @@ app.command()(commands.report)
 app.command()(commands.gradescope)
 app.command()(commands.roster)
 app.command()(commands.remove_student)
-app.command(cls=options.Grouped)(model_commands.fit)
+app.command(cls=options.Grouped)(fit_command.fit)
 app.command()(model_commands.evaluate)
 app.command()(model_commands.predict)
 

@@ -79,6 +79,14 @@ def integers(text: str, option: str) -> list[int]:
         raise DataError(f"{option} is {text!r}; give whole numbers, such as {option} 0,255.") from None
 
 
+def numbers(text: str, option: str) -> tuple[float, ...]:
+    """Parse a list of numbers such as "1,2.5"; `option` is its name in the error message."""
+    try:
+        return tuple(float(word) for word in words(text))
+    except ValueError:
+        raise DataError(f"{option} is {text!r}; give numbers, such as {option} 1,2.5.") from None
+
+
 def sides(text: str | None, option: str) -> tuple[int, int] | None:
     """Parse a size: "128" is a square, "360 480" and "360x480" are height and width.
 

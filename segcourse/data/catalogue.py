@@ -54,6 +54,7 @@ class Entry:
     pairs: dict[str, int]
     classes: tuple[str, ...]
     splits: dict[str, Layout]
+    upright: bool
     colours: tuple = ()
     mask_values: tuple[int, ...] | None = None
     void_values: tuple[int, ...] = ()

@@ -163,11 +163,12 @@ def train_transform(size: Size | None = None, strength: float = 1.0) -> v2.Compo
     return v2.Compose(steps)
 
 
-def upright_transform(crop: Size) -> v2.Compose:
+def upright_transform(crop: Size, strength: float = 1.0) -> v2.Compose:
     """Return random crops, mirror images and colour changes for photographs that have an up and a down.
 
     Args:
         crop: side in pixels or (height, width) of the result, see `RandomZoomCrop`.
+        strength: strength of the colour changes; 1 means up to 30 % brightness, contrast and saturation.
 
     Returns:
         A transform of (image, mask): the image becomes float32 in [0, 1].
@@ -183,7 +184,7 @@ def upright_transform(crop: Size) -> v2.Compose:
             RandomZoomCrop(crop),
             v2.RandomHorizontalFlip(),
             v2.ToDtype({tv_tensors.Image: torch.float32, "others": None}, scale=True),
-            v2.ColorJitter(0.3, 0.3, 0.3),
+            v2.ColorJitter(*(0.3 * strength,) * 3),
         ]
     )
 
