@@ -8,7 +8,7 @@ from typing import Any
 
 from segcourse.data.catalogue import catalogue_folder
 from segcourse.errors import DataError
-from segcourse.training.runs import check_length
+from segcourse.training.budget import check_length
 
 AUGMENT = ("upright", "any", "none")
 

@@ -20,9 +20,10 @@ from segcourse.threads import choose_threads, use_threads
 from segcourse.training.accelerator import from_main_process, make_accelerator
 from segcourse.training.accumulation import backward_accumulated
 from segcourse.training.batches import Batches, derive_seed, explain_divergence, groups
+from segcourse.training.budget import check_length, seconds_to_validate
 from segcourse.training.history import History
 from segcourse.training.optimizer import cosine_schedule, make_optimizer, set_learning_rate
-from segcourse.training.runs import Run, check_length, run_folder
+from segcourse.training.runs import Run, run_folder
 
 
 def fit(
@@ -120,6 +121,8 @@ def fit(
     lr = 0.0
     model.eval()
     with run.interruptible(), use_threads(threads or choose_threads(forward, *train_batches.example())):
+        if minutes and val_batches:  # time to reserve for the next validation, at most half of the budget
+            run.reserved = min(seconds_to_validate(forward, val_batches), 30 * minutes)
         while run.epoch < run.epochs and not run.out_of_time():
             model.train()
             for batches in groups(train_batches.epoch(run.epoch, run.step * accumulate), accumulate):
@@ -138,7 +141,7 @@ def fit(
             if val_batches:
                 started = run.elapsed()
                 row |= validate(Forward(model, accelerator.device, speed, *normalise), val_batches, loss)
-                run.reserved = run.elapsed() - started  # time to reserve for the next validation
+                run.reserved = run.elapsed() - started
             run.epoch_done(row)
             if on_epoch:
                 on_epoch(row)

@@ -16,7 +16,7 @@ from torch import nn
 from tqdm import tqdm
 
 from segcourse.devices import Speed
-from segcourse.errors import ModelFileError, TrainingError
+from segcourse.errors import ModelFileError
 from segcourse.files import write_csv
 from segcourse.models.weights import load_weights, read_weights, save_weights, weights_of
 from segcourse.training.accelerator import from_main_process
@@ -218,17 +218,3 @@ def run_folder(folder: str | Path | Literal[False] | None, model: nn.Module, res
     if folder is None:
         folder = f"runs/{type(model).__name__.lower()}-{datetime.now():%Y%m%d-%H%M%S}"
     return Path(folder) if folder else None
-
-
-def check_length(epochs: int | None, minutes: float | None) -> None:
-    """Refuse a run without an end, and one without any time.
-
-    Raises:
-        TrainingError: the time budget is not above 0, or there is neither a budget nor a number of epochs.
-    """
-    if minutes is not None and not 0 < minutes < math.inf:
-        raise TrainingError(
-            f"the time budget is {minutes:g} minutes; give more than 0 minutes, or a number of epochs."
-        )
-    if epochs is None and minutes is None:
-        raise TrainingError("the run has no end; give a number of epochs, or a time budget in minutes.")

@@ -27,6 +27,7 @@ from segcourse.models import create_model
 from segcourse.models.forward import IMAGENET, Forward
 from segcourse.training.accelerator import make_accelerator
 from segcourse.training.batches import Batches, derive_seed
+from segcourse.training.budget import seconds_to_validate
 from segcourse.training.loop import backward, fit
 from segcourse.training.optimizer import cosine_schedule, make_optimizer
 from segcourse.training.runs import Run
@@ -359,6 +360,17 @@ def test_without_a_number_of_epochs_the_time_is_used_up():
     history = run(epochs=None, minutes=1.5 / 60, folder=False)
     assert history.rows[-1]["seconds"] >= 0.9 * 1.5
     assert history.rows[-1]["lr"] < 0.1 * 1e-3
+
+
+def test_the_first_epoch_leaves_time_for_its_validation(monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr("segcourse.training.budget.time.monotonic", lambda: next(clock))  # a second per look
+    forward = Forward(tiny_net(), CPU, PLAIN, *IMAGENET)
+    assert seconds_to_validate(forward, Batches(Squares(20), 4, shuffle=False)) == 5
+    monkeypatch.undo()
+    # a validation that would take longer than the whole budget leaves half of it to the training
+    monkeypatch.setattr("segcourse.training.loop.seconds_to_validate", lambda forward, batches: 1e6)
+    assert run(epochs=None, minutes=2 / 60, folder=False).rows
 
 
 @pytest.mark.parametrize(
