@@ -169,6 +169,7 @@ def _check_stray_classes(report: Report, inspections: list[_Inspection], listed:
         pixels = sum(one.pixels[value] for one in holding)
         few = pixels < max(_STRAY_PIXELS, _STRAY_SHARE * everything)
         if few and len(holding) <= max(1, len(inspections) // 10):
+            report.strays += (value,)
             for one in holding:
                 report.add("stray class", f"{one.pair.mask.name} {{{value}: {one.pixels[value]} pixels}}")
 

@@ -32,7 +32,7 @@ KINDS = {
     ),
     "stray class": (
         True,
-        "pass void_values= to ignore these pixels; if they are a class, pass class_names= with all names",
+        "ignore these pixels with void_values={}; if they are a class, pass class_names= with all names",
     ),
     "0/1 and 0/255 mixed": (True, "save all masks the same way; these hold 255 where others hold 1"),
     "same image twice": (True, "keep one: a copy in both training and validation inflates the scores"),
@@ -50,10 +50,12 @@ class Report:
     Attributes:
         pairs: number of pairs of image and mask.
         found: kind of finding -> file names.
+        strays: class ids that are asked about.
     """
 
     pairs: int
     found: dict[str, list[str]] = field(default_factory=dict)
+    strays: tuple[int, ...] = ()
 
     def add(self, kind: str, where: Path | str) -> None:
         """Add one file to a kind of finding."""
@@ -75,8 +77,9 @@ class Report:
         verdict = f"{count} kind{'s' * (count > 1)} of problem" if count else "no problems"
         lines = [f"{self.pairs} pairs of image and mask: {verdict}"]
         rows = [("", "WHAT", "FILES", "WHERE", "WHAT TO DO")]
-        for kind, (problem, advice) in KINDS.items():
+        for kind, (problem, general) in KINDS.items():
             if names := self.found.get(kind):
+                advice = general.format(self.strays)
                 rows.append(
                     ("problem" if problem else "note", kind, str(len(names)), listing(names, most), advice)
                 )

@@ -72,7 +72,23 @@ def datasets(
     plan = suited(plan, sets[0])
     size = plan.size or getattr(behind(sets[0]), "size", None) or CROP
     transform = augmentation(plan, augment_of(plan, data), size)
-    return _variant(sets[0], plan, transform), _variant(sets[1], plan, None)
+    train, val = _variant(sets[0], plan, transform), _variant(sets[1], plan, None)
+    if is_file(plan.augment):
+        _try(train, str(plan.augment))
+    return train, val
+
+
+def _try(train: SampleDataset, path: str) -> None:
+    """Apply the user's own transform once, so that a mistake in it is found before the training."""
+    try:
+        train[0]
+    except DataError:
+        raise
+    except Exception as error:  # the user's own code can raise anything
+        raise DataError(
+            f"`transform` of {path} fails ({type(error).__name__}: {error}). A function of (image, mask) "
+            "gets uint8 arrays H×W×3 and H×W and returns both; a torchvision v2 transform gets tv_tensors."
+        ) from error
 
 
 def behind(dataset: Any) -> Any:

@@ -72,7 +72,7 @@ def train(
     train_set, val_set = sets
     whole = behind(train_set)
     folder = folder or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    resume = options.get("resume", False)
+    resume = options.pop("resume", False)
     old = [] if resume else claim(folder, force)
     device = find_device(options.get("device"))
     torch.manual_seed(options.get("seed", 0))
@@ -104,6 +104,7 @@ def train(
         minutes=plan.minutes,
         normalise=(mean, std),
         folder=folder,
+        resume=resume and (folder / "last.pt").exists(),  # killed before the first checkpoint: from the start
         **{**plan.fit_options, **options},
     )
     if history.best is None:

@@ -213,6 +213,7 @@ def test_given_mask_values_are_compared_with_the_masks(folder):
 
 def test_a_stray_class_is_fine_once_it_is_void_or_has_a_name(folder):
     nine_stray_pixels(folder)
+    assert "ignore these pixels with void_values=(2,);" in check_folder(folder).table()
     assert check_folder(folder, void_values=(2,)).found == {}
     assert check_folder(folder, class_names=("skin", "lesion", "ink")).found == {}
     assert check_folder(folder, mask_values=(0, 1, 2)).found == {}
