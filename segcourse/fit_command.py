@@ -203,6 +203,4 @@ def _suited(plan: "Recipe", source: dict[str, Any]) -> tuple["Recipe", dict[str,
     words["any"] = "mirror images, upside down and turned"
     split = source.get("split", "random")
     how = {"random": "at random", "blocks": "in blocks of neighbouring names"}.get(split, f"by group {split}")
-    if not source.get("check", True):
-        how = "that of the run"
     return plan, {"augmentation": words.get(str(plan.augment), f"the code in {plan.augment}"), "split": how}

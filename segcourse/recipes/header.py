@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import Subset
 
 from segcourse.data import SampleDataset
 from segcourse.data.folders import FolderDataset
@@ -43,7 +44,7 @@ def header(plan: Recipe, sets: Sets, model: nn.Module, counts: list[int], facts:
     values = getattr(source, "mask_values", range(len(source.class_names)))
     lines = {
         "data": f"{len(train) + len(val)} pairs: {len(train)} for training, {len(val)} for validation",
-        "split": facts.get("split", ""),
+        "split": facts.get("split", "") if isinstance(train, Subset) else "as given",
         "classes": _classes(source.class_names, counts),
         "mask values": ", ".join(map(str, values)) if list(values) != list(range(len(values))) else "",
         "ignored": ", ".join(map(str, getattr(source, "void_values", ()))),
