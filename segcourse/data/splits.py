@@ -38,7 +38,7 @@ def held_out(pairs: Sequence[Pair], how: str = "random", seed: int = 0) -> list[
     if wanted == 0:
         raise DataError(
             f"there are {len(pairs)} pairs; give at least 5, so that one can be used for validation, or give "
-            "validation images of their own."
+            "separate validation images."
         )
     rng = np.random.default_rng(seed)
     if how == "random":
@@ -73,7 +73,7 @@ def _whole_groups(groups: list[str], wanted: int, rng: np.random.Generator) -> l
     names = list(dict.fromkeys(groups))
     if len(names) < 2:
         raise DataError(
-            f"all {len(groups)} pairs belong to the group {names[0]!r}; validation needs a group of its own."
+            f"all {len(groups)} pairs belong to the group {names[0]!r}; validation needs another group."
         )
     chosen: list[int] = []
     for name in rng.permutation(names)[:-1]:  # one group is left for training

@@ -14,7 +14,7 @@ _WORTH = 0.001  # a smaller gain on the validation images says nothing about oth
 
 
 def choose_threshold(segmenter: Segmenter, dataset: SampleDataset, **options: Any) -> float:
-    """Return the probability of class 1 above which a pixel is class 1, for the best mean per-image Dice.
+    """Return the threshold on the probability of class 1 with the best mean per-image Dice.
 
     Choose it on the validation images, never on test images: the scores of the images that chose it are a
     little too good.

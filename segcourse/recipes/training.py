@@ -156,7 +156,7 @@ def class_weights(
 
 
 def _repeated(dataset: SampleDataset, batch_size: int) -> SampleDataset:
-    """Repeat a small data set, so that an epoch has at least 25 batches; each repeat is augmented anew."""
+    """Repeat a small data set, so that an epoch has at least 25 batches; each repeat is augmented again."""
     times = math.ceil(_LEAST_BATCHES * batch_size / len(dataset))
     joined: Any = ConcatDataset([dataset] * times)  # type: ignore[list-item]
     return joined if times > 1 else dataset
