@@ -65,7 +65,10 @@ def test_a_recipe_that_cannot_be_read(tmp_path, text, sentence):
 
 
 def test_what_is_no_recipe():
-    with pytest.raises(DataError, match="no recipe 'camvit'; give a TOML file, or one of camvid, isic2018"):
+    with pytest.raises(
+        DataError,
+        match="no recipe 'camvit'; give a TOML file, or one of camvid, isic2018, lesions, pretrained",
+    ):
         find_recipe("camvit")
     with pytest.raises(TrainingError, match="time budget is 0 minutes"):
         changed(Recipe(), minutes=0)
