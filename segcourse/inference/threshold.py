@@ -9,7 +9,7 @@ from segcourse.inference.segmenter import Segmenter
 from segcourse.palette import IGNORE
 from segcourse.threads import choose_threads, use_threads
 
-THRESHOLDS = tuple(k / 100 for k in range(20, 85, 5))
+THRESHOLDS = tuple(k / 100 for k in range(30, 75, 5))
 _WORTH = 0.001  # a smaller gain on the validation images says nothing about other images
 
 

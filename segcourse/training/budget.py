@@ -2,11 +2,12 @@
 
 import math
 import time
+from collections.abc import Callable
+from typing import Any
 
-import torch
+from torch.utils.data import Subset
 
 from segcourse.errors import TrainingError
-from segcourse.models.forward import Forward
 from segcourse.training.batches import Batches
 
 
@@ -24,11 +25,11 @@ def check_length(epochs: int | None, minutes: float | None) -> None:
         raise TrainingError("the run has no end; give a number of epochs, or a time budget in minutes.")
 
 
-@torch.inference_mode()
-def seconds_to_validate(forward: Forward, batches: Batches) -> float:
+def seconds_to_validate(validate: Callable[[Batches], object], batches: Batches) -> float:
     """Estimate the time of a validation from its first batch, so that even the first epoch leaves time."""
+    part: Any = Subset(batches.dataset, range(min(batches.batch_size, len(batches.dataset))))  # type: ignore[arg-type]
+    first = Batches(part, batches.batch_size, shuffle=False, workers=batches.workers)
     for _ in range(2):  # the first time is longer: libraries prepare themselves
         started = time.monotonic()
-        image = next(batches.epoch(0))[0]
-        forward(image).argmax(1).cpu()
-    return (time.monotonic() - started) * len(batches.dataset) / (len(image) * batches.world)
+        validate(first)
+    return (time.monotonic() - started) * len(batches.dataset) / (len(part) * batches.world)

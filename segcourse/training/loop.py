@@ -117,12 +117,14 @@ def fit(
     )
     network, optimizer = accelerator.prepare(model.to(memory_format=speed.memory_format), optimizer)
     forward = Forward(network, accelerator.device, speed, *normalise)
+    plain = Forward(model, accelerator.device, speed, *normalise)
 
     lr = 0.0
     model.eval()
     with run.interruptible(), use_threads(threads or choose_threads(forward, *train_batches.example())):
         if minutes and val_batches:  # time to reserve for the next validation, at most half of the budget
-            run.reserved = min(seconds_to_validate(forward, val_batches), 30 * minutes)
+            needed = seconds_to_validate(lambda part: validate(plain, part, loss), val_batches)
+            run.reserved = min(needed, 30 * minutes)
         while run.epoch < run.epochs and not run.out_of_time():
             model.train()
             for batches in groups(train_batches.epoch(run.epoch, run.step * accumulate), accumulate):
@@ -140,7 +142,7 @@ def fit(
             row = {"epoch": run.epoch + 1, "train_loss": run.train_loss(), "lr": lr}
             if val_batches:
                 started = run.elapsed()
-                row |= validate(Forward(model, accelerator.device, speed, *normalise), val_batches, loss)
+                row |= validate(plain, val_batches, loss)
                 run.reserved = run.elapsed() - started
             run.epoch_done(row)
             if on_epoch:

@@ -127,6 +127,17 @@ def test_named_sets_that_are_generated_are_augmented_as_their_recipes_say():
         datasets("lesions", plan=recipe("lesions"), void_values=[1])
 
 
+def test_a_named_set_without_a_validation_split_is_split(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGCOURSE_DATA", str(tmp_path))
+    fill(tmp_path / "isic2016" / "train", 10)
+    train, val = datasets("isic2016", plan=recipe("isic2016", size=16))
+    assert (len(train), len(val)) == (8, 2)
+    assert {pair.name for pair in pairs_of(train)} | {pair.name for pair in pairs_of(val)} == set(
+        "0123456789"
+    )
+    assert val[0].mask.unique().tolist() == [0, 1]
+
+
 def test_training_needs_exactly_one_source(folder):
     for source in ({}, {"data": str(folder), "images": folder}, {"images": folder, "csv": folder}):
         with pytest.raises(DataError, match="give either"):

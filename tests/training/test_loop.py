@@ -365,11 +365,13 @@ def test_without_a_number_of_epochs_the_time_is_used_up():
 def test_the_first_epoch_leaves_time_for_its_validation(monkeypatch):
     clock = itertools.count()
     monkeypatch.setattr("segcourse.training.budget.time.monotonic", lambda: next(clock))  # a second per look
-    forward = Forward(tiny_net(), CPU, PLAIN, *IMAGENET)
-    assert seconds_to_validate(forward, Batches(Squares(20), 4, shuffle=False)) == 5
+    seen = []
+    batches = Batches(Squares(20), 4, shuffle=False)
+    assert seconds_to_validate(lambda part: seen.extend(part.epoch(0)), batches) == 5
+    assert [len(names) for _, _, names in seen] == [4, 4]  # the first batch, twice
     monkeypatch.undo()
     # a validation that would take longer than the whole budget leaves half of it to the training
-    monkeypatch.setattr("segcourse.training.loop.seconds_to_validate", lambda forward, batches: 1e6)
+    monkeypatch.setattr("segcourse.training.loop.seconds_to_validate", lambda validate, batches: 1e6)
     assert run(epochs=None, minutes=2 / 60, folder=False).rows
 
 
