@@ -99,7 +99,7 @@ def _size(shape: tuple[int, int]) -> str:
 
 def _time(plan: Recipe) -> str:
     if plan.epochs is None:
-        return f"{plan.minutes:g} minutes, as many epochs as fit"
+        return f"{plan.minutes:g} minute{'s' * (plan.minutes != 1)}, as many epochs as fit"
     return f"{plan.epochs} epoch{'s' * (plan.epochs > 1)}" + (
         f", at most {plan.minutes:g} minutes" if plan.minutes else ""
     )
