@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from segcourse import model_commands
+from segcourse import fit_command, model_commands, options
 from segcourse.errors import SegcourseError, sentence
 from segcourse.grading import commands, course_commands
 
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(arguments)
     except SegcourseError as error:
-        _fail(str(error))
+        _fail(options.spelled(str(error)))
     except OSError as error:
         _fail(sentence(error))
     except KeyboardInterrupt:
@@ -55,14 +55,6 @@ def main(arguments: list[str] | None = None) -> None:
 def _fail(sentence: str) -> None:
     print(sentence, file=sys.stderr)
     sys.exit(2)
-
-
-def _integers(text: str | None) -> list[int] | None:
-    """Parse an option such as "0,255" into a list of integers."""
-    try:
-        return [int(value) for value in text.split(",")] if text else None
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a list of integers such as 0,255") from None
 
 
 @app.command()
@@ -141,7 +133,7 @@ app.command()(commands.report)
 app.command()(commands.gradescope)
 app.command()(commands.roster)
 app.command()(commands.remove_student)
-app.command()(model_commands.fit)
+app.command(cls=options.Grouped)(fit_command.fit)
 app.command()(model_commands.evaluate)
 app.command()(model_commands.predict)
 
@@ -169,12 +161,11 @@ def data_get(name: Annotated[str, typer.Argument(help="A name from `segcourse da
 def data_check(
     images: Annotated[Path | None, typer.Argument(help="A folder of images, or of images and masks.")] = None,
     masks: Annotated[Path | None, typer.Argument(help="The folder of masks, if not the same.")] = None,
-    csv: Annotated[
-        Path | None, typer.Option(help="Instead of folders: a CSV file with the columns image,mask.")
-    ] = None,
-    mask_values: Annotated[
-        str | None, typer.Option(help="Value of each class in the masks, such as 0,255 [default: inferred].")
-    ] = None,
+    csv: options.Csv = None,
+    mask_values: options.MaskValues = None,
+    void: options.Void = None,
+    class_names: options.ClassNames = None,
+    palette: options.PaletteFile = None,
 ) -> None:
     """Check a folder of images and masks before training.
 
@@ -183,6 +174,7 @@ def data_check(
     """
     from segcourse.data import check_folder
 
-    report = check_folder(images, masks, csv=csv, mask_values=_integers(mask_values))
-    typer.echo(report.table())
+    known = options.meaning(mask_values, void, class_names, palette)
+    report = check_folder(images, masks, csv=csv, **known)
+    typer.echo(options.spelled(report.table()))
     raise typer.Exit(0 if report.ok else 1)

@@ -10,7 +10,8 @@ returns a scalar tensor. Each loss guarantees:
 Each loss raises a DataError if the shapes don't match or the target holds an id outside 0..C-1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -139,6 +140,49 @@ def combined_loss(
     return cross_entropy(logits, target, ignore_index) + dice_weight * dice
 
 
+def loss_by_name(name: str, weights: Sequence[float] | None = None) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return a loss, or a sum of losses, by name; "ce+dice" is `combined_loss`.
+
+    Args:
+        name: "ce", "dice", "focal" or "tversky", or several of them joined by +.
+        weights: C class weights for cross-entropy and the focal loss.
+
+    Raises:
+        DataError: a name is unknown, or no loss of the sum takes weights.
+
+    >>> logits = torch.zeros(1, 2, 1, 2)
+    >>> round(loss_by_name("ce+dice")(logits, torch.tensor([[[0, 1]]])).item(), 4)  # ln 2 + 1/2
+    1.1931
+    """
+    terms = name.split("+")
+    if unknown := [term for term in terms if term not in _LOSSES]:
+        raise DataError(
+            f"there is no loss {unknown[0]!r}; use {', '.join(_LOSSES)}, or a sum such as ce+dice."
+        )
+    if weights is not None and not {"ce", "focal"} & {*terms}:
+        raise DataError(
+            f"the loss {name} takes no class weights; use ce or focal, or a sum with one of them."
+        )
+    takes = {"ce": {"weight": weights}, "focal": {"alpha": weights}}
+    parts = [partial(_LOSSES[term], **(takes.get(term, {}) if weights is not None else {})) for term in terms]
+    return lambda logits, target: torch.stack([part(logits, target) for part in parts]).sum()
+
+
+def balanced_weights(counts: Sequence[int]) -> list[float]:
+    """Return class weights in inverse proportion to the numbers of pixels: scikit-learn's "balanced".
+
+    The weights are clipped to 0.1..10, so that a class of a few pixels does not drown the others. A class
+    without pixels gets 1.
+
+    >>> balanced_weights([75, 25, 0])  # 100 / (2 · 75), 100 / (2 · 25)
+    [0.6667, 2.0, 1.0]
+    """
+    present = sum(count > 0 for count in counts)
+    return [
+        round(min(10.0, max(0.1, sum(counts) / (present * count))), 4) if count else 1.0 for count in counts
+    ]
+
+
 def check_pair(logits: Tensor, target: Tensor, ignore_index: int = 255) -> tuple[Tensor, Tensor]:
     """Return the logits as float32 or wider and the target as int64.
 
@@ -191,3 +235,11 @@ def class_weights(alpha: float | Sequence[float], logits: Tensor) -> Tensor:
             "(A single number works for two classes: it is the weight of class 1.)"
         )
     return torch.as_tensor(weights, dtype=logits.dtype, device=logits.device)
+
+
+_LOSSES: dict[str, Callable[..., Tensor]] = {
+    "ce": cross_entropy,
+    "dice": soft_dice_loss,
+    "focal": focal_loss,
+    "tversky": tversky_loss,
+}

@@ -1,8 +1,11 @@
 """Class names and colours: convert label maps to colour pictures and back."""
 
 import colorsys
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,6 +99,39 @@ class Palette:
     def lesion(cls) -> "Palette":
         """Return the palette of skin and lesion, as in ISIC 2018 Task 1."""
         return cls.default(["skin", "lesion"])
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> "Palette":
+        """Read a text file with one class per line: a name and three numbers, in either order.
+
+        CamVid's `label_colors.txt` ("64 128 64<tab>Animal") and the `class_dict.csv` of many data sets
+        ("Animal,64,128,64" under a line of column names) are such files. Lines that start with # are skipped.
+
+        Raises:
+            DataError: the file can't be read, or a line lacks a name or three numbers.
+        """
+        try:
+            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"the palette {path} cannot be read ({error}); give a text file with a line NAME R G B per "
+                "class."
+            ) from error
+        names, colours = [], []
+        for number, line in enumerate(lines, start=1):
+            words = re.split(r"[\s,;]+", line.strip())
+            values = [int(word) for word in words if word.isdigit()]
+            if not line.strip() or line.lstrip().startswith("#") or (number == 1 and not values):
+                continue
+            name = " ".join(word for word in words if word and not word.isdigit())
+            if len(values) != 3 or not name:
+                raise DataError(
+                    f"{path}, line {number}: {line.strip()!r}; give a name and three numbers in 0..255, such "
+                    "as: sky 128 128 128."
+                )
+            names.append(name)
+            colours.append((values[0], values[1], values[2]))
+        return cls(tuple(names), tuple(colours))
 
     def colourise(self, mask: ArrayLike) -> np.ndarray:
         """Convert class ids (H×W, any integer type) to colours (uint8 H×W×3); 255 becomes grey.

@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import typer
+from PIL import Image
 
-from segcourse import cli
+from segcourse import cli, options
 from segcourse.errors import DataError
 
 
@@ -132,3 +134,84 @@ def test_without_nbgrader_the_error_says_what_to_install(command, monkeypatch, c
         cli.main([*command.split(), "05"])
     assert stop.value.code == 2
     assert 'pip install "segcourse[teach]"' in capsys.readouterr().err
+
+
+@pytest.fixture
+def colour_masks(tmp_path):
+    """Four images with colour masks of void, sky and road; a class file in CamVid's style."""
+    colours = {"Void": (0, 0, 0), "Sky": (128, 128, 128), "Road": (128, 64, 128)}
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    for k in range(4):
+        mask = np.array([*colours.values()], np.uint8)[np.arange(48).reshape(6, 8) // 16]
+        Image.fromarray(np.full((6, 8, 3), 40 * k, np.uint8)).save(tmp_path / "images" / f"{k}.png")
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{k}.png")
+    lines = [f"{r} {g} {b}\t{name}" for name, (r, g, b) in colours.items()]
+    (tmp_path / "label_colors.txt").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def test_what_data_check_advises_works_on_the_command_line(colour_masks, capsys):
+    code, out, _ = run(capsys, "data", "check", str(colour_masks))
+    assert code == 1
+    assert "pass --palette FILE" in out
+    assert "palette=" not in out
+    palette = str(colour_masks / "label_colors.txt")
+    for void in ("0", "Void"):
+        code, out, _ = run(capsys, "data", "check", str(colour_masks), "--palette", palette, "--void", void)
+        assert (code, out) == (0, "4 pairs of image and mask: no problems\n")
+    lines = ["image,mask", *(f"images/{k}.png,masks/{k}.png" for k in range(4))]
+    (colour_masks / "pairs.csv").write_text("\n".join(lines))
+    code, out, _ = run(
+        capsys, "data", "check", "--csv", str(colour_masks / "pairs.csv"), "--palette", palette
+    )
+    assert (code, out) == (0, "4 pairs of image and mask: no problems\n")
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        (
+            ("--mask-values", "a,b"),
+            "--mask-values is 'a,b'; give whole numbers, such as --mask-values 0,255.\n",
+        ),
+        (("--palette", "no.txt"), "the palette no.txt cannot be read"),
+        (("--void", "Sky"), "--void is 'Sky'; give whole numbers"),
+    ],
+)
+def test_an_option_about_masks_that_cannot_be_read(colour_masks, capsys, option, sentence):
+    code, _, error = run(capsys, "data", "check", str(colour_masks), *option)
+    assert code == 2
+    assert error.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("given", "joined"),
+    [
+        (["--size", "360", "480", "--crop", "9"], {"size": "360x480", "crop": "9"}),
+        (["--crop", "9", "--size", "3x4"], {"size": "3x4", "crop": "9"}),
+    ],
+)
+def test_sizes_take_one_or_two_numbers(given, joined):
+    app = typer.Typer()
+    seen = {}
+
+    @app.command(cls=options.Grouped)
+    def fit(size: str = "", crop: str = ""):
+        seen.update(size=size, crop=crop)
+
+    app(given, standalone_mode=False)
+    assert seen == joined
+
+
+def test_the_options_of_fit_are_grouped(capsys):
+    code, out, _ = run(capsys, "fit", "--help")
+    assert code == 0
+    assert [line for line in out.splitlines() if line.endswith(":") and line[0] != " "] == [
+        "Data:",
+        "What the masks mean:",
+        "Pictures:",
+        "Network and training:",
+        "The run:",
+        "Options:",
+    ]

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from segcourse.errors import DataError
 from segcourse.losses import (
+    balanced_weights,
     combined_loss,
     cross_entropy,
     focal_loss,
+    loss_by_name,
     probability_and_truth,
     soft_dice_loss,
     tversky_loss,
@@ -285,3 +287,28 @@ def test_wrong_inputs_are_explained(loss, logits, target, says):
 def test_every_function_takes_ignore_index_255_by_default():
     for loss in LOSSES:
         assert inspect.signature(loss).parameters["ignore_index"].default == 255
+
+
+def test_a_sum_of_losses_by_name_is_the_sum():
+    torch.manual_seed(0)
+    logits, target = torch.randn(2, 3, 5, 5), torch.randint(0, 3, (2, 5, 5))
+    assert loss_by_name("ce+dice")(logits, target).item() == combined_loss(logits, target).item()
+    weights = [1.0, 2.0, 0.5]
+    wanted = cross_entropy(logits, target, weight=weights) + tversky_loss(logits, target)
+    assert loss_by_name("ce+tversky", weights)(logits, target).item() == pytest.approx(wanted.item())
+    wanted = focal_loss(logits, target, alpha=weights)
+    assert loss_by_name("focal", weights)(logits, target).item() == pytest.approx(wanted.item())
+
+
+def test_a_loss_by_an_unknown_name_or_with_useless_weights():
+    with pytest.raises(DataError, match="no loss 'jaccard'; use ce, dice, focal, tversky"):
+        loss_by_name("ce+jaccard")
+    with pytest.raises(DataError, match="dice takes no class weights"):
+        loss_by_name("dice", [1, 2])
+
+
+def test_balanced_weights_make_every_class_count_the_same_and_stay_bounded():
+    counts = [600, 300, 100]
+    products = [n * w for n, w in zip(counts, balanced_weights(counts), strict=True)]
+    assert products == pytest.approx([1000 / 3] * 3, rel=1e-3)
+    assert balanced_weights([10**6, 1]) == [0.5, 10.0]

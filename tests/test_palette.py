@@ -102,3 +102,26 @@ def test_a_palette_with_equal_colours_is_refused(names, colours, says):
 
 def test_palettes_from_lists_are_equal_and_hashable():
     assert {Palette(["a"], [[1, 2, 3]]): 1}[Palette(("a",), ((1, 2, 3),))] == 1
+
+
+def test_a_palette_is_read_from_a_text_file(tmp_path):
+    wanted = Palette(("Road marking", "sky"), ((128, 64, 128), (1, 2, 3)))
+    for text in (
+        "128 64 128\tRoad marking\n\n1 2 3 sky\n",
+        "name,r,g,b\nRoad marking,128,64,128\nsky,1,2,3",
+        "# colours\nRoad marking; 128; 64; 128\nsky 1 2 3\n",
+    ):
+        (tmp_path / "colours.txt").write_text(text)
+        assert Palette.read(tmp_path / "colours.txt") == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("sky 1 2", "line 1: 'sky 1 2'; give"), ("sky 1 2 3\n4 5 6", "line 2"), ("", "0 classes")],
+)
+def test_a_palette_that_cannot_be_read(tmp_path, text, sentence):
+    (tmp_path / "colours.txt").write_text(text)
+    with pytest.raises(DataError, match=sentence):
+        Palette.read(tmp_path / "colours.txt")
+    with pytest.raises(DataError, match="cannot be read"):
+        Palette.read(tmp_path / "nowhere.txt")

@@ -60,6 +60,7 @@ class Entry:
     pairs: dict[str, int]
     classes: tuple[str, ...]
     splits: dict[str, Layout]
+    upright: bool = True
     colours: tuple = ()
     mask_values: tuple[int, ...] | None = None
     void_values: tuple[int, ...] = ()

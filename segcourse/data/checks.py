@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from segcourse.data.values import mask_value_scheme
 from segcourse.errors import DataError, first_few
 from segcourse.palette import IGNORE, Palette
 
+# a class is asked about if it has fewer pixels than the larger of these, in one mask in ten or in one mask
+_STRAY_PIXELS, _STRAY_SHARE = 20, 0.001
+
 
 class _Inspection(NamedTuple):
     """What was read from one pair; None for a file that could not be read."""
@@ -26,8 +29,12 @@ class _Inspection(NamedTuple):
     pair: Pair
     image: ImageFacts | None
     mask_shape: tuple[int, int] | None
-    values: set[int]
+    pixels: dict[int, int]  # stored value -> number of pixels
     findings: list[tuple[str, Path]]
+
+    @property
+    def values(self) -> set[int]:
+        return set(self.pixels)
 
 
 def check_folder(
@@ -72,14 +79,22 @@ def check_folder(
     for one in inspections:
         for kind, path in [*one.findings, *_compare(one)]:
             report.add(kind, path)
-    names = palette.names if class_names is None and palette is not None else class_names
-    _check_values(report, inspections, mask_values, set(void_values), names)
+    void = set(void_values)
+    known = [
+        one._replace(pixels={value: count for value, count in one.pixels.items() if value not in void})
+        for one in inspections
+        if one.pixels
+    ]
+    listed = _class_values([one.values for one in known], mask_values, void_values, class_names, palette)
+    _check_values(report, known, listed, mask_values is not None)
+    if mask_values is None and class_names is None and palette is None:
+        _check_stray_classes(report, known, listed)
     _check_duplicates(report, matches.pairs)
     return report
 
 
 def _inspect(pair: Pair, values_given: bool, palette: Palette | None) -> _Inspection:
-    findings, image, shape, values = [], None, None, set()
+    findings, image, shape, pixels = [], None, None, {}
     if _is_readable(pair.image):
         image = image_facts(pair.image)
     else:
@@ -88,10 +103,13 @@ def _inspect(pair: Pair, values_given: bool, palette: Palette | None) -> _Inspec
         if jpeg := image_facts(pair.mask).format == "JPEG":
             findings.append(("saved as JPEG" if values_given else "JPEG mask", pair.mask))
         mask = read_mask(pair.mask, palette=palette)
-        shape, values = mask.shape, set() if jpeg else set(np.unique(mask).tolist())
+        shape = mask.shape
+        if not jpeg:
+            values, counts = np.unique(mask, return_counts=True)
+            pixels = dict(zip(values.tolist(), counts.tolist(), strict=True))
     except DataError:
         findings.append((_mask_problem(pair.mask), pair.mask))
-    return _Inspection(pair, image, shape, values, findings)
+    return _Inspection(pair, image, shape, pixels, findings)
 
 
 def _is_readable(path: Path) -> bool:
@@ -127,41 +145,51 @@ def _compare(one: _Inspection) -> list[tuple[str, Path]]:
 
 
 def _check_values(
-    report: Report,
-    inspections: list[_Inspection],
-    mask_values: Sequence[int] | None,
-    void: set[int],
-    class_names: Sequence[str] | None,
+    report: Report, inspections: list[_Inspection], listed: tuple[int, ...], given: bool
 ) -> None:
     """Compare each mask's values with the values of the classes in the whole data set."""
-    inspections = [one._replace(values=one.values - void) for one in inspections if one.values]
-    listed = _class_values([one.values for one in inspections], mask_values, class_names)
     for one in inspections:
         known = {*listed, IGNORE} if listed else set()
         if is_one_bit(one.values, listed):
             known.add(1)
         if unknown := sorted(one.values - known):
             report.add("unexpected mask values", f"{one.pair.mask.name} {{{first_few(unknown, 6)}}}")
-    if mask_values is None and listed == (0, 255):
+    if not given and listed == (0, 255):
         one_bit = any(1 in one.values for one in inspections)
         for one in inspections:
             if 255 in one.values:
                 report.add("0/1 and 0/255 mixed" if one_bit else "saved as 0/255", one.pair.mask)
     # a mask with 1 and 255 shows that 255 means void in this data set
-    elif mask_values is None and listed == (0, 1):
+    elif not given and listed == (0, 1):
         for one in inspections:
             if 255 in one.values and 1 not in one.values:
                 report.add("255, but no 1", one.pair.mask)
 
 
-def _class_values(
-    stored: list[set[int]], mask_values: Sequence[int] | None, class_names: Sequence[str] | None
-) -> tuple[int, ...]:
-    """Infer the values of the classes from the masks that are valid by themselves; () if none is."""
+def _check_stray_classes(report: Report, inspections: list[_Inspection], listed: tuple[int, ...]) -> None:
+    """Report classes of a few pixels in a few masks: more often a slip of the pen than a class."""
+    everything = sum(sum(one.pixels.values()) for one in inspections)
+    for value in listed if len(listed) > 2 else ():
+        holding = [one for one in inspections if value in one.pixels]
+        pixels = sum(one.pixels[value] for one in holding)
+        few = pixels < max(_STRAY_PIXELS, _STRAY_SHARE * everything)
+        if few and len(holding) <= max(1, len(inspections) // 10):
+            report.strays += (value,)
+            for one in holding:
+                report.add("stray class", f"{one.pair.mask.name} {{{value}: {one.pixels[value]} pixels}}")
+
+
+def _class_values(stored: list[set[int]], mask_values: Sequence[int] | None, *known: Any) -> tuple[int, ...]:
+    """Infer the values of the classes from the masks that are valid by themselves; () if none is.
+
+    Args:
+        stored: the values in each mask.
+        mask_values, known: the arguments of `mask_value_scheme` after `stored`.
+    """
 
     def is_valid(values: set[int]) -> bool:
         try:
-            return bool(mask_value_scheme([values], mask_values, (), class_names))
+            return bool(mask_value_scheme([values], mask_values, *known))
         except DataError:
             return False
 
@@ -169,7 +197,7 @@ def _class_values(
     try:
         with warnings.catch_warnings():  # the report says it
             warnings.simplefilter("ignore")
-            return mask_value_scheme(valid, mask_values, (), class_names).mask_values if valid else ()
+            return mask_value_scheme(valid, mask_values, *known).mask_values if valid else ()
     except DataError:
         return ()
 

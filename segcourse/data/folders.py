@@ -1,5 +1,6 @@
 """Data sets from any folder of images and masks."""
 
+import copy
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,7 +33,7 @@ class FolderDataset(Dataset):
         names: use only these stems, in this order.
         mask_values: the value of each class in the mask files, in the order of class ids. Default: all masks
             are read and decide together, see `segcourse.data.values.mask_value_scheme`.
-        void_values: values that mean "ignored", as 255 does.
+        void_values: values that mean "ignored", as 255 does. With a palette: positions in the palette.
         class_names: one name per class. Default: "background" and "foreground", or "class 0", "class 1", …
         palette: colours of the classes; needed for masks stored as colours.
         size: side in pixels or (height, width). Images are resized bilinearly with antialiasing, masks by
@@ -70,19 +71,41 @@ class FolderDataset(Dataset):
             raise DataError("give a folder with images, or a CSV file with the columns image,mask.")
         else:
             self.pairs = pair_files(images, masks, names)
-        self.size = None if size is None else height_width(size)
-        self.transform = transform
-        names_given = palette.names if class_names is None and palette is not None else class_names
-        scheme = mask_value_scheme(stored_values(self.pairs, palette), mask_values, void_values, names_given)
+        stored = stored_values(self.pairs, palette)
+        scheme = mask_value_scheme(stored, mask_values, void_values, class_names, palette)
         self.mask_values, self.class_names, self.void_values = scheme
         self.palette = palette or Palette.default(self.class_names)
+        if len(self.palette) > len(self.class_names):  # some colours of the masks mean "ignored"
+            if max(self.mask_values) >= len(self.palette):
+                raise DataError(
+                    f"the palette has {len(self.palette)} colours, but there are {len(self.class_names)} "
+                    "classes; give one colour per class."
+                )
+            colours = tuple(self.palette.colours[value] for value in self.mask_values)
+            self.palette = Palette(self.class_names, colours)
         self._meaning: dict[str, Any] = {
             "mask_values": self.mask_values,
             "void_values": self.void_values,
             "palette": palette,
         }
+        self._options(size, transform, cache)
+
+    def _options(self, size: Size | None, transform: Callable | None, cache: bool) -> None:
+        self.size = None if size is None else height_width(size)
+        self.transform = transform
         fits = self.size is not None and len(self.pairs) * self.size[0] * self.size[1] * 4 <= _CACHE_BYTES
         self._cache: dict[int, tuple[np.ndarray, np.ndarray]] | None = {} if cache and fits else None
+
+    @property
+    def meaning(self) -> dict[str, Any]:
+        """Return what the masks mean, as arguments for a `FolderDataset` of other masks of this kind."""
+        return {**self._meaning, "class_names": self.class_names}
+
+    def variant(self, size: Size | None = None, transform: Callable | None = None) -> "FolderDataset":
+        """Return a data set of the same pairs with another size and transform."""
+        other = copy.copy(self)
+        other._options(size, transform, cache=True)
+        return other
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -99,6 +122,10 @@ class FolderDataset(Dataset):
         if index not in self._cache:
             self._cache[index] = self._read(self.pairs[index])
         return self._cache[index]
+
+    def mask(self, index: int) -> np.ndarray:
+        """Return the class ids of one pair (uint8 H×W) at the size of the file, without its image."""
+        return read_mask(self.pairs[index].mask, **self._meaning)
 
     def _read(self, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
         image_size, mask_size = image_facts(pair.image).shape, image_facts(pair.mask).shape

@@ -118,8 +118,8 @@ def class_ids(
         return np.abs(np.arange(256)[:, None] - listed).argmin(1).astype(np.uint8)[values]
     table = np.full(256, -1)
     table[IGNORE] = IGNORE
-    table[list(void_values)] = IGNORE
     table[listed] = np.arange(len(listed))
+    table[list(void_values)] = IGNORE
     present = np.flatnonzero(np.bincount(values.ravel(), minlength=256))
     if is_one_bit(present, listed) and 1 not in void_values:
         table[1] = table[WHITE]

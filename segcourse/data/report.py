@@ -26,7 +26,14 @@ KINDS = {
         True,
         "JPEG blurs labels: export as PNG, or pass mask_values= to round to the nearest value",
     ),
-    "unexpected mask values": (True, "save class ids, or pass mask_values= with the value of each class"),
+    "unexpected mask values": (
+        True,
+        "pass mask_values= with the value of each class, or void_values= to ignore pixels",
+    ),
+    "stray class": (
+        True,
+        "ignore these pixels with void_values={}; if they are a class, pass class_names= with all names",
+    ),
     "255, but no 1": (
         True,
         "other masks hold 1 and 255: save as 0/1 if 255 means class 1 here, else pass void_values=(255,)",
@@ -47,10 +54,12 @@ class Report:
     Attributes:
         pairs: number of pairs of image and mask.
         found: kind of finding -> file names.
+        strays: class ids that are asked about.
     """
 
     pairs: int
     found: dict[str, list[str]] = field(default_factory=dict)
+    strays: tuple[int, ...] = ()
 
     def add(self, kind: str, where: Path | str) -> None:
         """Add one file to a kind of finding."""
@@ -72,8 +81,9 @@ class Report:
         verdict = f"{count} kind{'s' * (count > 1)} of problem" if count else "no problems"
         lines = [f"{self.pairs} pairs of image and mask: {verdict}"]
         rows = [("", "WHAT", "FILES", "WHERE", "WHAT TO DO")]
-        for kind, (problem, advice) in KINDS.items():
+        for kind, (problem, general) in KINDS.items():
             if names := self.found.get(kind):
+                advice = general.format(self.strays)
                 rows.append(
                     ("problem" if problem else "note", kind, str(len(names)), listing(names, most), advice)
                 )

@@ -44,6 +44,50 @@ class Resize(v2.Transform):
         return v2.functional.resize(inpt, list(self.size), antialias=True)
 
 
+class RandomZoomCrop(v2.Transform):
+    """Crop a random part of image and mask, and resize it to one size, so that objects come in many sizes.
+
+    The zoom stays near 1, because validation sees the pictures at their own size. An image smaller than the
+    crop is padded: black in the image, 255 (ignored) in the mask.
+
+    Args:
+        crop: side in pixels or (height, width) of the result.
+        zoom: the crop's scale is drawn between these; (1, 1) cuts without resizing.
+        stretch: the width is drawn up to this fraction wider or narrower.
+    """
+
+    def __init__(self, crop: Size, zoom: tuple[float, float] = (0.67, 1.5), stretch: float = 0.1):
+        super().__init__()
+        self.crop, self.zoom, self.stretch = height_width(crop), zoom, stretch
+        self.resize = Resize(self.crop)
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        image = flat_inputs[0].shape[-2:]
+        # the area is uniform, so parts larger than the crop are more frequent than smaller ones
+        least, most = 1 / self.zoom[1] ** 2, 1 / self.zoom[0] ** 2
+        area, ratio = least + (most - least) * torch.rand(1), 1 + self.stretch * (2 * torch.rand(1) - 1)
+        factors = ((area / ratio).sqrt().item(), (area * ratio).sqrt().item())
+        # no part is larger than the image, unless the image is smaller than the crop
+        limits = [max(side, crop) / crop for side, crop in zip(image, self.crop, strict=True)]
+        shrink = min(1.0, *(limit / factor for limit, factor in zip(limits, factors, strict=True)))
+        part = [
+            max(1, round(crop * factor * shrink)) for crop, factor in zip(self.crop, factors, strict=True)
+        ]
+        free = [side - wanted for side, wanted in zip(image, part, strict=True)]
+        # a negative place is padding, above and to the left
+        place = [int(torch.randint(min(gap, 0), max(gap, 0) + 1, ())) for gap in free]
+        return {"place": place, "part": part}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        (top, left), (height, width) = params["place"], params["part"]
+        padding = [max(-left, 0), max(-top, 0)]
+        padding += [max(left + width - inpt.shape[-1], 0), max(top + height - inpt.shape[-2], 0)]
+        if any(padding):
+            inpt = v2.functional.pad(inpt, padding, fill=IGNORE if isinstance(inpt, tv_tensors.Mask) else 0)
+        cut = v2.functional.crop(inpt, max(top, 0), max(left, 0), height, width)
+        return self.resize.transform(cut, params)
+
+
 class RandomQuarterTurn(v2.Transform):
     """Rotate image and mask by 0, 90, 180 or 270 degrees; images that are not square by 0 or 180."""
 
@@ -119,12 +163,12 @@ def train_transform(size: Size | None = None, strength: float = 1.0) -> v2.Compo
     return v2.Compose(steps)
 
 
-def upright_transform(crop: Size) -> v2.Compose:
+def upright_transform(crop: Size, strength: float = 1.0) -> v2.Compose:
     """Return random crops, mirror images and colour changes for photographs that have an up and a down.
 
     Args:
-        crop: side in pixels or (height, width) of the result. A crop covers a fifth of the image up to all of
-            it and is resized, so objects come in many sizes.
+        crop: side in pixels or (height, width) of the result, see `RandomZoomCrop`.
+        strength: strength of the colour changes; 1 means up to 30 % brightness, contrast and saturation.
 
     Returns:
         A transform of (image, mask): the image becomes float32 in [0, 1].
@@ -135,14 +179,12 @@ def upright_transform(crop: Size) -> v2.Compose:
     >>> image.shape, mask.shape
     (torch.Size([3, 24, 32]), torch.Size([24, 32]))
     """
-    height, width = height_width(crop)
-    shape = width / height
     return v2.Compose(
         [
-            v2.RandomResizedCrop((height, width), scale=(0.2, 1), ratio=(0.9 * shape, 1.1 * shape)),
+            RandomZoomCrop(crop),
             v2.RandomHorizontalFlip(),
             v2.ToDtype({tv_tensors.Image: torch.float32, "others": None}, scale=True),
-            v2.ColorJitter(0.3, 0.3, 0.3),
+            v2.ColorJitter(*(0.3 * strength,) * 3),
         ]
     )
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from segcourse.data import SampleDataset, load_dataset
 from segcourse.data.folders import FolderDataset
+from segcourse.data.splits import has_splits
 from segcourse.errors import DataError
 from segcourse.files import replacing, write_csv
 from segcourse.inference.segmenter import Segmenter
@@ -20,15 +21,30 @@ from segcourse.plotting.results import show_results
 from segcourse.threads import choose_threads, use_threads
 
 
-def dataset(images: Path | None, masks: Path | None, data: str | None, split: str = "val") -> SampleDataset:
-    """Return the data set to evaluate on: folders of images and masks, or a data set by name.
+def dataset(
+    images: Path | None,
+    masks: Path | None,
+    data: str | None,
+    split: str = "val",
+    csv: Path | None = None,
+    **meaning: Any,
+) -> SampleDataset:
+    """Return the data set to evaluate on: folders of images and masks, a CSV file, or a data set by name.
+
+    Args:
+        images, masks, csv: as in `FolderDataset`. A CSV file with a column `split` gives only that split.
+        data, split: name of a data set, and its split.
+        meaning: `mask_values`, `void_values`, `class_names` and `palette`, as in `FolderDataset`.
 
     Raises:
-        DataError: both or neither are given, or the folder or the data set does not exist.
+        DataError: several or none are given, or the folder or the data set does not exist.
     """
-    if (data is None) == (images is None):
-        raise DataError("give either --images (and --masks) or --data.")
-    return FolderDataset(images, masks, cache=False) if data is None else load_dataset(data, split)
+    if sum(source is not None for source in (data, images, csv)) != 1:
+        raise DataError("give either --images (and --masks), or --csv, or --data.")
+    if data is not None:
+        return load_dataset(data, split, **meaning)
+    rows = split if csv is not None and has_splits(csv) else None
+    return FolderDataset(images, masks, csv=csv, split=rows, cache=False, **meaning)
 
 
 def evaluate(
@@ -97,7 +113,8 @@ def report(
         save_figure(show_cases(segmenter, dataset, scores, worst_only=True, **options), out / "worst.png")
         columns = ["name", "dice", "iou"]
         write_csv(out / "scores.csv", [columns, *([row[name] for name in columns] for row in ranked(scores))])
-    return summary(scores, segmenter.class_names)
+    results = summary(scores, segmenter.class_names)
+    return results | {"threshold": segmenter.threshold} if len(segmenter.class_names) == 2 else results
 
 
 def summary(scores: Scores, class_names: Sequence[str], worst: int = 5) -> dict:

@@ -21,7 +21,7 @@ def write_model_file(path: str | Path, model: nn.Module, palette: Palette, **pre
         path: the file.
         model: a network with `config`, the arguments of `create_model` that build it.
         palette: class names and colours.
-        preprocessing: `mean`, `std` and `size`, as in `Segmenter`.
+        preprocessing: `mean`, `std`, `size` and `threshold`, as in `Segmenter`.
 
     Raises:
         SaveError: the folder is not writable or the disk is full. An older file is unchanged.
@@ -39,7 +39,7 @@ def write_model_file(path: str | Path, model: nn.Module, palette: Palette, **pre
 
 
 def read_model_file(path: str | Path) -> tuple[nn.Module, Palette, dict[str, Any]]:
-    """Read the network, the palette and the preprocessing (`mean`, `std`, `size`).
+    """Read the network, the palette and the preprocessing (`mean`, `std`, `size`, `threshold`).
 
     Raises:
         ModelFileError: the file is missing, damaged, not written by segcourse, written by a newer version, or
@@ -61,6 +61,7 @@ def read_model_file(path: str | Path) -> tuple[nn.Module, Palette, dict[str, Any
         model = create_model(**settings["model"])
         palette = Palette(settings["class_names"], settings["colours"])
         preprocessing = {name: settings[name] for name in ("mean", "std", "size")}
+        preprocessing["threshold"] = settings.get("threshold", 0.5)  # older files have none
     except ModelFileError:
         raise
     except (ValueError, KeyError, TypeError) as error:

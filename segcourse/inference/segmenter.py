@@ -1,5 +1,6 @@
 """`Segmenter`: a trained network with everything it needs to predict, saved as one file."""
 
+import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ class Segmenter:
             Default: the size of each image.
         device: "cpu", "cuda", "cuda:1" or "mps". Default: a GPU if there is one.
         precision: "fp32", "bf16" or "auto"; the last two can be faster and differ in the last digits.
+        threshold: with two classes, pixels are class 1 where its probability is above this.
 
     Raises:
         DataError: the numbers of class names and palette colours differ.
@@ -51,6 +53,7 @@ class Segmenter:
         size: Size | None = None,
         device: str | torch.device | None = None,
         precision: str = "fp32",
+        threshold: float = 0.5,
     ):
         config = getattr(model, "config", {})
         names = class_names or (palette.names if palette else int(config.get("num_classes", 2)))
@@ -63,6 +66,7 @@ class Segmenter:
             )
         self.mean, self.std = tuple(map(float, mean)), tuple(map(float, std))
         self.size = None if size is None else height_width(size)
+        self.threshold = threshold
         self.device = find_device(device)
         speed = Speed(False, False) if precision == "fp32" else choose_speed(self.device, precision)
         self.model = model.to(self.device).to(memory_format=speed.memory_format).eval()
@@ -115,10 +119,9 @@ class Segmenter:
         self, image: Any, flips: bool | str = False, tile: int | None = None, overlap: int | None = None
     ) -> np.ndarray:
         """Return the class ids of an image, uint8 H×W at its size; arguments as in `probabilities`."""
-        scores = (
-            self.probabilities(image, flips, tile, overlap) if flips else self.logits(image, tile, overlap)
-        )
-        return _labels(scores)
+        if flips:
+            return self._labels(self.probabilities(image, flips, tile, overlap).log())
+        return self._labels(self.logits(image, tile, overlap))
 
     @torch.inference_mode()
     def predict_batch(
@@ -134,7 +137,8 @@ class Segmenter:
         images = [image_tensor(image) for image in images]
         logits = self._forward(torch.stack([self._resize(image) for image in images]))
         return [
-            _labels(self._resize_back(one[None], image)) for one, image in zip(logits, images, strict=True)
+            self._labels(self._resize_back(one[None], image))
+            for one, image in zip(logits, images, strict=True)
         ]
 
     def predict_files(
@@ -184,7 +188,8 @@ class Segmenter:
             ModelFileError: the model has no `config`, so it could not be built again.
         """
         palette = Palette(self.class_names, self.palette.colours)
-        write_model_file(path, self.model, palette, mean=self.mean, std=self.std, size=self.size)
+        preprocessing = {"mean": self.mean, "std": self.std, "size": self.size}
+        write_model_file(path, self.model, palette, **preprocessing, threshold=self.threshold)
 
     @classmethod
     def load(
@@ -211,6 +216,9 @@ class Segmenter:
     def _resize_back(self, logits: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
         return F.interpolate(logits, image.shape[-2:], mode="bilinear", align_corners=False)[0]
 
-
-def _labels(scores: torch.Tensor) -> np.ndarray:
-    return scores.argmax(0).to(torch.uint8).cpu().numpy()
+    def _labels(self, logits: torch.Tensor) -> np.ndarray:
+        if len(logits) == 2 and self.threshold != 0.5:
+            ids = logits[1] - logits[0] > math.log(self.threshold / (1 - self.threshold))
+        else:
+            ids = logits.argmax(0)
+        return ids.to(torch.uint8).cpu().numpy()

@@ -4,7 +4,7 @@ import contextlib
 import math
 import random
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 import torch
@@ -64,22 +64,24 @@ class Batches:
         return _Seeded(self.dataset, self.seed, 0)[0][0][None], self.batch_size
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor, list[str]]]:
-        """Iterate over the batches from number `start`: images N×3×H×W, masks N×H×W, names."""
+        """Iterate over the batches from number `start`: images N×3×H×W, masks N×H×W, names.
+
+        Without shuffling, a batch of images that differ in size becomes one batch per size.
+        """
         order = torch.arange(len(self.dataset))
         if self.shuffle:
             generator = torch.Generator().manual_seed(derive_seed(self.seed, epoch))
             order = torch.randperm(len(order), generator=generator)
         batches = order.split(self.batch_size)
         mine = [batches[(i * self.world + self.rank) % len(batches)] for i in range(len(self))]
-        return iter(
-            DataLoader(
-                _Seeded(self.dataset, self.seed, epoch),
-                batch_sampler=[batch.tolist() for batch in mine[start:]],
-                num_workers=self.workers,
-                collate_fn=stack,
-                pin_memory=torch.cuda.is_available(),
-            )
+        loader = DataLoader(
+            _Seeded(self.dataset, self.seed, epoch),
+            batch_sampler=[batch.tolist() for batch in mine[start:]],
+            num_workers=self.workers,
+            collate_fn=stack if self.shuffle else _stack_by_size,
+            pin_memory=torch.cuda.is_available(),
         )
+        return iter(loader) if self.shuffle else chain.from_iterable(loader)
 
 
 class _Seeded(Dataset):
@@ -145,6 +147,13 @@ def stack(samples: list) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
                 f"{_size(image)}. Give the data set a size, such as size=256, or use batch_size=1."
             )
     return torch.stack(images), torch.stack(masks), list(names)
+
+
+def _stack_by_size(samples: list) -> list[tuple[torch.Tensor, torch.Tensor, list[str]]]:
+    sizes: dict[torch.Size, list] = {}
+    for sample in samples:
+        sizes.setdefault(sample[0].shape, []).append(sample)
+    return [stack(group) for group in sizes.values()]
 
 
 def explain_divergence(value: float, images: tuple, names: tuple) -> str:

@@ -15,7 +15,8 @@ class History:
         rows: one dict per epoch: epoch (from 1), train_loss, lr, seconds (since the start of the run) and,
             with validation data, val_loss and scores.
         best: the row of the best epoch.
-        folder: folder of best.safetensors, last.pt and TensorBoard's curves; None if nothing is written.
+        folder: folder of best.safetensors, last.pt, history.csv and TensorBoard's curves; None if nothing is
+            written.
         speed: number format and memory format of the run.
         interrupted: True if Ctrl-C ended the run early.
     """
@@ -33,6 +34,15 @@ class History:
             return False
         self.best = row
         return True
+
+    def table(self) -> list[list]:
+        """Return the rows as a table, the column names first.
+
+        >>> History([{"epoch": 1, "train_loss": 0.5}, {"epoch": 2, "train_loss": 0.25}]).table()
+        [['epoch', 'train_loss'], [1, 0.5], [2, 0.25]]
+        """
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        return [columns, *([row.get(name, "") for name in columns] for row in self.rows)]
 
 
 def describe(row: dict) -> str:

@@ -20,6 +20,7 @@ from segcourse.threads import choose_threads, use_threads
 from segcourse.training.accelerator import from_main_process, make_accelerator
 from segcourse.training.accumulation import backward_accumulated
 from segcourse.training.batches import Batches, derive_seed, explain_divergence, groups
+from segcourse.training.budget import check_length, seconds_to_validate
 from segcourse.training.history import History
 from segcourse.training.optimizer import cosine_schedule, make_optimizer, set_learning_rate
 from segcourse.training.runs import Run, run_folder
@@ -30,7 +31,7 @@ def fit(
     train: SampleDataset,
     val: SampleDataset | None = None,
     *,
-    epochs: int = 10,
+    epochs: int | None = 10,
     batch_size: int = 16,
     learning_rate: float = 1e-3,
     weight_decay: float = 1e-2,
@@ -56,8 +57,9 @@ def fit(
 
     Args:
         model: maps normalised images N×3×H×W to logits N×C×H×W.
-        train, val: data sets of (image float 3×H×W in [0, 1], mask int64 H×W with 255 ignored, name).
-        epochs: passes over `train`; also the length of the schedule.
+        train, val: data sets of (image float 3×H×W in [0, 1], mask int64 H×W with 255 ignored, name). The
+            images of `val` may differ in size.
+        epochs: passes over `train`; also the length of the schedule. None: as many as fit in `minutes`.
         batch_size: images per batch and device.
         loss: (logits, target) to a scalar tensor, the mean over its batch.
         accumulate: batches per step. The step equals that of one large batch, for any loss and with ignored
@@ -69,10 +71,10 @@ def fit(
             fast enough if loading takes up to 2 ms per image.
         threads: threads that PyTorch uses on a CPU. Default: 1 for small networks (see `choose_threads`),
             which are slow with more threads on a busy machine; else PyTorch's current number.
-        folder: where best.safetensors, last.pt (to resume from) and TensorBoard's curves go. Default:
-            `runs/<model>-<time>`. False writes nothing.
+        folder: where best.safetensors, last.pt (to resume from), history.csv and TensorBoard's curves go.
+            Default: `runs/<model>-<time>`. False writes nothing.
         resume: continue the run in `folder`, with the same numbers as an uninterrupted run.
-        minutes: time budget. The schedule ends with the budget or after `epochs`, whichever comes first.
+        minutes: time budget, above 0. The schedule ends with it or after `epochs`, whichever comes first.
         normalise: mean and standard deviation of each colour channel.
         progress: show a progress bar.
         on_epoch: called with each epoch's row of `History.rows`.
@@ -81,11 +83,13 @@ def fit(
         What happened, epoch by epoch.
 
     Raises:
-        TrainingError: the loss became NaN or infinite; the message names the files of the batch.
+        TrainingError: the loss became NaN or infinite; the message names the files of the batch. Or neither
+            `epochs` nor a positive number of `minutes` ends the run.
         DeviceError: this machine has no such device.
         SaveError: a checkpoint could not be written; the previous checkpoint is intact.
         ModelFileError: there is nothing to resume, or `folder` holds another run.
     """
+    check_length(epochs, minutes)
     accelerator = make_accelerator(device)
     share = {"rank": accelerator.process_index, "world": accelerator.num_processes}
     train_batches = Batches(train, batch_size, seed=seed, workers=workers, **share)
@@ -113,11 +117,15 @@ def fit(
     )
     network, optimizer = accelerator.prepare(model.to(memory_format=speed.memory_format), optimizer)
     forward = Forward(network, accelerator.device, speed, *normalise)
+    plain = Forward(model, accelerator.device, speed, *normalise)
 
     lr = 0.0
     model.eval()
     with run.interruptible(), use_threads(threads or choose_threads(forward, *train_batches.example())):
-        while run.epoch < epochs and not run.out_of_time():
+        if minutes and val_batches:  # time to reserve for the next validation, at most half of the budget
+            needed = seconds_to_validate(lambda part: validate(plain, part, loss), val_batches)
+            run.reserved = min(needed, 30 * minutes)
+        while run.epoch < run.epochs and not run.out_of_time():
             model.train()
             for batches in groups(train_batches.epoch(run.epoch, run.step * accumulate), accumulate):
                 images, targets, names = zip(*batches, strict=True)
@@ -134,8 +142,8 @@ def fit(
             row = {"epoch": run.epoch + 1, "train_loss": run.train_loss(), "lr": lr}
             if val_batches:
                 started = run.elapsed()
-                row |= validate(Forward(model, accelerator.device, speed, *normalise), val_batches, loss)
-                run.reserved = run.elapsed() - started  # time to reserve for the next validation
+                row |= validate(plain, val_batches, loss)
+                run.reserved = run.elapsed() - started
             run.epoch_done(row)
             if on_epoch:
                 on_epoch(row)

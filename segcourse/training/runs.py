@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from segcourse.devices import Speed
 from segcourse.errors import ModelFileError
+from segcourse.files import write_csv
 from segcourse.models.weights import load_weights, read_weights, save_weights, weights_of
 from segcourse.training.accelerator import from_main_process
 from segcourse.training.history import History, describe
@@ -24,6 +25,8 @@ from segcourse.training.state import read_state, save_state
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
+
+SETTINGS = "settings.json"  # `segcourse fit` writes it to its runs, and resumes from it
 
 
 class Run:
@@ -36,7 +39,7 @@ class Run:
         model, optimizer: what is trained, and saved in checkpoints.
         settings: values that must not change when the run resumes.
         folder: folder of the run's files; None writes nothing.
-        epochs: number of epochs.
+        epochs: number of epochs; None for as many as fit in the time budget.
         steps: number of steps per epoch.
         minutes: time budget; None for no limit.
         progress: show a progress bar.
@@ -49,14 +52,14 @@ class Run:
         optimizer: torch.optim.Optimizer,
         settings: dict[str, Any],
         folder: Path | None,
-        epochs: int,
+        epochs: int | None,
         steps: int,
         minutes: float | None,
         progress: bool,
         main: bool,
     ):
         self.model, self.optimizer, self.settings = model, optimizer, settings
-        self.epochs, self.steps, self.budget = epochs, steps, 60 * (minutes or math.inf)
+        self.epochs, self.steps, self.budget = epochs or math.inf, steps, 60 * (minutes or math.inf)
         self.epoch, self.step, self.loss_sum, self.images = 0, 0, 0.0, 0
         self.seconds, self.reserved, self.started = 0.0, 0.0, time.monotonic()
         self.history = History(folder=folder)
@@ -88,7 +91,7 @@ class Run:
         self.step += 1
         self.loss_sum += loss * images
         self.images += images
-        self.bar.set_description_str(f"epoch {self.epoch + 1} of {self.epochs} ", refresh=False)
+        self.bar.set_description_str(f"{self._epoch_name()} ", refresh=False)
         self.bar.set_postfix_str(f"loss {self.train_loss():.3f}", refresh=False)
         self.bar.update(self.fraction() - self.bar.n)
         if self.stop:
@@ -107,6 +110,7 @@ class Run:
             self._write(lambda folder: save_weights(folder / "best.safetensors", weights))
         self.save()
         self._write(lambda folder: self._plot(folder, row))
+        self._write(lambda folder: write_csv(folder / "history.csv", self.history.table()))
         if not self.bar.disable:
             self.bar.write(describe(row))
         if self.stop:
@@ -181,10 +185,16 @@ class Run:
         self.stop = True
 
     def _interrupt_message(self) -> str:
-        place = f"Stopped in epoch {self.epoch + 1} of {self.epochs}, after {self.step} of {self.steps} steps"
-        if self.history.folder is None:
+        place = f"Stopped in {self._epoch_name()}, after {self.step} of {self.steps} steps"
+        folder = self.history.folder
+        if folder is None:
             return f"{place}; nothing was saved, because folder=False."
-        return f"{place}; saved in {self.history.folder}. To continue, pass this folder and resume=True."
+        by_command = (folder / SETTINGS).exists()
+        how = f"run `segcourse fit --resume {folder}`" if by_command else "pass this folder and resume=True"
+        return f"{place}; saved in {folder}. To continue, {how}."
+
+    def _epoch_name(self) -> str:
+        return f"epoch {self.epoch + 1}" + ("" if math.isinf(self.epochs) else f" of {self.epochs}")
 
     def _write(self, action: Callable[[Path], None]) -> None:
         if self.main and self.history.folder is not None:

@@ -110,6 +110,13 @@ def smoothed(folder):
     return {"unexpected mask values": [f"0.png {{{', '.join(strange.split(', ')[:6])}, …}}"]}
 
 
+def nine_stray_pixels(folder):
+    pixels = disc()
+    pixels[:3, :3] = 2
+    mask(folder, "2.png", pixels)
+    return {"stray class": ["2.png {2: 9 pixels}"]}
+
+
 def copies(folder):
     (folder / "images" / "3.png").write_bytes((folder / "images" / "1.png").read_bytes())
     return {"same image twice": ["1.png = 3.png"]}
@@ -128,6 +135,7 @@ FAULTS = [
     colours,
     jpeg_mask,
     smoothed,
+    nine_stray_pixels,
     copies,
 ]
 
@@ -207,6 +215,29 @@ def test_given_mask_values_are_compared_with_the_masks(folder):
         check_folder(folder, class_names=("a", "b", "c")).problems["unexpected mask values"][0] == "0.png {7}"
     )
     assert check_folder(folder, mask_values=(0, 7)).found == {}
+
+
+def test_a_stray_class_is_fine_once_it_is_void_or_has_a_name(folder):
+    nine_stray_pixels(folder)
+    assert "ignore these pixels with void_values=(2,);" in check_folder(folder).table()
+    assert check_folder(folder, void_values=(2,)).found == {}
+    assert check_folder(folder, class_names=("skin", "lesion", "ink")).found == {}
+    assert check_folder(folder, mask_values=(0, 1, 2)).found == {}
+
+
+def test_a_rare_class_of_many_masks_is_not_stray(folder):
+    for k in range(4):
+        pixels = disc()
+        pixels[:1, :2] = 2
+        mask(folder, f"{k}.png", pixels)
+    assert check_folder(folder).found == {}
+
+
+def test_a_void_colour_of_the_palette_is_no_class(folder):
+    palette = Palette.default(["void", "sky", "road"])
+    for k in range(4):
+        mask(folder, f"{k}.png", palette.colourise(disc() + (k == 0)))
+    assert check_folder(folder, palette=palette, void_values=(0,)).found == {}
 
 
 def test_jpeg_masks_are_a_note_when_their_values_are_given(folder):

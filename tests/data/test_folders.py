@@ -135,6 +135,21 @@ def test_masks_as_colours(tmp_path):
     assert dataset[1].mask.unique().tolist() == [0, 2]
 
 
+@pytest.mark.parametrize("void", [0, 2])
+def test_a_void_colour_is_ignored_wherever_it_stands_in_the_palette(tmp_path, void):
+    palette = Palette.default(["sky", "road", "car"])
+    write_pairs(tmp_path, white=1, classes=3)
+    for k in range(3):
+        ids = np.asarray(Image.open(tmp_path / f"{k}_mask.png"))
+        Image.fromarray(palette.colourise(ids)).save(tmp_path / f"{k}_mask.png")
+    dataset = FolderDataset(tmp_path, palette=palette, void_values=(void,))
+    kept = [i for i in range(3) if i != void]
+    assert dataset.class_names == dataset.palette.names == tuple(palette.names[i] for i in kept)
+    assert dataset.palette.colours == tuple(palette.colours[i] for i in kept)
+    # the second mask is half sky and half car
+    assert dataset[1].mask[0].tolist() == [255 if void == 0 else 0] * 15 + [255 if void == 2 else 1] * 15
+
+
 def test_size_resizes_both(tmp_path):
     dataset = FolderDataset(write_pairs(tmp_path), size=(8, 12))
     assert dataset[0].image.shape == (3, 8, 12)

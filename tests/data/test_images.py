@@ -234,6 +234,11 @@ def test_unexpected_values_are_named_with_advice():
     assert class_ids(np.uint8([[0, 255]]), (0, 1), void_values=(255,)).tolist() == [[0, 255]]
 
 
+@pytest.mark.parametrize("mask_values", [None, (0, 1, 2)])
+def test_a_void_value_is_ignored_even_where_it_is_a_usual_id(mask_values):
+    assert class_ids(np.uint8([[0, 1, 2]]), mask_values, void_values=(1,)).tolist() == [[0, 255, 2]]
+
+
 def test_jpeg_mask_values_are_rounded_only_if_they_differ_clearly(tmp_path):
     rows, columns = np.mgrid[:64, :64]
     disc = ((rows - 30) ** 2 + (columns - 33) ** 2 < 400).astype(np.uint8)

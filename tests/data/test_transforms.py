@@ -9,7 +9,13 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from segcourse.data.applying import apply
-from segcourse.data.transforms import Resize, eval_transform, train_transform
+from segcourse.data.transforms import (
+    RandomZoomCrop,
+    Resize,
+    eval_transform,
+    train_transform,
+    upright_transform,
+)
 from segcourse.errors import DataError
 
 
@@ -114,6 +120,56 @@ def test_images_that_are_not_square_keep_their_shape():
     for seed in range(10):
         torch.manual_seed(seed)
         assert apply(train_transform(), image, mask)[1].shape == (10, 14)
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**31), st.integers(4, 90), st.integers(4, 90))
+def test_a_crop_has_its_size_whatever_the_size_of_the_image(seed, height, width):
+    torch.manual_seed(seed)
+    image = np.full((height, width, 3), 255, np.uint8)
+    picture, labels = apply(RandomZoomCrop((32, 40)), image, np.ones((height, width), np.uint8))
+    assert picture.shape == (3, 32, 40)
+    assert set(labels.unique().tolist()) <= {1, 255}
+    assert (labels == 1).any()
+    outside = labels == 255  # padding, which only images smaller than the crop need
+    assert not outside.any() or height < 32 or width < 40
+    assert ((picture[0] > 0.5) == ~outside).float().mean() > 0.9
+
+
+def test_a_crop_without_zoom_keeps_every_pixel():
+    rows, columns = np.mgrid[:20, :30]
+    torch.manual_seed(3)
+    _, labels = apply(RandomZoomCrop((8, 9), zoom=(1, 1), stretch=0), np.zeros((20, 30, 3), np.uint8),
+                      (10 * (rows % 2) + columns).astype(np.uint8))  # fmt: skip
+    assert torch.equal(labels.diff(dim=1), torch.ones(8, 8, dtype=torch.int64))
+    assert torch.equal(labels.diff(dim=0).abs(), torch.full((7, 9), 10))
+
+
+def test_the_zoom_of_a_crop_does_not_depend_on_the_size_of_the_image():
+    def zooms(image):
+        draws = [RandomZoomCrop(32).make_params([torch.zeros(3, *image)])["part"] for _ in range(300)]
+        return [32 / side for part in draws for side in part]
+
+    torch.manual_seed(0)
+    for image in ((64, 64), (640, 640)):
+        assert 0.6 < min(zooms(image)) < 0.7
+        assert 1.4 < max(zooms(image)) < 1.7
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_crops_move_image_and_mask_together(seed):
+    torch.manual_seed(seed)
+    image, mask = apply(upright_transform(48), *a_blob(64))
+    assert disagreement((image > 0.3).float(), mask) < 0.08
+
+
+def test_upright_pictures_are_never_upside_down():
+    image = np.zeros((40, 40, 3), np.uint8)
+    mask = np.repeat(np.arange(40, dtype=np.uint8)[:, None], 40, axis=1)
+    torch.manual_seed(0)
+    for _ in range(20):
+        _, labels = apply(upright_transform(32), image, mask)
+        assert (labels.diff(dim=0) >= 0).all()
 
 
 def test_a_seed_fixes_every_draw():

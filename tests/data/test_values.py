@@ -4,6 +4,7 @@ import pytest
 
 from segcourse.data.values import mask_value_scheme
 from segcourse.errors import DataError
+from segcourse.palette import Palette
 
 BINARY = ("background", "foreground")
 
@@ -27,6 +28,12 @@ BINARY = ("background", "foreground")
         ([{0, 255}], {"mask_values": (0, 1)}, (0, 1), ()),  # what was said holds
         ([{0, 2, 7}], {"void_values": (7,)}, (0, 1, 2), (7,)),
         ([{0, 1}, {2, 3, 255}], {}, (0, 1, 2, 3), ()),
+        ([{0, 1, 2}], {"void_values": (0,)}, (1, 2), (0,)),  # void below the classes
+        ([{0, 1, 2}], {"void_values": (1,)}, (0, 2), (1,)),
+        ([{0, 128, 255}], {"void_values": (128,)}, (0, 255), (128,)),  # grey borders on black and white
+        ([{0, 1, 2}], {"void_values": (0,), "class_names": ("cat", "dog")}, (1, 2), (0,)),
+        ([{0, 1, 2}], {"void_values": (2,), "palette": Palette.default(3)}, (0, 1), (2,)),
+        ([{0, 1, 2}], {"void_values": (0,), "palette": Palette.default(4)}, (1, 2, 3), (0,)),
     ],
 )
 def test_the_meaning_of_mask_values(stored, options, mask_values, void_values):
@@ -37,6 +44,7 @@ def test_the_meaning_of_mask_values(stored, options, mask_values, void_values):
 def test_default_class_names():
     assert mask_value_scheme([{0, 1}]).class_names == BINARY
     assert mask_value_scheme([{0, 1, 2}]).class_names == ("class 0", "class 1", "class 2")
+    assert mask_value_scheme([{0, 1, 2}], void_values=(0,)).class_names == ("class 1", "class 2")
 
 
 @pytest.mark.parametrize("values", [{0, 128}, {0, 128, 255}, {0, 50, 100, 150}, set(range(256))])

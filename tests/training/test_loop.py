@@ -1,6 +1,7 @@
 """`fit`: accumulation, exact resume, weighted means, and everything that can stop a run."""
 
 import builtins
+import csv
 import errno
 import itertools
 import math
@@ -21,10 +22,12 @@ from torch import nn
 from segcourse.devices import Speed
 from segcourse.errors import DataError, DeviceError, ModelFileError, SaveError, TrainingError
 from segcourse.losses import combined_loss, cross_entropy
+from segcourse.metrics import Scores
 from segcourse.models import create_model
 from segcourse.models.forward import IMAGENET, Forward
 from segcourse.training.accelerator import make_accelerator
 from segcourse.training.batches import Batches, derive_seed
+from segcourse.training.budget import seconds_to_validate
 from segcourse.training.loop import backward, fit
 from segcourse.training.optimizer import cosine_schedule, make_optimizer
 from segcourse.training.runs import Run
@@ -306,6 +309,20 @@ def test_the_last_smaller_batch_counts_by_its_size():
     assert abs(sum(means) / 3 - weighted) > 1e-4
 
 
+def test_validation_images_may_differ_in_size():
+    class Ragged(Squares):
+        def __getitem__(self, index):
+            return Squares(9, size=16 + 4 * (index % 3))[index]
+
+    model = tiny_net(norm=True)
+    history = run(model, Squares(4), Ragged(7), epochs=1, learning_rate=0.0, folder=False)
+    forward = Forward(model.eval(), CPU, PLAIN, *IMAGENET)
+    scores = Scores(2)
+    for image, mask, names in Batches(Ragged(7), 1, shuffle=False).epoch(0):
+        scores.update(forward(image).argmax(1), mask, names)
+    assert history.rows[0]["dice_per_image"] == pytest.approx(scores.compute()["dice_per_image"])
+
+
 def test_a_step_counts_by_its_images():
     progress = Run(nn.Conv2d(1, 1, 1), None, {}, None, 1, 3, None, False, True)
     with progress.interruptible():
@@ -337,6 +354,45 @@ def test_minutes_end_the_run_with_a_finished_schedule():
     history = run(epochs=10_000, minutes=1 / 60, folder=False)
     assert 1 <= len(history.rows) < 10_000
     assert history.rows[-1]["lr"] < 0.1 * 1e-3
+
+
+def test_without_a_number_of_epochs_the_time_is_used_up():
+    history = run(epochs=None, minutes=1.5 / 60, folder=False)
+    assert history.rows[-1]["seconds"] >= 0.9 * 1.5
+    assert history.rows[-1]["lr"] < 0.1 * 1e-3
+
+
+def test_the_first_epoch_leaves_time_for_its_validation(monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr("segcourse.training.budget.time.monotonic", lambda: next(clock))  # a second per look
+    seen = []
+    batches = Batches(Squares(20), 4, shuffle=False)
+    assert seconds_to_validate(lambda part: seen.extend(part.epoch(0)), batches) == 5
+    assert [len(names) for _, _, names in seen] == [4, 4]  # the first batch, twice
+    monkeypatch.undo()
+    # a validation that would take longer than the whole budget leaves half of it to the training
+    monkeypatch.setattr("segcourse.training.loop.seconds_to_validate", lambda validate, batches: 1e6)
+    assert run(epochs=None, minutes=2 / 60, folder=False).rows
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"minutes": 0}, "the time budget is 0 minutes; give more than 0"),
+        ({"minutes": -1}, "-1 minutes"),
+        ({"minutes": math.nan}, "nan minutes"),
+        ({"epochs": None}, "the run has no end"),
+    ],
+)
+def test_a_run_needs_an_end_and_some_time(options, sentence):
+    with pytest.raises(TrainingError, match=sentence):
+        run(folder=False, **options)
+
+
+def test_the_history_is_a_table(straight, tmp_path):
+    rows = list(csv.DictReader((straight[2] / "history.csv").open()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    assert [float(row["val_loss"]) for row in rows] == [row["val_loss"] for row in straight[0].rows]
 
 
 def test_weight_decay_spares_biases_and_normalisation():

@@ -1,0 +1,114 @@
+"""The folder of a run: its settings, its split, and the refusal to overwrite an earlier run."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import segcourse
+from segcourse.data.splits import write_split
+from segcourse.errors import DataError, ModelFileError, SaveError
+from segcourse.files import replacing
+from segcourse.palette import Palette
+from segcourse.recipes.plan import Recipe, checked, is_file
+from segcourse.recipes.sources import Sets, behind, pairs_of
+from segcourse.training.runs import SETTINGS
+
+SPLIT = "split.csv"
+_FILES = (
+    *(SETTINGS, SPLIT, "history.csv", "last.pt", "best.safetensors", "model.safetensors"),
+    *("results.png", "curves.png", "events.out.tfevents*"),
+)
+
+
+def claim(folder: Path, force: bool = False) -> list[Path]:
+    """Return the files of an earlier run in a folder, which a new run would overwrite.
+
+    Raises:
+        SaveError: there are some, and `force` is False.
+    """
+    found = [path for name in _FILES for path in sorted(folder.glob(name))]
+    if found and not force:
+        raise SaveError(
+            f"{folder} holds an earlier run ({found[0].name}). Continue that run with --resume {folder}, "
+            "choose another folder with --out, or overwrite the run with --force."
+        )
+    return found
+
+
+def write_settings(folder: Path, plan: Recipe, sets: Sets, source: dict, running: dict, name: str) -> None:
+    """Write settings.json, and the split as split.csv if the data are files.
+
+    Args:
+        folder: the run's folder.
+        plan: the recipe, with all changes.
+        sets: training set and validation set.
+        source: the arguments of `datasets`.
+        running: `seed` and other arguments of `fit` by which the run resumes.
+        name: name or file of the recipe.
+    """
+    pairs = [pairs_of(one) for one in sets]
+    if all(pairs):
+        write_split(folder / SPLIT, *pairs)
+    whole = behind(sets[0])
+    meaning = {"class_names": whole.class_names, "colours": whole.palette.colours}
+    meaning |= {
+        key: list(getattr(whole, key)) for key in ("mask_values", "void_values") if hasattr(whole, key)
+    }
+    settings = {
+        "segcourse": segcourse.__version__,
+        "recipe_name": name,
+        "recipe": {key: value for key, value in asdict(plan).items() if value is not None},
+        "data": {key: _plain(value) for key, value in source.items() if value is not None},
+        "classes": meaning,
+        "running": running,
+    }
+    with replacing(folder / SETTINGS) as temporary:
+        temporary.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_settings(folder: Path, augment: str | None = None) -> tuple[Recipe, dict, dict]:
+    """Return the recipe of a run, and its arguments of `datasets` and of `fit`.
+
+    A run on files reads its pairs from its split.csv, so files that came later do not change the split.
+
+    Args:
+        folder: the run's folder.
+        augment: the augmentation that was given again.
+
+    Raises:
+        ModelFileError: the folder holds no run, or its settings cannot be read.
+        DataError: the run's augmentation is Python code, which has to be named again.
+    """
+    path = folder / SETTINGS
+    if not path.is_file():
+        raise ModelFileError(
+            f"there is no run to resume in {folder}: {SETTINGS} is missing. Give the folder of a run that "
+            "`segcourse fit` started."
+        )
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        table, source, running = settings["recipe"], settings["data"], settings["running"]
+        classes = settings["classes"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{path} cannot be read ({error}); start the run again.") from error
+    code = table.pop("augment") if is_file(table.get("augment")) else None
+    plan = Recipe(**{"epochs": None, "minutes": None, **checked(table, str(path))})
+    if "palette" in source:
+        source["palette"] = Palette(source["palette"]["names"], source["palette"]["colours"])
+    if (folder / SPLIT).is_file():
+        known = {key: classes[key] for key in ("mask_values", "void_values", "class_names")}
+        palette = source.get("palette") or Palette(classes["class_names"], classes["colours"])
+        source = {"csv": folder / SPLIT, "check": False, **known, "palette": palette}
+    if code and augment is None:
+        raise DataError(
+            f"the augmentation of this run is Python code ({code}). Read the file, and then give it again: "
+            f"--resume {folder} --augment {code}"
+        )
+    return plan, source, running
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Palette):
+        return asdict(value)
+    return str(value.resolve()) if isinstance(value, Path) else value
