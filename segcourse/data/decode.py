@@ -93,8 +93,8 @@ def _refuse_pages(image: Image.Image, path: str | os.PathLike) -> None:
     image.seek(0)
     if pages > 1:
         raise DataError(
-            f"{path} has {pages} pages; expected one image per file. Save each page as a file of its own, "
-            "with a mask of its own."
+            f"{path} has {pages} pages; expected one image per file. Save each page as a separate file, "
+            "with a separate mask."
         )
 
 
