@@ -5,30 +5,11 @@ from collections import OrderedDict
 import pytest
 import torch
 import torch.nn.functional as F
+from foreign_networks import Picky, Scores, forward
 from torch import nn
 
-from segcourse.devices import Speed
 from segcourse.errors import DataError
 from segcourse.models import create_model
-from segcourse.models.forward import IMAGENET, Forward
-
-
-def forward(network, normalise=IMAGENET):
-    return Forward(network.eval(), torch.device("cpu"), Speed(False, False), *normalise)
-
-
-class Picky(nn.Module):
-    """Like many U-Nets: refuses sides that are no multiple of 32, and counts its calls."""
-
-    def __init__(self, error=RuntimeError):
-        super().__init__()
-        self.head, self.error, self.calls = nn.Conv2d(3, 2, 1), error, 0
-
-    def forward(self, x):
-        self.calls += 1
-        if any(side % 32 for side in x.shape[-2:]):
-            raise self.error("sizes of tensors must match")
-        return self.head(x)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, AssertionError])
@@ -43,17 +24,6 @@ def test_sides_are_padded_to_what_the_network_takes(error):
     run(images)
     assert network.calls == 1  # the multiple is known now
     assert run(torch.rand(1, 3, 64, 64)).shape == (1, 2, 64, 64)
-
-
-class Scores(nn.Module):
-    """Returns its logits at a quarter of the size, in the given container."""
-
-    def __init__(self, wrap):
-        super().__init__()
-        self.head, self.wrap = nn.Conv2d(3, 2, 4, stride=4), wrap
-
-    def forward(self, x):
-        return self.wrap(self.head(x))
 
 
 @pytest.mark.parametrize("key", ["out", "logits"])
