@@ -15,10 +15,10 @@ def test_a_compiled_run_has_the_numbers_of_a_plain_one(one_thread, monkeypatch):
     monkeypatch.setattr(logging.getLogger("torch.__trace"), "propagate", False)
     options = {"folder": False, "epochs": 2, "train": Squares(4)}
     try:
-        fast = run(tiny_net(norm=True), compile=True, **options)
+        fast = run(tiny_net(), compile=True, **options)
     except TrainingError as error:
         pytest.skip(str(error))
-    plain = run(tiny_net(norm=True), **options)
+    plain = run(tiny_net(), **options)
     for one, other in zip(plain.rows, fast.rows, strict=True):
         assert one["train_loss"] == pytest.approx(other["train_loss"], abs=1e-5)
         assert one["val_loss"] == pytest.approx(other["val_loss"], abs=1e-5)
