@@ -1,7 +1,7 @@
 """Read anybody's images and masks (arrays, tensors, PIL images, pairs of these) as `Sample`s."""
 
 import os
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,9 @@ from segcourse.palette import IGNORE
 _OUTSIDE = 0.1  # resizing and colour changes may leave [0, 1] by less than this
 
 
-def as_samples(dataset: Any, channels: int = 3, normalised: bool = False) -> SampleDataset:
+def as_samples(
+    dataset: Any, channels: int = 3, normalised: bool = False, num_classes: int | None = None
+) -> SampleDataset:
     """Return a data set whose items are `Sample`s; the course's own data sets are returned unchanged.
 
     Args:
@@ -26,6 +28,7 @@ def as_samples(dataset: Any, channels: int = 3, normalised: bool = False) -> Sam
             Images: see `image_tensor`. Masks: see `mask_tensor`.
         channels: channels of an image.
         normalised: accept image values outside [0, 1].
+        num_classes: the number of classes, if known; masks with other ids are then refused.
 
     Raises:
         DataError: `dataset` can't be indexed, such as a DataLoader or a generator. Reading an item raises it
@@ -46,24 +49,24 @@ def as_samples(dataset: Any, channels: int = 3, normalised: bool = False) -> Sam
             f"the data are a {type(dataset).__name__}; expected something with a length and an index, such "
             "as a list of pairs (image, mask). Of a generator, make a list first: list(pairs)."
         )
-    source = dataset
-    while not isinstance(source, Samples) and hasattr(source, "dataset"):  # a Subset
-        source = source.dataset
-    if isinstance(source, Samples) or hasattr(source, "class_names"):
+    if isinstance(dataset, Samples) or class_names_of(dataset) is not None:
         return dataset  # type: ignore[return-value]
-    return Samples(dataset, channels, normalised)
+    return Samples(dataset, channels, normalised, num_classes)
+
+
+def class_names_of(dataset: Any) -> Sequence[str] | None:
+    """Return the names of the classes, if a data set (or the one behind a Subset) knows them."""
+    while not hasattr(dataset, "class_names") and hasattr(dataset, "dataset"):
+        dataset = dataset.dataset
+    return getattr(dataset, "class_names", None)
 
 
 class Samples(Dataset):
-    """A data set of any pairs as `Sample`s; arguments as in `as_samples`.
+    """A data set of any pairs as `Sample`s; arguments as in `as_samples`."""
 
-    Attributes:
-        num_classes: the number of classes, if known. Masks that hold other ids are then refused.
-    """
-
-    def __init__(self, dataset: Any, channels: int, normalised: bool):
+    def __init__(self, dataset: Any, channels: int, normalised: bool, num_classes: int | None):
         self.dataset, self.channels, self.normalised = dataset, channels, normalised
-        self.num_classes: int | None = None
+        self.num_classes = num_classes
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -77,9 +80,10 @@ class Samples(Dataset):
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
         if pixels.shape[-2:] != labels.shape:
+            image_size, mask_size = ("×".join(map(str, one.shape[-2:])) for one in (pixels, labels))
             raise DataError(
-                f"{name}: the image has {tuple(pixels.shape[-2:])} and its mask {tuple(labels.shape)} "
-                "pixels; both must have the same size."
+                f"the image {name} is {image_size}, but its mask is {mask_size}; give masks at the "
+                "size of their images."
             )
         return Sample(pixels, labels, name)
 

@@ -3,9 +3,8 @@
 import contextlib
 import math
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import torch
@@ -59,14 +58,6 @@ class Batches:
     def __len__(self) -> int:
         batches = math.ceil(len(self.dataset) / self.batch_size)
         return math.ceil(batches / self.world) if self.shuffle else len(range(self.rank, batches, self.world))
-
-    @property
-    def class_names(self) -> Sequence[str] | None:
-        """The names of the classes, if the data set (or the one behind a Subset) knows them."""
-        source: Any = self.dataset
-        while not hasattr(source, "class_names") and hasattr(source, "dataset"):
-            source = source.dataset
-        return getattr(source, "class_names", None)
 
     @property
     def smallest(self) -> int:

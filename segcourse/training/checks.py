@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from segcourse.data.samples import Samples
+from segcourse.data.samples import Samples, class_names_of
 from segcourse.errors import DataError, TrainingError
 from segcourse.models.forward import Forward
 from segcourse.training.batches import Batches
@@ -52,7 +52,7 @@ def check_batches(forward: Forward, batches: Batches, others: Batches | None) ->
             "the network returns 1 channel; expected one per class, the background included. Build it with 2 "
             "classes for a binary mask."
         )
-    names = batches.class_names
+    names = class_names_of(batches.dataset)
     if names is not None and len(names) != classes:
         raise DataError(
             f"the network returns {classes} channels, and the data have {len(names)} classes "

@@ -103,7 +103,7 @@ ITEMS = {
     "3 channels of 4": ((np.zeros((9, 9, 3)), IDS), 4, r"expected H×W×4 or 4×H×W.*set up for 4 channels"),
     "soft mask": ((RGB, IDS * 0.5), 3, r"fractions, from 0 to 0.5; .*mask > 0.5"),
     "one-hot mask": ((RGB, np.stack([IDS, IDS, IDS, IDS])), 3, r"shape \(4, 4, 5\); .*take the argmax"),
-    "another size": ((RGB, IDS[:, :4]), 3, r"image has \(4, 5\) and its mask \(4, 4\) pixels"),
+    "another size": ((RGB, IDS[:, :4]), 3, "the image image 0 is 4×5, but its mask is 4×4"),
     "file names": ((RGB, "mask.png"), 3, "image 0: got str; expected an array"),
 }
 
