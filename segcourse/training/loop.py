@@ -1,11 +1,4 @@
-"""The training loop: batch, forward, loss, backward, step; after each epoch, validate.
-
-Several processes or GPUs train together under `accelerate launch`. Each takes its share of every epoch's
-batches, so that a step is that of `batch_size` times the number of processes:
-
-    accelerate launch --multi_gpu --num_processes 4 train.py       # four GPUs; train.py calls fit
-    accelerate launch --cpu --num_processes 2 train.py             # two processes on a CPU
-"""
+"""The training loop: batch, forward, loss, backward, step; after each epoch, validate."""
 
 import contextlib
 import math
@@ -23,7 +16,7 @@ from segcourse.errors import TrainingError
 from segcourse.losses import combined_loss
 from segcourse.models.forward import IMAGENET, Forward
 from segcourse.threads import choose_threads, use_threads
-from segcourse.training.accelerator import from_main_process, make_accelerator
+from segcourse.training.accelerator import from_main_process, make_accelerator, mean_over_processes
 from segcourse.training.accumulation import backward
 from segcourse.training.averaging import weight_average
 from segcourse.training.batches import Batches, derive_seed, explain_divergence, groups
@@ -83,8 +76,8 @@ def fit(
             best.safetensors and left in `model`. Default: no average.
         checkpointing: keep only the inputs of the network's blocks for the backward pass and compute the rest
             twice: less memory, a third more time, the same numbers.
-        compile: compile the network with torch.compile. The first step takes up to minutes, so it is for long
-            runs, on a GPU above all.
+        compile: compile the network with torch.compile. The first step then takes a minute or more, so it is
+            for long runs on a GPU; on a CPU it gained 3 % per step (half_unet, 16 images of 128×128).
         precision: "fp32", "bf16", or "auto", which takes the faster one on this machine.
         device: "cpu", "cuda", "cuda:1" or "mps". Default: a GPU if there is one.
         seed: random seed for shuffling, augmentation and dropout; the same for any number of `workers`.
@@ -165,7 +158,11 @@ def fit(
                 run.step_done(value, images=sum(map(len, images)))
                 if run.out_of_time():
                     break
-            row = {"epoch": run.epoch + 1, "train_loss": run.train_loss(), "lr": lr}
+            row = {
+                "epoch": run.epoch + 1,
+                "train_loss": mean_over_processes(run.loss_sum, run.images),
+                "lr": lr,
+            }
             if val_batches:
                 started = run.elapsed()
                 row |= validate(scored, val_batches, loss)

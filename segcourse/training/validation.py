@@ -7,6 +7,7 @@ from accelerate.utils import gather_object
 
 from segcourse.metrics import Scores
 from segcourse.models.forward import Forward
+from segcourse.training.accelerator import mean_over_processes
 from segcourse.training.batches import Batches
 
 
@@ -21,14 +22,13 @@ def validate(forward: Forward, batches: Batches, loss: Callable) -> dict:
         loss_sum += loss(logits, target.to(logits.device)).item() * len(image)
         images += len(image)
         scores.update(logits.argmax(1).cpu(), target, names)
-    parts = gather_object([(scores, loss_sum, images)])
-    scores = parts[0][0]
-    for other, _, _ in parts[1:]:
+    scores, *others = gather_object([scores])
+    for other in others:
         if other is not None:
             scores.merge(other)
     results = scores.compute()
     return {
-        "val_loss": sum(part[1] for part in parts) / sum(part[2] for part in parts),
+        "val_loss": mean_over_processes(loss_sum, images),
         **{
             name: results[name]
             for name in ("dice_per_image", "jaccard_per_image", "threshold_jaccard", "mean_iou")
