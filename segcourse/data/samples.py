@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch.utils.data import DataLoader, Dataset
 
 from segcourse.data import Sample, SampleDataset
-from segcourse.data.images import read_image, refuse_twelve_bits, to_rgb
+from segcourse.data.decode import open_image
+from segcourse.data.images import refuse_twelve_bits, to_rgb
 from segcourse.errors import DataError, first_few
 from segcourse.palette import IGNORE
 
@@ -44,7 +45,7 @@ def as_samples(
             f"so can it resume a run). Pass loader.dataset, batch_size={dataset.batch_size or 16} and "
             f"workers={dataset.num_workers}."
         )
-    if not (isinstance(dataset, Sized) and hasattr(dataset, "__getitem__")):
+    if isinstance(dataset, Mapping) or not (isinstance(dataset, Sized) and hasattr(dataset, "__getitem__")):
         raise DataError(
             f"the data are a {type(dataset).__name__}; expected something with a length and an index, such "
             "as a list of pairs (image, mask). Of a generator, make a list first: list(pairs)."
@@ -92,12 +93,10 @@ def _parts(item: Any, index: int) -> tuple[Any, Any, str]:
     if isinstance(item, Mapping) and {"image", "mask"} <= item.keys():
         item = [item[key] for key in ("image", "mask", "name") if key in item]
     if not isinstance(item, tuple | list) or len(item) not in (2, 3):
-        what = (
-            f"a dict with the keys {first_few(list(item))}" if isinstance(item, Mapping) else repr(type(item))
-        )
+        keys = f" with the keys {first_few(list(item))}" if isinstance(item, Mapping) else ""
         raise DataError(
-            f"item {index} of the data is {what}; expected (image, mask), (image, mask, name) or a dict with "
-            '"image" and "mask". Of one array of images and one of masks, make list(zip(images, masks)).'
+            f"item {index} of the data is a {type(item).__name__}{keys}; expected (image, mask), (image, mask, "
+            'name) or a dict with "image" and "mask". Of one array of images and one of masks, make list(zip(images, masks)).'
         )
     return item[0], item[1], str(item[2]) if len(item) == 3 else f"image {index}"
 
@@ -192,9 +191,9 @@ def _out_of_range(pixels: torch.Tensor, advice: str) -> str:
 def _pixels(image: Any, channels: int) -> torch.Tensor:
     """Return an image as float32 C×H×W, without looking at the range of floats."""
     if isinstance(image, str | os.PathLike):
-        image = read_image(image)
+        image = _bands(open_image(image), channels, image)
     elif isinstance(image, Image.Image):
-        image = np.asarray(image if channels == len(image.getbands()) == 4 else to_rgb(image, "the image"))
+        image = _bands(image, channels, "the image")
     rows_of_pixels = isinstance(image, np.ndarray)
     pixels = _tensor(image)
     if pixels.ndim == 2:
@@ -218,13 +217,21 @@ def _pixels(image: Any, channels: int) -> torch.Tensor:
     return pixels.float()
 
 
+def _bands(image: Image.Image, channels: int, where: str | os.PathLike) -> np.ndarray:
+    """Return a PIL image as uint8 H×W×3, H×W for one channel, or H×W×4 where it has and shall have four."""
+    if channels == 4 and image.mode == "RGBA":
+        return np.asarray(ImageOps.exif_transpose(image))
+    rgb = to_rgb(image, where)
+    return np.asarray(rgb.convert("L") if channels == 1 else rgb)
+
+
 def _wrong_shape(shape: tuple[int, ...], channels: int) -> str:
     sentence = f"the image has shape {shape}; expected H×W×{channels} or {channels}×H×W."
-    if len(shape) == 3 and min(shape[0], shape[-1]) in (1, 2, 3, 4) and channels not in shape:
+    given = min(shape[0], shape[-1]) if len(shape) == 3 else 0
+    if 0 < given < 5 and channels not in shape:
         sentence += (
-            f" The network is set up for {channels} channels, as many as the normalisation has numbers: for "
-            f"images of {min(shape[0], shape[-1])}, build it with in_channels={min(shape[0], shape[-1])} and "
-            "give one mean and one standard deviation per channel."
+            f" Images of {given} channels need a network with in_channels={given}, and a normalisation with "
+            f"{given} means and {given} standard deviations; this one has {channels}."
         )
     return sentence
 

@@ -12,7 +12,6 @@ from torch import nn
 from tqdm import tqdm
 
 from segcourse.data.decode import Size, height_width
-from segcourse.data.images import read_image
 from segcourse.data.samples import image_tensor
 from segcourse.devices import Speed, choose_speed, find_device
 from segcourse.errors import DataError, first_few
@@ -170,7 +169,7 @@ class Segmenter:
                 batch = []
                 for path in files[start : start + batch_size]:
                     try:
-                        batch.append((path, read_image(path)))
+                        batch.append((path, image_tensor(path, len(self.mean))))
                     except DataError as error:
                         if on_error != "skip":
                             raise

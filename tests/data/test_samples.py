@@ -59,8 +59,17 @@ def test_four_channels_stay_four():
     for image in (rgbd, torch.from_numpy(rgbd).permute(2, 0, 1), Image.fromarray(rgbd, "RGBA")):
         assert as_samples([(image, IDS)], channels=4)[0].image.shape == (4, 4, 5)
     assert as_samples([(rgbd, IDS)])[0].image.shape == (3, 4, 5)  # for RGB, alpha is dropped
-    grey = as_samples([(RGB[..., 0], IDS)], channels=1)
-    assert grey[0].image.shape == (1, 4, 5)
+    for grey in (RGB[..., 0], Image.fromarray(RGB[..., 0])):
+        assert torch.equal(as_samples([(grey, IDS)], channels=1)[0].image, WANTED[:1])
+
+
+def test_a_file_with_four_channels_is_read_with_them(tmp_path):
+    rgbd = np.dstack([RGB, RGB[..., :1]])
+    Image.fromarray(rgbd, "RGBA").save(tmp_path / "rgbd.png")
+    assert torch.equal(image_tensor(tmp_path / "rgbd.png", 4)[3], WANTED[0])
+    Image.new("RGB", (9, 9)).save(tmp_path / "rgb.png")
+    with pytest.raises(DataError, match="with in_channels=3"):
+        image_tensor(tmp_path / "rgb.png", 4)
 
 
 def one_by_one():
@@ -78,6 +87,7 @@ SOURCES = {
         "batch_size=4 and workers=0",
     ),
     "generator": (one_by_one(), "the data are a generator; expected something with a length"),
+    "dict of arrays": ({"images": [RGB], "masks": [IDS]}, "the data are a dict; expected something"),
     "stream": (Stream(), "the data are a Stream; .* make a list first"),
 }
 
@@ -98,9 +108,9 @@ ITEMS = {
     "4 channels first": (
         (torch.zeros(4, 8, 8), IDS),
         3,
-        r"for 3 channels.*build it with in_channels=4",
+        "network with in_channels=4, and .* 4 means",
     ),
-    "3 channels of 4": ((np.zeros((9, 9, 3)), IDS), 4, r"expected H×W×4 or 4×H×W.*set up for 4 channels"),
+    "3 channels of 4": ((np.zeros((9, 9, 3)), IDS), 4, "expected H×W×4 or 4×H×W. .* this one has 4"),
     "soft mask": ((RGB, IDS * 0.5), 3, r"fractions, from 0 to 0.5; .*mask > 0.5"),
     "one-hot mask": ((RGB, np.stack([IDS, IDS, IDS, IDS])), 3, r"shape \(4, 4, 5\); .*take the argmax"),
     "another size": ((RGB, IDS[:, :4]), 3, "the image image 0 is 4×5, but its mask is 4×4"),
