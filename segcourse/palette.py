@@ -79,7 +79,7 @@ class Palette:
     def default(cls, names: int | Sequence[str]) -> "Palette":
         """Return a palette for a list or a number of classes: five of Okabe and Ito's colours, then others.
 
-        The first eight can be told apart with any common kind of colour blindness. No class has a colour of
+        The first eight look different with any common kind of colour blindness. No class has a colour of
         the maps of errors (sky blue, yellow, vermilion), or of ignored pixels.
 
         >>> Palette.default(3).names

@@ -95,8 +95,9 @@ def _parts(item: Any, index: int) -> tuple[Any, Any, str]:
     if not isinstance(item, tuple | list) or len(item) not in (2, 3):
         keys = f" with the keys {first_few(list(item))}" if isinstance(item, Mapping) else ""
         raise DataError(
-            f"item {index} of the data is a {type(item).__name__}{keys}; expected (image, mask), (image, mask, "
-            'name) or a dict with "image" and "mask". Of one array of images and one of masks, make list(zip(images, masks)).'
+            f"item {index} of the data is a {type(item).__name__}{keys}; expected (image, mask), "
+            '(image, mask, name) or a dict with "image" and "mask". Of one array of images and one of masks, '
+            "make list(zip(images, masks))."
         )
     return item[0], item[1], str(item[2]) if len(item) == 3 else f"image {index}"
 

@@ -43,7 +43,7 @@ def from_main_process(value: Value) -> Value:
 
 
 def mean_over_processes(total: float, count: int) -> float:
-    """Return the mean of a quantity of which each process knows the sum and the number of its own part.
+    """Return the mean of a quantity of which each process knows the sum and the number of its part.
 
     >>> mean_over_processes(6.0, 4)
     1.5
