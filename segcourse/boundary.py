@@ -5,6 +5,7 @@ right. Pixels outside the image count as background. Distances are measured betw
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -41,12 +42,7 @@ def hausdorff_distance_95(prediction: Mask, target: Mask, spacing: Spacing = 1.0
     1.5
     """
 
-    def score(to_target: np.ndarray, to_prediction: np.ndarray) -> float:
-        if not (to_target.size and to_prediction.size):
-            return np.inf
-        return max(np.percentile(to_target, 95), np.percentile(to_prediction, 95))
-
-    return _score_images(score, prediction, target, spacing)
+    return _score_images(_percentile_95, prediction, target, spacing)
 
 
 def surface_dice(prediction: Mask, target: Mask, tolerance: float, spacing: Spacing = 1.0) -> Tensor:
@@ -76,12 +72,53 @@ def surface_dice(prediction: Mask, target: Mask, tolerance: float, spacing: Spac
     """
     if not (np.isfinite(tolerance) and tolerance >= 0):
         raise DataError(f"the tolerance is {tolerance}; expected a finite distance of 0 or more.")
+    return _score_images(partial(_share_within, tolerance=tolerance), prediction, target, spacing)
 
-    def score(to_target: np.ndarray, to_prediction: np.ndarray) -> float:
-        distances = np.concatenate([to_target, to_prediction])
-        return np.count_nonzero(distances <= tolerance) / distances.size
 
-    return _score_images(score, prediction, target, spacing)
+def boundary_scores(
+    prediction: np.ndarray, target: np.ndarray, num_classes: int, tolerance: float, ignore_index: int = 255
+) -> tuple[float, float]:
+    """Return both scores of one image, in pixels: 95 % Hausdorff distance and surface Dice.
+
+    With two classes they are those of class 1, the foreground, else means over the classes that occur in the
+    mask or in the prediction. Ignored pixels belong to no class. A class that is in one of the two only has
+    no distance; it counts as the diagonal of the image, so that a mean over images exists (as in the BraTS
+    challenges).
+
+    Args:
+        prediction, target: class ids H×W.
+        num_classes: the number of classes.
+        tolerance: as in `surface_dice`, in pixels.
+        ignore_index: the id of ignored pixels in `target`.
+
+    >>> boundary_scores(np.array([[0, 1, 0, 0]]), np.array([[0, 0, 0, 1]]), 2, tolerance=0)
+    (2.0, 0.0)
+    >>> boundary_scores(np.zeros((3, 4)), np.eye(3, 4), 2, tolerance=0)  # the foreground is missed
+    (5.0, 0.0)
+    """
+    kept = target != ignore_index
+    scores = []
+    for one in range(1 if num_classes == 2 else 0, num_classes):
+        guess, truth = (prediction == one) & kept, (target == one) & kept
+        if guess.any() or truth.any():
+            distances = boundary_distances(guess, truth, (1.0, 1.0))
+            farthest = np.hypot(*target.shape)
+            scores.append((min(_percentile_95(*distances), farthest), _share_within(*distances, tolerance)))
+    if not scores:
+        return np.nan, np.nan
+    distance, share = np.mean(scores, axis=0)
+    return float(distance), float(share)
+
+
+def _percentile_95(to_target: np.ndarray, to_prediction: np.ndarray) -> float:
+    if not (to_target.size and to_prediction.size):
+        return np.inf
+    return max(np.percentile(to_target, 95), np.percentile(to_prediction, 95))
+
+
+def _share_within(to_target: np.ndarray, to_prediction: np.ndarray, tolerance: float) -> float:
+    distances = np.concatenate([to_target, to_prediction])
+    return np.count_nonzero(distances <= tolerance) / distances.size
 
 
 def boundary_distances(

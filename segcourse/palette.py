@@ -28,6 +28,11 @@ OKABE_ITO = (
     (213, 94, 0),
     (204, 121, 167),
 )
+# Maps of errors have these of them, so no class has one, nor a colour that looks like one.
+FALSE_NEGATIVE, WRONG_CLASS, FALSE_POSITIVE = OKABE_ITO[2], OKABE_ITO[4], OKABE_ITO[6]
+_ALIKE = 60  # distance in R, G, B
+# The other five, and three that were searched for the largest distance to them for every sight.
+_CLASSES = (*(OKABE_ITO[i] for i in (0, 1, 3, 5, 7)), (150, 0, 240), (150, 30, 0), (210, 240, 150))
 GOOD, BAD = "#009E73", "#D55E00"  # of Okabe and Ito: bluish green and vermilion, for right and wrong
 
 
@@ -75,14 +80,18 @@ class Palette:
 
     @classmethod
     def default(cls, names: int | Sequence[str]) -> "Palette":
-        """Return a palette for a list or a number of classes: Okabe and Ito's colours, then other hues.
+        """Return a palette for a list or a number of classes: five of Okabe and Ito's colours, then others.
+
+        The first eight look different with any common kind of colour blindness. No class has a colour of
+        the maps of errors (sky blue, yellow, vermilion), or of ignored pixels.
 
         >>> Palette.default(3).names
         ('class 0', 'class 1', 'class 2')
         """
         if isinstance(names, int):
             names = [f"class {i}" for i in range(names)]
-        colours = list(OKABE_ITO)
+        reserved = np.array([FALSE_NEGATIVE, WRONG_CLASS, FALSE_POSITIVE, IGNORE_COLOUR])
+        colours = list(_CLASSES)
         step = 0
         while len(colours) < len(names):
             # The golden ratio never repeats a hue. Three brightness levels keep neighbouring hues distinct
@@ -90,7 +99,7 @@ class Palette:
             hue, value = (step * 0.618034) % 1, (0.95, 0.45, 0.7)[step % 3]
             red, green, blue = (round(255 * v) for v in colorsys.hsv_to_rgb(hue, 0.75, value))
             colour = (red, green, blue)
-            if colour not in colours and colour != IGNORE_COLOUR:
+            if colour not in colours and np.linalg.norm(reserved - colour, axis=1).min() > _ALIKE:
                 colours.append(colour)
             step += 1
         return cls(tuple(names), tuple(colours[: len(names)]))

@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from segcourse.errors import DataError
 from segcourse.palette import IGNORE, IGNORE_COLOUR, OKABE_ITO, Palette
+from segcourse.plotting.arrays import ERROR_COLOURS
 
 
 @given(
@@ -25,10 +26,16 @@ def test_labels_is_the_exact_inverse_of_colourise(classes, mask):
 
 
 def test_default_palettes_start_with_okabe_ito_and_never_repeat_a_colour():
-    assert Palette.default(8).colours == OKABE_ITO
+    assert Palette.default(5).colours == tuple(OKABE_ITO[i] for i in (0, 1, 3, 5, 7))
     every = Palette.default(255).colours
     assert len({*every, IGNORE_COLOUR}) == 256
     assert Palette.default(20).colours == every[:20]  # more classes never recolour the first ones
+
+
+def test_no_class_looks_like_an_error_or_an_ignored_pixel():
+    errors = [ERROR_COLOURS[name] for name in ("false positive", "false negative", "wrong class", "ignored")]
+    distance = np.linalg.norm(np.array(Palette.default(255).colours)[:, None] - np.array(errors), axis=-1)
+    assert distance.min() > 60
 
 
 def test_ignored_pixels_are_grey():

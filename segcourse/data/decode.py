@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from segcourse.errors import DataError
 
@@ -15,6 +16,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp")
 MAX_PIXELS = 89_478_485
 
 _EXIF_ORIENTATION = 0x0112
+_REDUCED = 254  # the TIFF tag NewSubfileType: bit 0 marks a reduced copy of another page
 _SIDES_SWAPPED = (5, 6, 7, 8)  # orientations that turn by 90 degrees
 
 Size = int | tuple[int, int]
@@ -67,6 +69,7 @@ def open_image(path: str | os.PathLike, size: Size | None = None) -> Image.Image
     """Decode the first frame of an image file; with `size`, a JPEG may be decoded at a reduced size."""
     with _readable(path), Image.open(path) as image:
         _refuse_bomb(image)
+        _refuse_pages(image, path)
         if size is not None:  # decode at twice the size, so that the later resize still antialiases
             height, width = height_width(size)
             image.draft(None, (2 * width, 2 * height))
@@ -77,6 +80,22 @@ def open_image(path: str | os.PathLike, size: Size | None = None) -> Image.Image
 def _refuse_bomb(image: Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise Image.DecompressionBombError
+
+
+def _refuse_pages(image: Image.Image, path: str | os.PathLike) -> None:
+    """Raise a DataError for a TIFF file with several pages, unless the others are smaller copies."""
+    if not isinstance(image, TiffImageFile) or image.n_frames == 1:
+        return
+    size, pages = image.size, 0
+    for page in range(image.n_frames):
+        image.seek(page)
+        pages += image.size == size and not image.tag_v2.get(_REDUCED, 0) & 1
+    image.seek(0)
+    if pages > 1:
+        raise DataError(
+            f"{path} has {pages} pages; expected one image per file. Save each page as a separate file, "
+            "with a separate mask."
+        )
 
 
 @contextlib.contextmanager

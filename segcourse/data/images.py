@@ -1,8 +1,9 @@
 """Read image and mask files of any usual format: JPEG, PNG, GIF, BMP, TIFF or WebP.
 
 All formats are read the same way. Images come out upright (EXIF orientation applied). 16-bit grey is scaled
-to 8 bits. Transparent pixels are blended over white, as in an image viewer. Only the first frame of an
-animation is read. A file that can't be read raises a DataError with one sentence.
+to 8 bits, and so is 12-bit grey if the file says that it has 12 bits. Transparent pixels are blended over
+white, as in an image viewer. Only the first frame of an animation is read; a TIFF file of several pages is
+refused. A file that can't be read raises a DataError with one sentence.
 """
 
 import os
@@ -16,6 +17,7 @@ from segcourse.errors import DataError, first_few
 from segcourse.palette import IGNORE, Palette
 
 WHITE = 255
+_BITS_PER_SAMPLE = 258  # a TIFF tag
 _JPEG_BLUR = 32  # class values must differ by more than this to survive JPEG compression
 
 
@@ -38,7 +40,7 @@ def read_image(path: str | os.PathLike, size: Size | None = None) -> np.ndarray:
     >>> read_image(path)[0].tolist()
     [[0, 0, 0], [1, 1, 1], [255, 255, 255]]
     """
-    image = _rgb(open_image(path, size), path)
+    image = to_rgb(open_image(path, size), path)
     if size is not None:
         image = image.resize(height_width(size)[::-1], Image.Resampling.BILINEAR)
     return np.array(image)
@@ -153,10 +155,12 @@ def _unexpected_values(found: np.ndarray, listed: np.ndarray, where: str) -> str
     return f"{where}: mask values are {{{first_few(found.tolist(), 8)}}}; expected {wanted}. {advice}"
 
 
-def _rgb(image: Image.Image, path: str | os.PathLike) -> Image.Image:
+def to_rgb(image: Image.Image, path: str | os.PathLike) -> Image.Image:
+    """Convert an image of any mode to 8-bit RGB, upright; `path` names it in error messages."""
+    highest = 4095 if getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE) == (12,) else 65535
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
-        return Image.fromarray(_eight_bits(np.asarray(image), path)).convert("RGB")
+        return Image.fromarray(_eight_bits(np.asarray(image), path, highest)).convert("RGB")
     if image.mode == "F":
         raise DataError(f"{path} holds floating-point values; save it with 8 or 16 bits per channel.")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
@@ -165,10 +169,25 @@ def _rgb(image: Image.Image, path: str | os.PathLike) -> Image.Image:
     return image.convert("RGB")
 
 
-def _eight_bits(grey: np.ndarray, path: str | os.PathLike) -> np.ndarray:
+def _eight_bits(grey: np.ndarray, path: str | os.PathLike, highest: int) -> np.ndarray:
     if grey.min(initial=0) < 0 or grey.max(initial=0) > 65535:
         raise DataError(f"{path} holds values {grey.min()} to {grey.max()}; expected 8 or 16 bits per pixel.")
-    return np.round(grey / 257).astype(np.uint8)  # 65535 = 257 * 255
+    if highest == 65535:
+        refuse_twelve_bits(grey.max(initial=0), path)
+    return np.round(grey / (highest / 255)).astype(np.uint8)
+
+
+def refuse_twelve_bits(largest: float, where: str | os.PathLike) -> None:
+    """Raise a DataError if the largest of an image's 16-bit values shows that the camera had fewer bits.
+
+    Scaled as 16 bits, such an image is nearly black, and 8 bits keep at most 16 grey levels of it.
+    """
+    if 255 < largest < 4096:
+        raise DataError(
+            f"{where} has 16 bits per pixel, but its largest value is {largest:.0f} of 65535, as if from a "
+            "camera with 12 bits or fewer: it would be read as nearly black. Save it with 8 bits per pixel, "
+            "as bright as it should look, or multiply a 12-bit image by 16."
+        )
 
 
 def _mask_values(image: Image.Image, path: str | os.PathLike, palette: Palette | None) -> np.ndarray:

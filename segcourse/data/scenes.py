@@ -53,7 +53,8 @@ class Scenes(Dataset):
     ((48, 64), True)
     """
 
-    palette = Palette.default(CLASSES)
+    # the default colours in another order: the sky is blue and trees are green
+    palette = Palette(CLASSES, tuple(Palette.default(8).colours[i] for i in (0, 1, 3, 2, 7, 5, 6, 4)))
     class_names = palette.names
 
     def __init__(

@@ -7,7 +7,8 @@ from typing import Any
 from torch import nn
 
 from segcourse.errors import ModelFileError
-from segcourse.models import create_model
+from segcourse.models import create_model, is_own, names
+from segcourse.models.foreign import Constructor, describe, rebuild
 from segcourse.models.weights import load_weights, read_weights, save_weights, weights_of
 from segcourse.palette import Palette
 
@@ -19,31 +20,32 @@ def write_model_file(path: str | Path, model: nn.Module, palette: Palette, **pre
 
     Args:
         path: the file.
-        model: a network with `config`, the arguments of `create_model` that build it.
+        model: a network. One of the course's own has `config`, the arguments of `create_model`; for others
+            the file says what built it, see `segcourse.models.foreign.describe`.
         palette: class names and colours.
         preprocessing: `mean`, `std`, `size` and `threshold`, as in `Segmenter`.
 
     Raises:
         SaveError: the folder is not writable or the disk is full. An older file is unchanged.
-        ModelFileError: the model has no `config`, so it could not be built again.
     """
-    config = getattr(model, "config", None)
-    if not config:
-        raise ModelFileError(
-            f"{type(model).__name__} has no `config`, so a saved file could not be loaded again. "
-            "Set `model.config` to the arguments of create_model that build the model."
-        )
+    config = model.config if is_own(model) else describe(model)
     classes = {"class_names": palette.names, "colours": palette.colours}
     settings = {"format": FORMAT, "model": config, **classes, **preprocessing}
     save_weights(path, weights_of(model), {"segcourse": json.dumps(settings)})
 
 
-def read_model_file(path: str | Path) -> tuple[nn.Module, Palette, dict[str, Any]]:
-    """Read the network, the palette and the preprocessing (`mean`, `std`, `size`, `threshold`).
+def read_model_file(
+    path: str | Path, build: Constructor | str | None = None
+) -> tuple[nn.Module, Palette, dict[str, Any]]:
+    """Read the network, the palette and the preprocessing (`mean`, `std`, `size`).
+
+    Args:
+        path: the file.
+        build: what builds the network if it is not one of the course's own, see `Segmenter.load`.
 
     Raises:
         ModelFileError: the file is missing, damaged, not written by segcourse, written by a newer version, or
-            its weights don't fit its settings.
+            its weights don't fit its settings; or `build` is missing.
     """
     tensors, metadata = read_weights(path)
     if "segcourse" not in metadata:
@@ -58,7 +60,16 @@ def read_model_file(path: str | Path) -> tuple[nn.Module, Palette, dict[str, Any
                 f"{path} was written by a newer version of segcourse (file format {settings['format']}; "
                 f"this version reads up to {FORMAT}). Update segcourse."
             )
-        model = create_model(**settings["model"])
+        config = settings["model"]
+        if "build" in config:
+            model = rebuild(config, build, path)
+        elif config["name"] in names():  # an import path there would run another program's code
+            model = create_model(**config)
+        else:
+            raise ModelFileError(
+                f"{path} holds a model {config['name']!r} that this version of segcourse can't build; it has "
+                f"{', '.join(names())}."
+            )
         palette = Palette(settings["class_names"], settings["colours"])
         preprocessing = {name: settings[name] for name in ("mean", "std", "size")}
         preprocessing["threshold"] = settings.get("threshold", 0.5)  # older files have none

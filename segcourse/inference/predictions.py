@@ -13,7 +13,9 @@ from segcourse.data.pairing import image_files
 from segcourse.errors import DataError
 from segcourse.files import replacing, write_csv
 from segcourse.inference.segmenter import Segmenter
+from segcourse.palette import Palette
 from segcourse.plotting.arrays import background_class, overlay
+from segcourse.plotting.legend import Entry, add_legend
 
 KINDS = ("mask", "overlay", "cutout")
 
@@ -30,7 +32,8 @@ def write_predictions(
     """Predict image files and write the results to a folder, with a table of class shares (shares.csv).
 
     `NAME_mask.png` holds 0 and 255 for two classes or with `keep`, else class ids with the palette's colours.
-    `NAME_overlay.png` is the image tinted with the class colours. `NAME_cutout.png` is the foreground (with
+    `NAME_overlay.png` is the image tinted with the class colours; with more than two classes, a strip below
+    the image names the colours. `NAME_cutout.png` is the foreground (with
     `keep`: that class); the rest is transparent.
 
     Args:
@@ -81,7 +84,9 @@ def _draw(
     found = mask != background if kept is None else mask == kept
     if kind == "overlay":
         tinted = overlay(image, mask, segmenter.palette, background=background)
-        return Image.fromarray(tinted if kept is None else np.where(found[..., None], tinted, image))
+        if kept is not None:
+            return Image.fromarray(np.where(found[..., None], tinted, image))
+        return Image.fromarray(add_legend(tinted, _entries(segmenter.palette, mask)))
     if kind == "cutout":
         return Image.fromarray(np.dstack([image, np.where(found, 255, 0).astype(np.uint8)]), "RGBA")
     if kept is not None or len(segmenter.palette) == 2:
@@ -89,6 +94,14 @@ def _draw(
     indexed = Image.fromarray(mask).convert("P")
     indexed.putpalette(np.array(segmenter.palette.colours, dtype=np.uint8).tobytes())
     return indexed
+
+
+def _entries(palette: Palette, mask: np.ndarray) -> list[Entry]:
+    """Return name and colour of each class in a mask; none for two classes, whose only colour is clear."""
+    if len(palette) == 2:
+        return []
+    present = set(np.unique(mask).tolist()) - {background_class(palette)}
+    return [(palette.names[one], palette.colours[one]) for one in sorted(present)]
 
 
 def _save(image: Image.Image, path: Path) -> None:

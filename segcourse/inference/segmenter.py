@@ -13,12 +13,14 @@ from torch import nn
 from tqdm import tqdm
 
 from segcourse.data.decode import Size, height_width
-from segcourse.data.images import read_image
+from segcourse.data.samples import image_tensor
 from segcourse.devices import Speed, choose_speed, find_device
-from segcourse.errors import DataError
+from segcourse.errors import DataError, first_few
 from segcourse.inference.model_file import read_model_file, write_model_file
 from segcourse.inference.tiling import tiled
-from segcourse.models.forward import IMAGENET, Forward, image_tensor
+from segcourse.models import is_own
+from segcourse.models.foreign import Constructor
+from segcourse.models.forward import IMAGENET, Forward
 from segcourse.palette import Palette
 
 FLIPS = {False: ((),), True: ((), (-1,)), "all": ((), (-1,), (-2,), (-2, -1))}
@@ -28,10 +30,12 @@ class Segmenter:
     """A network with its normalisation, classes, palette and working size, for images of any size.
 
     Args:
-        model: maps normalised images N×3×H×W to logits N×C×H×W.
+        model: maps normalised images N×3×H×W to logits N×C×H×W; also another library's, see `Forward`.
         class_names: one name per class. Default: the names of the palette.
         palette: class colours. Default: `Palette.default`.
-        mean, std: mean and standard deviation of each colour channel in training, for images in [0, 1].
+        mean, std: mean and standard deviation of each channel in training, for images in [0, 1]. Their number
+            is the number of channels of an image. For a network that was trained on images that had been
+            normalised already, give the numbers of that normalisation.
         size: working size, side in pixels or (height, width): images are resized to it, as in training.
             Default: the size of each image.
         device: "cpu", "cuda", "cuda:1" or "mps". Default: a GPU if there is one.
@@ -55,8 +59,8 @@ class Segmenter:
         precision: str = "fp32",
         threshold: float = 0.5,
     ):
-        config = getattr(model, "config", {})
-        names = class_names or (palette.names if palette else int(config.get("num_classes", 2)))
+        own: Any = model.config if is_own(model) else {}
+        names = class_names or (palette.names if palette else int(own.get("num_classes", 2)))
         palette = palette or Palette.default(names)
         self.class_names, self.palette = tuple(class_names or palette.names), palette
         if len(self.class_names) != len(palette):
@@ -80,20 +84,21 @@ class Segmenter:
         would make jagged borders.)
 
         Args:
-            image: a path, a PIL image, uint8 H×W or H×W×3 (array or tensor), or float 3×H×W in [0, 1].
+            image: a path, a PIL image, an array or a tensor, see `image_tensor`.
             tile: side of the tiles in pixels. Tiles are predicted without resizing and then blended, for
                 large images at the scale of the training set. Default: no tiles.
             overlap: overlap of neighbouring tiles in pixels. Default: a quarter of `tile`.
 
         Raises:
-            DataError: the image can't be read or has an unsupported format.
+            DataError: the image can't be read or has an unsupported format, or the network has another
+                number of classes than there are class names.
         """
-        image = image_tensor(image)
+        image = image_tensor(image, len(self.mean))
         if tile is not None:
-            return tiled(self._forward, image, tile, tile // 4 if overlap is None else overlap)
+            return tiled(self._scores, image, tile, tile // 4 if overlap is None else overlap)
         if self.size is None:
-            return self._forward(image[None])[0]
-        return self._resize_back(self._forward(self._resize(image)[None]), image)
+            return self._scores(image[None])[0]
+        return self._resize_back(self._scores(self._resize(image)[None]), image)
 
     @torch.inference_mode()
     def probabilities(
@@ -111,7 +116,7 @@ class Segmenter:
         """
         if flips not in FLIPS:
             raise DataError(f"flips is {flips!r}; expected False, True or 'all'.")
-        image = image_tensor(image)
+        image = image_tensor(image, len(self.mean))
         views = [self.logits(image.flip(axes), tile, overlap).softmax(0).flip(axes) for axes in FLIPS[flips]]
         return torch.stack(views).mean(0)
 
@@ -134,8 +139,8 @@ class Segmenter:
         """Return the class ids of several images, which can differ in size; arguments as in `predict`."""
         if flips or tile is not None or self.size is None:
             return [self.predict(image, flips, tile, overlap) for image in images]
-        images = [image_tensor(image) for image in images]
-        logits = self._forward(torch.stack([self._resize(image) for image in images]))
+        images = [image_tensor(image, len(self.mean)) for image in images]
+        logits = self._scores(torch.stack([self._resize(image) for image in images]))
         return [
             self._labels(self._resize_back(one[None], image))
             for one, image in zip(logits, images, strict=True)
@@ -168,7 +173,7 @@ class Segmenter:
                 batch = []
                 for path in files[start : start + batch_size]:
                     try:
-                        batch.append((path, read_image(path)))
+                        batch.append((path, image_tensor(path, len(self.mean))))
                     except DataError as error:
                         if on_error != "skip":
                             raise
@@ -183,9 +188,11 @@ class Segmenter:
     def save(self, path: str | Path) -> None:
         """Write weights and settings to one safetensors file, which can be read without running code.
 
+        For another library's network the file also says which function built it, and with which arguments if
+        the network knows them (see `load`).
+
         Raises:
             SaveError: the folder is not writable or the disk is full. An older file is unchanged.
-            ModelFileError: the model has no `config`, so it could not be built again.
         """
         palette = Palette(self.class_names, self.palette.colours)
         preprocessing = {"mean": self.mean, "std": self.std, "size": self.size}
@@ -193,22 +200,43 @@ class Segmenter:
 
     @classmethod
     def load(
-        cls, path: str | Path, device: str | torch.device | None = None, precision: str = "fp32"
+        cls,
+        path: str | Path,
+        device: str | torch.device | None = None,
+        precision: str = "fp32",
+        build: Constructor | str | None = None,
     ) -> "Segmenter":
         """Load a segmenter from a file that `save` wrote.
+
+        Loading runs no code that the file names. A network of another library is therefore built by the
+        function that you pass as `build`.
 
         Args:
             path: the safetensors file.
             device, precision: as in `Segmenter`.
+            build: for another library's network, the function or class that builds it, or its import path,
+                such as "torchvision.models.segmentation.deeplabv3_resnet50". It is called with the arguments
+                in the file, and with options that download weights switched off. If the file knows no
+                arguments, it is called without any; then pass a function such as `lambda: MyNet(width=8)`.
 
         Raises:
             ModelFileError: the file is missing, damaged, not written by segcourse, written by a newer
-                version, or its weights don't fit its settings.
+                version, or its weights don't fit its settings; or it needs `build`.
             DeviceError: this machine has no such device.
         """
         device = find_device(device)
-        model, palette, preprocessing = read_model_file(path)
+        model, palette, preprocessing = read_model_file(path, build)
         return cls(model, palette.names, palette, device=device, precision=precision, **preprocessing)
+
+    def _scores(self, images: torch.Tensor) -> torch.Tensor:
+        logits = self._forward(images)
+        if logits.shape[1] != len(self.class_names):
+            raise DataError(
+                f"the network returns {logits.shape[1]} channels, but there are {len(self.class_names)} "
+                f"class names ({first_few(self.class_names)}); a network has one output channel per class, "
+                "the background included."
+            )
+        return logits
 
     def _resize(self, image: torch.Tensor) -> torch.Tensor:
         return F.interpolate(image[None], self.size, mode="bilinear", antialias=True)[0].clamp(0, 1)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from torch import Tensor, nn
 
 from segcourse.data.catalogue import candidates
 from segcourse.data.images import read_image
@@ -17,17 +16,6 @@ from segcourse.inference.segmenter import Segmenter
 TORCHVISION = ("deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50", "deeplabv3_resnet101")
 OWN = "street.safetensors"  # in the folder `models` beside the data sets
 VEHICLES = ("car", "bus", "truck", "train", "motorbike", "bicycle", "bicyclist")
-
-
-class _Scores(nn.Module):
-    """A network of torchvision that returns its logits, and not a dict that holds them."""
-
-    def __init__(self, network: nn.Module):
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.network(x)["out"]  # N, C, H, W
 
 
 def torchvision_segmenter(name: str = TORCHVISION[0]) -> Segmenter:
@@ -57,7 +45,7 @@ def torchvision_segmenter(name: str = TORCHVISION[0]) -> Segmenter:
             "again."
         ) from error
     given = weights.transforms()
-    return Segmenter(_Scores(network), weights.meta["categories"], mean=given.mean, std=given.std)
+    return Segmenter(network, weights.meta["categories"], mean=given.mean, std=given.std)
 
 
 def load_street_model(

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from segcourse.errors import DataError
+from segcourse.models import foreign
 from segcourse.models.deeplab import DeepLabV3
 from segcourse.models.encoder_unet import EncoderUNet
 from segcourse.models.fcn import FCN
@@ -35,10 +36,12 @@ def names() -> list[str]:
 
 
 def create_model(name: str, num_classes: int, in_channels: int = 3, **options: Any) -> nn.Module:
-    """Return a new network; `create_model(**model.config)` builds the same architecture again.
+    """Return a new network; `create_model(**model.config)` builds one of the course's own again.
 
     Args:
-        name: "unet", "attention_unet", "half_unet", "fcn", "deeplabv3", "encoder_unet" or "lesion_net".
+        name: "unet", "attention_unet", "half_unet", "fcn", "deeplabv3", "encoder_unet" or "lesion_net"; or
+            the import path of another library's constructor, such as
+            "torchvision.models.segmentation.deeplabv3_resnet50".
         num_classes: number of output channels.
         in_channels: number of input channels.
         options: arguments of the network's class, such as `width` and `depth`.
@@ -49,6 +52,8 @@ def create_model(name: str, num_classes: int, in_channels: int = 3, **options: A
     >>> create_model("unet", num_classes=2, width=8).config
     {'name': 'unet', 'in_channels': 3, 'num_classes': 2, 'width': 8, 'depth': 4}
     """
+    if "." in name:
+        return foreign.create(name, num_classes, in_channels, **options)
     if name not in _MODELS:
         raise DataError(f"there is no model {name!r}; use one of {', '.join(names())}.")
     sizes = {"num_classes": num_classes, "in_channels": in_channels, **options}
@@ -59,6 +64,16 @@ def create_model(name: str, num_classes: int, in_channels: int = 3, **options: A
         return _MODELS[name](num_classes=num_classes, in_channels=in_channels, **options)
     except TypeError as error:
         raise DataError(f"{name} does not accept these options: {error}.") from error
+
+
+def is_own(model: nn.Module) -> bool:
+    """Return True for a network of `create_model`, False for one of another library.
+
+    >>> is_own(create_model("unet", num_classes=2, width=8)), is_own(nn.Identity())
+    (True, False)
+    """
+    config = getattr(model, "config", None)  # other libraries have an attribute of this name, too
+    return isinstance(config, dict) and config.get("name") in _MODELS
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -1,23 +1,33 @@
-"""From images to logits: normalisation, number format and network in one call."""
+"""From images to logits: normalisation, number format, and networks of other libraries, in one call."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from segcourse.data.images import read_image
 from segcourse.devices import Speed
 from segcourse.errors import DataError
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and standard deviation of natural RGB images
+_MULTIPLES = (2, 4, 8, 16, 32, 64)
 
 
 class Forward:
-    """Map images (N×3×H×W in [0, 1], any device) to float32 logits, including normalisation and autocast."""
+    """Map images (N×C_in×H×W in [0, 1], any device) to float32 logits N×C×H×W.
+
+    Networks of other libraries are taken as they are. They may return a dictionary, as torchvision's do
+    (key "out") and Hugging Face's ("logits"). Logits of another size are resized to the size of the image. An
+    image whose sides the network can't take, because they are no multiple of 32 for example, is padded at the
+    bottom and at the right by repeating its border, and the logits are cropped.
+
+    Args:
+        network: the network.
+        device, speed: where it runs, and how.
+        mean, std: the normalisation, one number per channel.
+        multiple: sides are padded to a multiple of this number, which grows where the network refuses a size.
+    """
 
     def __init__(
         self,
@@ -26,51 +36,82 @@ class Forward:
         speed: Speed,
         mean: Sequence[float],
         std: Sequence[float],
+        multiple: int = 1,
     ):
         self.network, self.device, self.speed = network, device, speed
         self.mean = torch.tensor(mean, device=device).view(-1, 1, 1)
         self.std = torch.tensor(std, device=device).view(-1, 1, 1)
+        self.multiple = multiple
 
-    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the logits.
+
+        Raises:
+            DataError: the network can't take images of this size or number of channels, or does not return
+                logits.
+        """
+        return self.heads(images)[0]
+
+    def heads(self, images: Tensor) -> list[Tensor]:
+        """Return the logits, then those of the auxiliary classifier (key "aux") if the network has one."""
+        if images.shape[1] != len(self.mean):
+            raise DataError(
+                f"the images have {images.shape[1]} channels and the normalisation {len(self.mean)}; give "
+                "one mean and one standard deviation per channel (for fit: normalise=(mean, std))."
+            )
         images = images.to(self.device, memory_format=self.speed.memory_format, non_blocking=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.speed.bf16):
-            return self.network((images - self.mean) / self.std).float()
+            found = _logits(self._run((images - self.mean) / self.std))
+            return [self._at_size(one, images.shape[-2:]).float() for one in found]
+
+    def _run(self, x: Tensor) -> Any:
+        try:
+            return self.network(_padded(x, self.multiple))
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, AssertionError) as error:
+            for multiple in _MULTIPLES:
+                if multiple > self.multiple and any(side % multiple for side in x.shape[-2:]):
+                    try:
+                        output = self.network(_padded(x, multiple))
+                    except (RuntimeError, AssertionError):
+                        continue
+                    self.multiple = multiple
+                    return output
+            raise DataError(
+                f"the network can't take images of {' × '.join(map(str, x.shape))} (number × channels × "
+                f"height × width), nor padded to a multiple of {_MULTIPLES[-1]}: {error}"
+            ) from error
+
+    def _at_size(self, logits: Tensor, size: torch.Size) -> Tensor:
+        padded = [-(-side // self.multiple) * self.multiple for side in size]
+        if list(logits.shape[-2:]) != padded:
+            logits = F.interpolate(logits, padded, mode="bilinear", align_corners=False)
+        return logits[..., : size[0], : size[1]]
 
 
-def image_tensor(image: Any) -> torch.Tensor:
-    """Convert an image to float32 3×H×W in [0, 1] on the CPU.
-
-    Args:
-        image: a path, a PIL image, uint8 H×W or H×W×3 (array or tensor), or float 3×H×W in [0, 1].
-
-    Raises:
-        DataError: the shape or the values are not those of an image.
-
-    >>> image_tensor(np.array([[[255, 0, 51]]], dtype=np.uint8)).flatten().tolist()
-    [1.0, 0.0, 0.20000000298023224]
-    """
-    if isinstance(image, str | os.PathLike):
-        image = read_image(image)
-    elif isinstance(image, Image.Image):
-        image = np.asarray(image.convert("RGB"))
-    rows_of_pixels = isinstance(image, np.ndarray)  # where both fit, arrays are H×W×3 and tensors are 3×H×W
-    image = torch.tensor(np.ascontiguousarray(image)) if rows_of_pixels else torch.as_tensor(image).cpu()
-    if image.ndim == 2:
-        image = image[None]
-    fits_first = image.ndim == 3 and image.shape[0] in (1, 3)
-    fits_last = image.ndim == 3 and image.shape[-1] in (1, 3, 4)
-    if not (fits_first or fits_last) or 0 in image.shape:
-        raise DataError(f"the image has shape {tuple(image.shape)}; expected H×W×3 or 3×H×W.")
-    if fits_last and (rows_of_pixels or not fits_first):
-        image = image.permute(2, 0, 1)
-    image = image[:3].expand(3, -1, -1)
-    if image.dtype == torch.uint8:
-        return image / 255
-    if image.dtype == torch.bool or not image.is_floating_point():
-        raise DataError(f"image values are {image.dtype}; expected uint8 or floats in [0, 1].")
-    if not (image.min() >= 0 and image.max() <= 1):
+def _logits(output: Any) -> list[Tensor]:
+    """Return the logits in what a network returned, those of its auxiliary classifier last."""
+    found = [output]
+    if isinstance(output, Mapping):
+        found = [output[key] for key in ("out", "logits", "aux") if isinstance(output.get(key), Tensor)]
+    if not found or not all(isinstance(one, Tensor) and one.ndim == 4 for one in found):
         raise DataError(
-            f"image values run from {image.min():.3g} to {image.max():.3g}; expected floats in [0, 1]. "
-            "Divide by 255, and leave the normalisation to the Segmenter."
+            f"the network returns {_describe(output)}; expected logits N×C×H×W, or a dictionary that holds "
+            'them as "out" or "logits". Wrap the network in a module that returns its logits.'
         )
-    return image.float()
+    return found
+
+
+def _describe(output: Any) -> str:
+    if isinstance(output, Tensor):
+        return f"a tensor of shape {tuple(output.shape)}"
+    if isinstance(output, Mapping):
+        return f"a dictionary with the keys {', '.join(map(str, output))}"
+    return f"a {type(output).__name__}"
+
+
+def _padded(x: Tensor, multiple: int) -> Tensor:
+    height, width = x.shape[-2:]
+    missing = (0, -width % multiple, 0, -height % multiple)
+    return F.pad(x, missing, mode="replicate") if any(missing) else x

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from segcourse.palette import IGNORE, IGNORE_COLOUR, Palette
+from segcourse.palette import FALSE_NEGATIVE, FALSE_POSITIVE, IGNORE, IGNORE_COLOUR, WRONG_CLASS, Palette
 from segcourse.plotting.formats import as_images, as_masks, to_array
 
 # Correct pixels are black and white. Errors have Okabe-Ito colours that also differ in lightness: they stay
@@ -15,9 +15,9 @@ from segcourse.plotting.formats import as_images, as_masks, to_array
 ERROR_COLOURS = {
     "true negative": (0, 0, 0),
     "true positive": (255, 255, 255),
-    "false positive": (213, 94, 0),
-    "false negative": (86, 180, 233),
-    "wrong class": (240, 228, 66),
+    "false positive": FALSE_POSITIVE,
+    "false negative": FALSE_NEGATIVE,
+    "wrong class": WRONG_CLASS,
     "ignored": IGNORE_COLOUR,
 }
 TN, TP, FP, FN, WRONG, VOID = range(6)

@@ -14,8 +14,8 @@ from segcourse.palette import IGNORE, Palette
 from segcourse.plotting.arrays import ERROR_COLOURS, background_class, error_map, outline, overlay
 from segcourse.plotting.display import FigureWithAlt, show
 from segcourse.plotting.formats import as_images, as_masks
+from segcourse.plotting.legend import Entry
 
-Entry = tuple[str, tuple[int, int, int]]  # name and colour in a legend
 MIN_ZOOM = 24  # pixels: closer, a picture shows squares only
 
 

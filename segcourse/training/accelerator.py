@@ -1,11 +1,21 @@
-"""Accelerate: one or several devices, and values on which all processes agree."""
+"""Accelerate: one or several devices, and values on which all processes agree.
+
+A script that calls `fit` runs on four GPUs with
+
+    accelerate launch --multi_gpu --num_processes 4 train.py
+
+and, on a machine without a GPU, in as many processes on its CPU. (`accelerate launch --cpu` starts one
+process only, unless MPI is set up.) Each process takes its share of an epoch's batches, so that a step is
+that of `batch_size` times the number of processes. With a loss that is a mean over pixels, the numbers are
+those of one process with the large batch. Dice and batch norm see only the batch of their process.
+"""
 
 from typing import TypeVar
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import broadcast_object_list, gather_object
 
 from segcourse.devices import find_device
 
@@ -30,3 +40,13 @@ def make_accelerator(device: str | torch.device | None) -> Accelerator:
 def from_main_process(value: Value) -> Value:
     """Return the main process's value in every process, so that measurements lead to the same decision."""
     return broadcast_object_list([value])[0]
+
+
+def mean_over_processes(total: float, count: int) -> float:
+    """Return the mean of a quantity of which each process knows the sum and the number of its part.
+
+    >>> mean_over_processes(6.0, 4)
+    1.5
+    """
+    parts = gather_object([(total, count)])
+    return sum(part[0] for part in parts) / sum(part[1] for part in parts)

@@ -59,9 +59,14 @@ class Batches:
         batches = math.ceil(len(self.dataset) / self.batch_size)
         return math.ceil(batches / self.world) if self.shuffle else len(range(self.rank, batches, self.world))
 
-    def example(self) -> tuple[torch.Tensor, int]:
-        """Return a batch of one image, the first of the data set, and the number of images per batch."""
-        return _Seeded(self.dataset, self.seed, 0)[0][0][None], self.batch_size
+    @property
+    def smallest(self) -> int:
+        """The number of images in the smallest batch."""
+        return (len(self.dataset) - 1) % self.batch_size + 1
+
+    def sample(self, index: int) -> tuple[torch.Tensor, torch.Tensor, str]:
+        """Return a sample as it is drawn in the first epoch."""
+        return _Seeded(self.dataset, self.seed, 0)[index]
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[torch.Tensor, torch.Tensor, list[str]]]:
         """Iterate over the batches from number `start`: images N×3×H×W, masks N×H×W, names.

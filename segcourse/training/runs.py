@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from segcourse.devices import Speed
@@ -44,6 +45,7 @@ class Run:
         minutes: time budget; None for no limit.
         progress: show a progress bar.
         main: True in the main process.
+        average: the moving average of the weights, whose weights are the best ones then.
     """
 
     def __init__(
@@ -57,8 +59,9 @@ class Run:
         minutes: float | None,
         progress: bool,
         main: bool,
+        average: AveragedModel | None = None,
     ):
-        self.model, self.optimizer, self.settings = model, optimizer, settings
+        self.model, self.optimizer, self.settings, self.average = model, optimizer, settings, average
         self.epochs, self.steps, self.budget = epochs or math.inf, steps, 60 * (minutes or math.inf)
         self.epoch, self.step, self.loss_sum, self.images = 0, 0, 0.0, 0
         self.seconds, self.reserved, self.started = 0.0, 0.0, time.monotonic()
@@ -106,7 +109,7 @@ class Run:
         row["seconds"] = round(self.elapsed(), 2)
         self.epoch, self.step, self.loss_sum, self.images = self.epoch + 1, 0, 0.0, 0
         if self.history.add(row):
-            weights = self.best_weights = weights_of(self.model)
+            weights = self.best_weights = weights_of(self.average.module if self.average else self.model)
             self._write(lambda folder: save_weights(folder / "best.safetensors", weights))
         self.save()
         self._write(lambda folder: self._plot(folder, row))
@@ -120,6 +123,7 @@ class Run:
         """Write the checkpoint last.pt."""
         state = {
             "model": weights_of(self.model),
+            "average": weights_of(self.average) if self.average else {},
             "optimizer": self.optimizer.state_dict(),
             "settings": self.settings,
             "place": (self.epoch, self.step, self.loss_sum, self.images, self.elapsed()),
@@ -146,6 +150,8 @@ class Run:
                     "the same value to resume, or start a new run in another folder."
                 )
         load_weights(self.model, state["model"], path)
+        if self.average:
+            load_weights(self.average, state["average"], path)
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step, self.loss_sum, self.images, self.seconds = state["place"]
         self.history.rows, self.history.best = state["rows"], state["best"]

@@ -125,11 +125,42 @@ def test_exif_rotation_is_applied_to_the_image(tmp_path):
 
 def test_first_frame_of_an_animation(tmp_path):
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
-    for suffix in ("gif", "webp", "tif"):
+    for suffix in ("gif", "webp"):
         options = {"lossless": True} if suffix == "webp" else {}
         path = tmp_path / f"moving.{suffix}"
         frames[0].save(path, save_all=True, append_images=frames[1:], **options)
         assert read_image(path)[0, 0].tolist() == [255, 0, 0]
+
+
+def test_pages_of_a_tiff_are_not_dropped_but_a_preview_is(tmp_path):
+    pages = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue", "green")]
+    pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
+    for read in (read_image, read_mask):
+        with pytest.raises(DataError, match=r"stack\.tif has 3 pages; expected one image per file"):
+            read(tmp_path / "stack.tif")
+    pages[0].save(tmp_path / "preview.tif", save_all=True, append_images=[pages[1].resize((2, 2))])
+    assert read_image(tmp_path / "preview.tif")[0, 0].tolist() == [255, 0, 0]
+
+
+def twelve_bit_tiff(path, values):
+    """Write one row of 12-bit values, two in three bytes, as scanners and cameras do; Pillow can't."""
+    pairs = zip(values[::2], values[1::2], strict=True)
+    packed = b"".join((a << 12 | b).to_bytes(3, "big") for a, b in pairs)
+    tags = {256: len(values), 257: 1, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: len(packed)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    directory = struct.pack("<H", len(tags)) + entries + bytes(4)
+    path.write_bytes(b"II*\0" + struct.pack("<I", 8 + len(packed)) + packed + directory)
+    return path
+
+
+def test_twelve_bits_are_scaled_where_the_file_says_so_and_else_refused(tmp_path):
+    image = read_image(twelve_bit_tiff(tmp_path / "twelve.tif", [0, 2048, 4095, 1024]))
+    assert image[0, :, 0].tolist() == [0, 128, 255, 64]
+    for suffix in ("png", "tif"):  # 12 bits in a file of 16: 4095 would be grey level 16 of 255
+        path = save(tmp_path / f"dark.{suffix}", np.array([[0, 4095]], np.uint16))
+        with pytest.raises(DataError, match=r"largest value is 4095 of 65535.* 12 bits .*multiply"):
+            read_image(path)
+    assert read_image(save(tmp_path / "black.png", np.zeros((1, 2), np.uint16))).max() == 0
 
 
 def test_one_pixel(tmp_path):

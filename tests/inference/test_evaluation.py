@@ -2,15 +2,19 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from segcourse import cli
+from segcourse.boundary import boundary_scores
 from segcourse.errors import DataError
-from segcourse.inference.evaluation import as_json, as_table, dataset, ranked, summary
+from segcourse.inference.evaluation import as_json, as_table, dataset, ranked, show_cases, summary
+from segcourse.inference.evaluation import evaluate as score
 from segcourse.inference.segmenter import Segmenter
 from segcourse.metrics import Scores
 from segcourse.models import create_model
@@ -78,7 +82,8 @@ def test_the_command_prints_json_alone(files, capsys):
     assert figures["images"] == 3
     assert {row["name"] for row in figures["worst"]} == {"x0", "x1", "x2"}
     rows = list(csv.DictReader((files / "out" / "scores.csv").open()))
-    assert np.mean([float(row["dice"]) for row in rows]) == pytest.approx(figures["dice_per_image"])
+    for column, name in (("dice", "dice_per_image"), ("hd95", "hd95"), ("surface_dice", "surface_dice")):
+        assert np.mean([float(row[column]) for row in rows]) == pytest.approx(figures[name])
     with Image.open(files / "out" / "worst.png") as picture:
         assert "x0" in picture.info["Description"]
 
@@ -87,7 +92,94 @@ def test_the_command_prints_a_table(files, capsys):
     code, out, _ = evaluate(files, capsys)
     assert code == 0
     assert out.startswith("images               3\n")
-    assert "IoU of lesion" in out
+    assert re.search(
+        r"\nclass      IoU    Dice  pixels\nskin    0\.\d{4}  0\.\d{4}  \d\d\.\d\d%\nlesion  ", out
+    )
+    assert re.search(r"\nhd95 +\d+\.\d{4} pixels\nsurface dice +0\.\d{4}\n", out)
+
+
+def test_classes_have_their_scores_and_their_share_of_the_pixels():
+    scores = Scores(3)
+    truth, guess = (
+        torch.tensor([[[0, 0, 1, 1]], [[0, 0, 0, 255]]]),
+        torch.tensor([[[0, 1, 1, 1]], [[0, 0, 0, 2]]]),
+    )
+    scores.update(guess, truth)
+    results = summary(scores, ("road", "car", "sky"))
+    assert results["pixels_per_class"] == pytest.approx({"road": 5 / 7, "car": 2 / 7, "sky": 0})
+    assert results["dice_per_class"]["car"] == pytest.approx(4 / 5)
+    table = as_table(results).splitlines()
+    assert "road   0.8000  0.8889  71.43%" in table
+    assert "sky         –       –   0.00%" in table
+    assert "hd95" not in results  # evaluate() was not asked for it
+
+
+def test_boundaries_of_many_classes_by_hand():
+    truth = np.array([[1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 2, 255]])
+    found = np.array([[0, 0, 0, 0], [0, 0, 0, 0], [0, 2, 0, 2]])
+    # one pixel beside its place, within the tolerance; the second one is ignored, neither found nor missed
+    assert boundary_scores(found == 2, np.where(truth == 255, 255, truth == 2), 2, tolerance=1) == (1.0, 1.0)
+    assert boundary_scores(found == 1, truth == 1, 2, tolerance=1) == (
+        5.0,
+        0.0,
+    )  # missed: the diagonal of 3×4
+    image = (torch.from_numpy(found) / 2).expand(3, 3, 4)
+    scores = score(
+        segmenter_of_three(), [(image, torch.from_numpy(truth), "a")], boundary=True, progress=False
+    )
+    row = scores.per_image[0]
+    whole = boundary_scores(found == 0, np.where(truth == 255, 255, truth == 0), 2, tolerance=1)
+    assert row["hd95"] == pytest.approx((whole[0] + 5 + 1) / 3)
+    assert row["surface_dice"] == pytest.approx((whole[1] + 0 + 1) / 3)
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (("sky", "road"), r"the model has 3 classes \(road, car, sky\) and the data 2 \(sky, road\)"),
+        (
+            ("road", "sky", "car"),
+            "class 1 is 'car' in the model and 'sky' in the data.*: road, car, sky",
+        ),
+        (("background", "Car", "class 2"), None),
+        (None, None),
+    ],
+)
+def test_classes_of_model_and_data_are_compared_before_scoring(names, sentence):
+    class Pairs(list):
+        class_names = names
+
+    data = Pairs([(torch.zeros(3, 3, 4), torch.zeros(3, 4, dtype=torch.int64), "a")])
+    segmenter = segmenter_of_three()
+    if sentence is None:
+        assert score(segmenter, data, progress=False).compute()["images"] == 1
+        return
+    segmenter.predict_batch = None  # the data are not predicted first
+    with pytest.raises(DataError, match=sentence):
+        score(segmenter, data, progress=False)
+
+
+class Levels(nn.Module):
+    """Class k where the image is brightest at level k of 0, 1/2 and 1."""
+
+    def forward(self, x):
+        return -((x[:, :1] - torch.tensor([0, 0.5, 1]).view(1, 3, 1, 1)) ** 2)
+
+
+def segmenter_of_three():
+    return Segmenter(Levels(), ["road", "car", "sky"], mean=(0, 0, 0), std=(1, 1, 1), device="cpu")
+
+
+def test_four_channels_and_arrays_are_scored_and_shown():
+    torch.manual_seed(0)
+    network = create_model("unet", 2, in_channels=4, width=2, depth=1)
+    segmenter = Segmenter(network, mean=(0.5,) * 4, std=(0.2,) * 4, device="cpu")
+    pairs = [(np.full((9, 8, 4), 60 * i, np.uint8), np.eye(9, 8) == 1) for i in range(4)]
+    scores = score(segmenter, pairs, progress=False)
+    assert [row["name"] for row in scores.per_image] == [f"image {i}" for i in range(4)]
+    assert "image 0" in show_cases(segmenter, pairs, scores).alt
+    with pytest.raises(DataError, match="give mask > 0"):
+        score(segmenter, [(image, mask * np.uint8(255)) for image, mask in pairs], progress=False)
 
 
 def test_masks_of_another_size_are_explained(files, capsys):

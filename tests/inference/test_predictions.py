@@ -183,3 +183,17 @@ def test_the_command_explains_mistakes(wrong, pictures, tmp_path, capsys):
     assert sentence in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "out").exists()
+
+
+def test_an_overlay_of_many_classes_has_a_legend_of_those_that_occur(segmenter, pictures, tmp_path):
+    wide = np.zeros((60, 200, 3), np.uint8)
+    wide[:, 100:, 0] = 255
+    Image.fromarray(wide).save(pictures / "c.png")
+    write_predictions(segmenter, [pictures / "c.png"], tmp_path / "out", ("overlay",), progress=False)
+    with Image.open(tmp_path / "out" / "c_overlay.png") as picture:
+        drawn = np.array(picture)
+    assert drawn.shape[0] > 60
+    assert drawn.shape[1] == 200
+    assert drawn[:60, 150].tolist() == [[170, 90, 116]] * 60  # half red, half the dog's colour
+    named = {tuple(colour) for colour in drawn[60:].reshape(-1, 3).tolist()} & set(PALETTE.colours[1:])
+    assert named == {PALETTE.colours[2]}

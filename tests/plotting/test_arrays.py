@@ -125,6 +125,13 @@ def test_error_colours_differ_for_every_sight(sight):
     assert min(distance.values()) > 20, min(distance, key=distance.get)  # 2.3 is just noticeable
 
 
+@pytest.mark.parametrize("sight", COLOUR_BLIND)
+def test_the_first_eight_classes_differ_for_every_sight(sight):
+    lab = [cielab(colour, COLOUR_BLIND[sight]) for colour in Palette.default(8).colours]
+    distance = [np.linalg.norm(one - other) for one, other in itertools.combinations(lab, 2)]
+    assert min(distance) > 16  # as of the palette of Okabe and Ito
+
+
 def test_error_colours_differ_on_a_grey_printer():
     lightness = sorted(cielab(colour, np.eye(3))[0] for colour in (TP, FP, FN, TN))
     assert min(np.diff(lightness)) > 15  # of 100

@@ -5,7 +5,6 @@ import csv
 import errno
 import itertools
 import math
-import os
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
+from squares import CtrlC, Squares, numbers, run, tiny_net
 from torch import nn
 
 from segcourse.devices import Speed
@@ -28,7 +28,7 @@ from segcourse.models.forward import IMAGENET, Forward
 from segcourse.training.accelerator import make_accelerator
 from segcourse.training.batches import Batches, derive_seed
 from segcourse.training.budget import seconds_to_validate
-from segcourse.training.loop import backward, fit
+from segcourse.training.loop import backward
 from segcourse.training.optimizer import cosine_schedule, make_optimizer
 from segcourse.training.runs import Run
 from segcourse.training.state import read_state
@@ -38,43 +38,6 @@ PLAIN = Speed(bf16=False, channels_last=False)
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-class Squares(torch.utils.data.Dataset):
-    """Bright squares on noise with random light; in image i, `ignored[i]` rows of the mask are 255."""
-
-    def __init__(self, count=10, size=16, ignored=()):
-        self.count, self.size, self.ignored = count, size, dict(ignored)
-
-    def __len__(self):
-        return self.count
-
-    def __getitem__(self, index):
-        generator = torch.Generator().manual_seed(index)
-        top, left = torch.randint(0, self.size // 2, (2,), generator=generator)
-        mask = torch.zeros(self.size, self.size, dtype=torch.int64)
-        mask[top : top + self.size // 2, left : left + self.size // 2] = 1
-        image = 0.4 * torch.rand(3, self.size, self.size, generator=generator) + 0.4 * mask
-        image = image + 0.2 * torch.rand(1)
-        mask[: self.ignored.get(index, 0)] = 255
-        return image, mask, f"square {index}"
-
-
-def tiny_net(norm=False, dropout=0.0):
-    torch.manual_seed(1)
-    layers = [nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6) if norm else nn.Identity(), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Dropout(dropout), nn.Conv2d(6, 2, 3, padding=1))
-
-
-def run(model=None, train=None, val=None, **options):
-    defaults = {"epochs": 4, "batch_size": 4, "device": "cpu", "precision": "fp32", "progress": False}
-    model = tiny_net(norm=True, dropout=0.2) if model is None else model
-    train, val = Squares() if train is None else train, Squares(3) if val is None else val
-    return fit(model, train, val, **defaults | options)
-
-
-def numbers(history):
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in history.rows]
 
 
 SIZES = [(2, 2, 2), (3, 2, 1)]
@@ -226,20 +189,6 @@ def test_the_progress_bar_leaves_one_line_per_epoch(capsys):
     lines = [line.rpartition("\r")[2] for line in out.split("\n")]  # what a terminal still shows at the end
     assert [line.partition(":")[0] for line in lines] == ["epoch 1", "epoch 2", ""]
     assert err == ""
-
-
-class CtrlC(Squares):
-    """Presses Ctrl-C, for real, while sample number `at` (counted over all) is loaded."""
-
-    def __init__(self, at, **options):
-        super().__init__(**options)
-        self.at = at
-
-    def __getitem__(self, index):
-        self.at -= 1
-        if self.at == 0:
-            os.kill(os.getpid(), signal.SIGINT)
-        return super().__getitem__(index)
 
 
 @pytest.mark.parametrize("at", [1, 16, 25])
@@ -476,7 +425,8 @@ def test_two_processes_equal_one_with_batches_twice_as_large(tmp_path):
     script = textwrap.dedent(f"""
         import os, sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]
         import torch, torch._dynamo; torch.set_num_threads(1)
-        from test_loop import Squares, tiny_net, run, cross_entropy
+        from squares import Squares, tiny_net, run
+        from segcourse.losses import cross_entropy
         child = os.fork()
         rank = "0" if child else "1"
         os.environ |= {{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "{port}", "WORLD_SIZE": "2"}}
@@ -498,7 +448,8 @@ def test_two_processes_equal_one_with_batches_twice_as_large(tmp_path):
     one_state = read_state(tmp_path / "one" / "last.pt")
     for name, tensor in one_state["model"].items():
         torch.testing.assert_close(two["model"][name], tensor, atol=1e-5, rtol=1e-4)
-    assert two["rows"][-1]["dice_per_image"] == pytest.approx(one.rows[-1]["dice_per_image"], abs=1e-4)
+    for name in ("train_loss", "val_loss", "dice_per_image"):
+        assert two["rows"][-1][name] == pytest.approx(one.rows[-1][name], abs=1e-4)
 
 
 def test_derived_seeds_are_reproducible_and_distinct():
