@@ -1,5 +1,6 @@
 """Exercise 6.3: flip image and mask together."""
 
+import random
 from collections.abc import Iterator
 
 import numpy as np
@@ -82,7 +83,9 @@ def _call(obj, image, mask, generator):
         if not isinstance(came, torch.Tensor):
             raise Explained(f"The {name} that you return is of type {type(came).__name__}, not a tensor.")
         if came.dtype != given.dtype:
-            raise Explained(f"The {name} that you return has the type {came.dtype}; it came as {given.dtype}.")
+            raise Explained(
+                f"The {name} that you return has the type {came.dtype}; it came as {given.dtype}."
+            )
         if came.shape != given.shape:
             came_shape, shape = tuple(came.shape), tuple(given.shape)
             raise Explained(f"The {name} that you return has shape {came_shape}; it came as {shape}.")
@@ -94,7 +97,9 @@ def _flip_of(came, given):
 
 
 def _agree(one, other, mask):
-    return one == other or (one is not None and other is not None and mask.flip(FLIPS[one]).equal(mask.flip(FLIPS[other])))
+    return one == other or (
+        one is not None and other is not None and mask.flip(FLIPS[one]).equal(mask.flip(FLIPS[other]))
+    )
 
 
 def _chance(generator):
@@ -189,8 +194,14 @@ EXERCISE = Exercise(
             "axis more in front, so count from the end: -2 are the rows of both, -1 the columns.",
             _drawn(lambda generator: (axes := _axes(generator), tuple(-3 - axis for axis in axes))),
         ),
-        ("You only mirror, left to right. Upside down is asked for as well.", _both(lambda g: _axes(g, axes=(-1,)))),
-        ("You only turn upside down. Left to right is asked for as well.", _both(lambda g: _axes(g, axes=(-2,)))),
+        (
+            "You only mirror, left to right. Upside down is asked for as well.",
+            _both(lambda g: _axes(g, axes=(-1,))),
+        ),
+        (
+            "You only turn upside down. Left to right is asked for as well.",
+            _both(lambda g: _axes(g, axes=(-2,))),
+        ),
         (
             "One draw decides about both flips, so that an image is flipped along both axes or not at all. "
             "Draw once per axis.",
@@ -210,7 +221,10 @@ EXERCISE = Exercise(
             "about each axis on its own.",
             _both(_if_rows_then_columns),
         ),
-        ("You always flip along both axes. Each flip has the probability 1/2.", _both(lambda generator: (-2, -1))),
+        (
+            "You always flip along both axes. Each flip has the probability 1/2.",
+            _both(lambda generator: (-2, -1)),
+        ),
         ("You return image and mask as they came. Nothing is ever flipped.", _both(lambda generator: ())),
         (
             "You flip far too seldom. Each axis is flipped with probability 1/2.",
@@ -221,19 +235,19 @@ EXERCISE = Exercise(
             _both(lambda generator: _axes(generator, 0.95)),
         ),
         (
-            "The channels of your image are flipped: RGB becomes BGR. Axis 0 of an image is its colours; rows "
-            "and columns are -2 and -1.",
+            "The channels of your image are flipped: RGB becomes BGR. Axis 0 of an image is its colours; "
+            "rows and columns are -2 and -1.",
             _drawn(_counted_from_the_front),
         ),
         *(
             (
-                "You draw from a global generator, of PyTorch, NumPy or Python. Use the one that is given, as in "
-                "`torch.rand((), generator=generator)`: a training that is resumed depends on it.",
+                "You draw from a global generator, of PyTorch, NumPy or Python. Use the one that is given, "
+                "as in `torch.rand((), generator=generator)`: a training that is resumed depends on it.",
                 _both(wrong),
             )
             for wrong in (
                 lambda generator: _axes(None),
-                lambda generator: tuple(axis for axis in (-2, -1) if np.random.random() < 0.5),
+                lambda generator: tuple(axis for axis in (-2, -1) if random.random() < 0.5),
             )
         ),
         (
@@ -242,7 +256,13 @@ EXERCISE = Exercise(
             _both(_reseeded),
         ),
         ("You flip in place: the data set itself changes. Return new tensors: `flip` makes them.", _in_place),
-        ("You turn the image by 90 degrees instead of flipping it.", lambda image, mask, g: tuple(
-            torch.rot90(one, k, (-2, -1)) for k in [int(torch.randint(4, (), generator=g))] for one in (image, mask))),
+        (
+            "You turn the image by 90 degrees instead of flipping it.",
+            lambda image, mask, g: tuple(
+                torch.rot90(one, k, (-2, -1))
+                for k in [int(torch.randint(4, (), generator=g))]
+                for one in (image, mask)
+            ),
+        ),
     ],
-)  # fmt: skip
+)

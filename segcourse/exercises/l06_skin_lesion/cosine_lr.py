@@ -104,12 +104,13 @@ EXERCISE = Exercise(
     celebrate=celebrate,
     mistakes=[
         (
-            "Your warm-up begins at 0, and the first step learns nothing. Step 0 is the first of the warm-up's "
-            "steps, so its rate is peak / warmup_steps.",
+            "Your warm-up begins at 0, and the first step learns nothing. Step 0 is the first of the "
+            "warm-up's steps, so its rate is peak / warmup_steps.",
             _made(rise=lambda step, warmup: step / warmup),
         ),
         (
-            "There is no warm-up in your answer: the first steps have the peak. They rise to it in equal parts.",
+            "There is no warm-up in your answer: the first steps have the peak. They rise to it in equal "
+            "parts.",
             _made(rise=lambda step, warmup: 1),
         ),
         (
@@ -125,8 +126,8 @@ EXERCISE = Exercise(
             _made(rise=lambda step, warmup: (1 - math.cos(math.pi * (step + 1) / warmup)) / 2),
         ),
         (
-            "Your cosine begins at step 0, not after the warm-up, so that the rate jumps at its end. Count the "
-            "cosine's steps from warmup_steps on.",
+            "Your cosine begins at step 0, not after the warm-up, so that the rate jumps at its end. Count "
+            "the cosine's steps from warmup_steps on.",
             _made(span=lambda step, total, warmup: step / total),
         ),
         (

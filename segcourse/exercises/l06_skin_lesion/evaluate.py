@@ -181,8 +181,8 @@ EXERCISE = Exercise(
             _made(mode=False),
         ),
         (
-            "You leave the model in the mode in which it comes. In training mode, batch norm uses the batch's "
-            "own statistics: call `model.eval()` first.",
+            "You leave the model in the mode in which it comes. In training mode, batch norm uses the "
+            "batch's own statistics: call `model.eval()` first.",
             _made(mode=None),
         ),
         (
@@ -243,10 +243,14 @@ EXERCISE = Exercise(
             _made(average=lambda both: both.nanmedian(dim=1).values),
         ),
         ("You return the Jaccard index first. The order is (Dice, Jaccard).", _swapped),
-        ("Both of your numbers are Dice scores. The second one is the Jaccard index.",
-         _made(scores=(dice_score, dice_score))),
-        ("Both of your numbers are Jaccard indices. The first one is the Dice score.",
-         _made(scores=(iou_score, iou_score))),
+        (
+            "Both of your numbers are Dice scores. The second one is the Jaccard index.",
+            _made(scores=(dice_score, dice_score)),
+        ),
+        (
+            "Both of your numbers are Jaccard indices. The first one is the Dice score.",
+            _made(scores=(iou_score, iou_score)),
+        ),
         (
             "You use one batch only (a `return` inside the loop?). Go through all of them.",
             _made(batches=1),
@@ -263,4 +267,4 @@ EXERCISE = Exercise(
         ("Your scores are tensors. Two floats are asked for: `.item()`.", _tensors),
     ],
     finished=("segcourse.training.loop:validate",),
-)  # fmt: skip
+)

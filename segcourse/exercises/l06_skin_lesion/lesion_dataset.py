@@ -81,7 +81,9 @@ def cases(rng: Generator) -> Iterator[Case]:
 
     blurred = np.array([[0, 1, 4], [127, 128, 254]], np.uint8)
     jpeg = {"a": image()}, {"a": blurred}
-    yield case(VALUES, *jpeg, "a mask with the values 0, 1, 4, 127, 128 and 254", "the mask was saved as JPEG")
+    yield case(
+        VALUES, *jpeg, "a mask with the values 0, 1, 4, 127, 128 and 254", "the mask was saved as JPEG"
+    )
     empty = {"a": image()}, {"a": np.zeros((2, 3), np.uint8)}
     yield case(VALUES, *empty, "a mask of zeros", "the mask is empty")
     full = {"a": image()}, {"a": np.full((2, 3), 255, np.uint8)}
@@ -95,7 +97,9 @@ def cases(rng: Generator) -> Iterator[Case]:
     given = "two pairs, and a transform that looks at the mask before it flips both"
     yield case(TRANSFORM, *pairs, given, "the transform looks at both", transform=upside_down_if_lesion)
     given = "two pairs, and a transform that adds the number of its calls to the image"
-    yield case(TRANSFORM, *pairs, given, "each call of the transform gives something else", transform=Numbered())
+    yield case(
+        TRANSFORM, *pairs, given, "each call of the transform gives something else", transform=Numbered()
+    )
 
 
 def look(obj, case):
@@ -244,7 +248,8 @@ EXERCISE = Exercise(
             _wrong(pair=lambda data, i: list(data.masks.values())[i]),
         ),
         (
-            "You sort the masks by name and take the one in the image's place. Look it up by the image's name.",
+            "You sort the masks by name and take the one in the image's place. Look it up by the image's "
+            "name.",
             _wrong(pair=lambda data, i: data.masks[sorted(data.masks)[i]]),
         ),
         (
@@ -277,7 +282,10 @@ EXERCISE = Exercise(
             "The value 127 becomes lesion in your mask. Below 128, a pixel is skin.",
             _wrong(mask=lambda y: (y >= 127).long()),
         ),
-        ("Lesion and skin are exchanged in your mask: 255 is lesion, 1.", _wrong(mask=lambda y: (y < 128).long())),
+        (
+            "Lesion and skin are exchanged in your mask: 255 is lesion, 1.",
+            _wrong(mask=lambda y: (y < 128).long()),
+        ),
         (
             "Your mask has three axes. A loss wants the class ids of an image as H x W, without a channel.",
             _wrong(mask=lambda y: (y >= 128).long()[None]),

@@ -58,7 +58,9 @@ def cases(rng: Generator) -> Iterator[Case]:
     numbers = [int(number) for number in rng.permutation(1000)[:10]]
     images = [numbers[i] for i in rng.permutation([*range(10), *rng.integers(0, 10, 15)])]
     yield case(SIZES, images, 0.4, "patients are numbers", seed=int(rng.integers(1, 1000)))
-    yield case(SEEDS, sorted(images), 0.3, "the records are sorted by patient", seed=int(rng.integers(1, 1000)))
+    yield case(
+        SEEDS, sorted(images), 0.3, "the records are sorted by patient", seed=int(rng.integers(1, 1000))
+    )
 
 
 def look(obj, case):
@@ -206,14 +208,15 @@ EXERCISE = Exercise(
         ),
         *(
             (
-                "Your split is the same for every seed. Shuffle the patients, with a generator that `seed` sets.",
+                "Your split is the same for every seed. Shuffle the patients, with a generator that `seed` "
+                "sets.",
                 _by_drawing(_people, shuffled),
             )
             for shuffled in (lambda people, seed: people, lambda people, seed: _shuffled(people, 42))
         ),
         (
-            "The same seed gives another split the second time: you draw from a generator that `seed` doesn't "
-            "set. Make one of your own, such as `random.Random(seed)`.",
+            "The same seed gives another split the second time: you draw from a generator that `seed` "
+            "doesn't set. Make one of your own, such as `random.Random(seed)`.",
             _by_drawing(_people, lambda people, seed: random.sample(people, len(people))),
         ),
         (
@@ -232,8 +235,8 @@ EXERCISE = Exercise(
             )
         ),
         (
-            "You cut off what is left of the number of patients (`int`). Round it: 0.35 of 8 patients are 2.8, "
-            "nearly 3.",
+            "You cut off what is left of the number of patients (`int`). Round it: 0.35 of 8 patients are "
+            "2.8, nearly 3.",
             _by_count(lambda fraction, people: min(max(1, int(fraction * people)), people - 1)),
         ),
         (
@@ -241,7 +244,8 @@ EXERCISE = Exercise(
             _by_count(lambda fraction, people: min(max(1, -int(-fraction * people // 1)), people - 1)),
         ),
         (
-            "Validation is empty where the fraction is less than one patient. At least one patient goes there.",
+            "Validation is empty where the fraction is less than one patient. At least one patient goes "
+            "there.",
             _by_count(lambda fraction, people: min(round(fraction * people), people - 1)),
         ),
         (

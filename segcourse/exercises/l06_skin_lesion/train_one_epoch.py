@@ -85,7 +85,9 @@ def _loop(order, mode=True, reset="loop", times=1, finish=None, batches=None, sw
         if reset == "once":
             optimizer.zero_grad()
         values, sizes, value = [], [], None
-        for images, masks in itertools.chain.from_iterable(itertools.islice(loader, batches) for _ in range(times)):
+        for images, masks in itertools.chain.from_iterable(
+            itertools.islice(loader, batches) for _ in range(times)
+        ):
             for letter in order:
                 if letter == "z":
                     optimizer.zero_grad()
@@ -153,29 +155,31 @@ EXERCISE = Exercise(
             _loop("fbs"),
         ),
         (
-            "You reset the gradients once, before the loop. `backward` adds to them, so each step repeats the "
-            "earlier batches: call `optimizer.zero_grad()` once per batch.",
+            "You reset the gradients once, before the loop. `backward` adds to them, so each step repeats "
+            "the earlier batches: call `optimizer.zero_grad()` once per batch.",
             _loop("fbs", reset="once"),
         ),
         (
-            "You reset the gradients after the step. That works for all batches but the first, where gradients "
-            "may be left from before: reset before `backward`.",
+            "You reset the gradients after the step. That works for all batches but the first, where "
+            "gradients may be left from before: reset before `backward`.",
             _loop("fbsz"),
         ),
         (
-            "You step before `backward`, with the gradients of the batch before. First `backward`, then `step`.",
+            "You step before `backward`, with the gradients of the batch before. First `backward`, then "
+            "`step`.",
             _loop("fsb"),
         ),
         *(
             (
-                "No weight changes: `backward` or `step` is missing, or the step finds no gradient. The order is "
-                "zero_grad, backward, step.",
+                "No weight changes: `backward` or `step` is missing, or the step finds no gradient. The "
+                "order is zero_grad, backward, step.",
                 _loop(order),
             )
             for order in ("zfb", "zfs", "f", "zf", "fb", "fbzs", "zfsb")
         ),
         (
-            "You take one step at the end, with the gradients of all batches added up. Take one step per batch.",
+            "You take one step at the end, with the gradients of all batches added up. Take one step per "
+            "batch.",
             _step_at_the_end,
         ),
         ("You take two steps per batch.", _loop("zfbss")),

@@ -75,6 +75,9 @@ class TestCosineLr(Contract):
         r"->  (warmup_steps|total_steps|step) = int\(": "the numbers are whole",
     }  # fmt: skip
     said = (
-        (lambda *given: torch.tensor(answer(*given)), "Your answer returns a tensor, and a float is asked for"),
+        (
+            lambda *given: torch.tensor(answer(*given)),
+            "Your answer returns a tensor, and a float is asked for",
+        ),
         (lambda step, total, peak, warmup=0: 1 - answer(step, total, peak, warmup), "1 minus the expected"),
     )

@@ -89,7 +89,12 @@ class AsOneSize(answer):
 class TestLesionDataset(Contract):
     name = "LesionDataset"
     library = InPyTorch
-    right = {"torchvision": InPyTorch, "NumPy": InNumPy, "loops": PixelByPixel, "no negative index": NoNegative}
+    right = {
+        "torchvision": InPyTorch,
+        "NumPy": InNumPy,
+        "loops": PixelByPixel,
+        "no negative index": NoNegative,
+    }
     promises = (
         ("uint8 arrays H x W x 3, RGB, by name", "there is one pair", module._wrong(image=lambda x: x / 255),
          module._wrong(image=lambda x: x.permute(2, 0, 1).flip(0) / 255)),
@@ -121,7 +126,10 @@ class TestLesionDataset(Contract):
         r"^def __len__.*->  def __getitem__": "the order of methods does not matter",
     }
     said = (
-        (module._wrong(mask=lambda y: (y >= 128).int()), "Your item's mask has the type torch.int32; torch.int64"),
+        (
+            module._wrong(mask=lambda y: (y >= 128).int()),
+            "Your item's mask has the type torch.int32; torch.int64",
+        ),
         (Shared, "shares its memory"),
         (ByKey, "stops with a KeyError"),
         (lambda images, masks, transform=None: [1] * len(images), "Your item is one int"),

@@ -15,7 +15,9 @@ def in_numpy(records, share, number):
     count = int(np.clip(round(share * len(people)), 1, len(people) - 1))
     val = np.random.default_rng(number).choice(people, count, replace=False)
     inside = [str(patient) in val for _, patient in records]
-    return [r for r, i in zip(records, inside, strict=True) if not i], [r for r, i in zip(records, inside, strict=True) if i]
+    return [r for r, i in zip(records, inside, strict=True) if not i], [
+        r for r, i in zip(records, inside, strict=True) if i
+    ]
 
 
 def in_torch(records, fraction, seed):

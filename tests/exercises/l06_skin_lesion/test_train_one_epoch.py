@@ -67,7 +67,12 @@ def by_length(model, loader, optimizer, loss):
 class TestTrainOneEpoch(Contract):
     name = "train_one_epoch"
     library = staticmethod(by_lists)
-    right = {"lists": by_lists, "autograd.grad": by_grad, "closure": by_closure, "eval mode in the end": back_to_eval}
+    right = {
+        "lists": by_lists,
+        "autograd.grad": by_grad,
+        "closure": by_closure,
+        "eval mode in the end": back_to_eval,
+    }
     promises = (
         ("may come in eval mode", "the model comes in eval mode", module._loop("zfbs", mode=None)),
         ("train it in training mode", "training mode", module._loop("zfbs", mode=False)),
@@ -94,7 +99,10 @@ class TestTrainOneEpoch(Contract):
         r"^total \+= .*; count.*->  count": "the order of the two lines does not matter",
     }  # fmt: skip
     said = (
-        (lambda *given: torch.tensor(answer(*given)), "Your answer returns a tensor, and a float is asked for"),
+        (
+            lambda *given: torch.tensor(answer(*given)),
+            "Your answer returns a tensor, and a float is asked for",
+        ),
         (lambda *given: answer(*given) and None, "Your answer returns None"),
         (by_length, "Your code stops in"),
     )
