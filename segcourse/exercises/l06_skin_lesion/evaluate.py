@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from numpy.random import Generator
 
@@ -29,7 +30,9 @@ SCORES, EMPTY, MODE = "scores per image", "empty masks", "mode and gradients"
 
 
 def cases(rng: Generator) -> Iterator[Case]:
-    def case(group, sizes, *traits, training=False, empty=(), quiet=(), side=4):
+    fixed = np.random.default_rng(6)
+
+    def case(group, sizes, *traits, rng=fixed, training=False, empty=(), quiet=(), side=4):
         model = Tiny(rng).train(training)
         batches = draw_batches(rng, sizes, side)
         place = 0
@@ -55,6 +58,11 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(MODE, [3, 3], "the model comes in training mode", training=True)
     yield case(MODE, [2], "the model comes in training mode", "there is one batch", training=True)
     yield case(MODE, [3, 2], "the model comes in eval mode")
+    yield case(
+        SCORES, [4, 2, 1], "the batches have different sizes", "the last batch is smaller", rng=rng, side=6
+    )
+    yield case(EMPTY, [2, 3], "mask and prediction of an image are empty", rng=rng, empty=[3], quiet=[3])
+    yield case(MODE, [2, 3], "the model comes in training mode", rng=rng, training=True)
 
 
 def _silence(model: Tiny, images: torch.Tensor, i: int) -> None:

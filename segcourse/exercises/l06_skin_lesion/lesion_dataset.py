@@ -113,6 +113,11 @@ def look(obj, case):
     seen = {"length": len(data)}
     for i in places:
         seen[f"image {i}"], seen[f"mask {i}"] = _item(data, i)
+        if (seen[f"mask {i}"] == 9).all():
+            raise Explained(
+                "An item shares its memory with the data set: what is written to the item is still there when "
+                "it is asked for again. Make new tensors each time."
+            )
     if any(
         not np.array_equal(one, other)
         for name in before

@@ -4,6 +4,7 @@ import copy
 import itertools
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.random import Generator
@@ -36,7 +37,9 @@ def weighted(logits, target):
 
 
 def cases(rng: Generator) -> Iterator[Case]:
-    def case(group, sizes, *traits, training=True, momentum=0.0, loss=F.cross_entropy):
+    fixed = np.random.default_rng(6)
+
+    def case(group, sizes, *traits, rng=fixed, training=True, momentum=0.0, loss=F.cross_entropy):
         model = Tiny(rng).train(training)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.2, momentum=momentum)
         batches = draw_batches(rng, sizes)
@@ -55,6 +58,9 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(MODE, [3, 3], "the model comes in eval mode", training=False)
     yield case(MEAN, [4, 4, 1], "the last batch is smaller")
     yield case(MEAN, [1, 5, 2], "the batches have different sizes")
+    yield case(STEPS, [2, 3, 2], "there are three batches", rng=rng, momentum=0.5)
+    yield case(MODE, [3, 2], "the model comes in eval mode", rng=rng, training=False)
+    yield case(MEAN, [3, 6, 1], "the batches have different sizes", "the last batch is smaller", rng=rng)
 
 
 def look(obj, case):

@@ -45,7 +45,6 @@ class TestCosineLr(Contract):
     promises = (
         ("an int from 0 up", "it is the first step", lambda step, *given: answer(step + 1, *given)),
         ("larger than `warmup_steps`", "one step is left after the warm-up",
-         module._made(span=lambda step, total, warmup: (step - warmup) / max(1, total - 1 - warmup)),
          lambda step, total, peak, warmup=0: 0.0 if step == total - 1 else answer(step, total, peak, warmup)),
         ("a number above 0", "warm-up", lambda step, total, peak, warmup=0: answer(step, total, 1, warmup)),
         ("without one, there is no warm-up", "there is no warm-up", lambda step, total, peak, warmup=1: answer(step, total, peak, warmup)),

@@ -73,7 +73,7 @@ class ByKey(answer):
         return super().__getitem__({i: i for i in range(len(self.names))}[index])
 
 
-class NoNegative(answer):
+class NoNegative(InPyTorch):
     def __getitem__(self, index):
         if index < 0:
             raise IndexError(index)
