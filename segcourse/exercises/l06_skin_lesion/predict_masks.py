@@ -23,7 +23,7 @@ def predict_masks(images):
 
 
 LESIONS, SIDE = 120, 64
-TIERS = {"mean Dice 0.60": 0.60, "mean Dice 0.70": 0.70, "mean Dice 0.78": 0.78}
+TIERS = {"mean Dice 0.60": 0.60, "mean Dice 0.70": 0.70, "mean Dice 0.76": 0.76}
 
 
 def cases(rng: Generator) -> Iterator[Case]:
