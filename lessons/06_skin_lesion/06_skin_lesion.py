@@ -89,7 +89,9 @@ show_image(panels, titles, alt="Three lesions, each with an outline that lies so
 
 # %%
 choices = {"none": 0, "about 10": 5, "about 100": 50, "nearly all": 400}
-with predict(f"Pair by place: how many of the {len(names)} images get another image's mask?", choices) as reveal:
+with predict(
+    f"Pair by place: how many of the {len(names)} images get another image's mask?", choices
+) as reveal:
     wrong = sum(one != other for one, other in zip(names, mask_names, strict=True))
     print(f"{wrong} of {len(names)} images")
     reveal(wrong)
@@ -162,6 +164,7 @@ check("LesionDataset", LesionDataset)
 # 675 pairs with care, but a number can choose which ones to look at. A lesion is usually darker than the skin around it.
 # So compare the mean grey value in a ring around each mask with that inside.
 
+
 # %%
 def contrast(image, mask):
     """Return how much darker a mask's inside is than a ring around it, in standard deviations of the image."""
@@ -183,7 +186,9 @@ with predict(question, {"none or one, as by chance": 0, "about half": 7, "all": 
     found = [names[i] in collection.swapped for i in suspects]
     panels = [outline(images[names[i]], masks[names[i]] > 0) for i in suspects[:8]]
     titles = ["wrong pair" if one else "right pair" for one in found[:8]] if collection.swapped else "?"
-    show_image(panels, titles, alt="Eight images with outlines; most outlines have nothing to do with the image.")
+    show_image(
+        panels, titles, alt="Eight images with outlines; most outlines have nothing to do with the image."
+    )
     print(f"{sum(found)} of 24; {len(collection.swapped)} of {len(names)} pairs are wrong in all")
     reveal(sum(found))
 
@@ -211,6 +216,7 @@ print(f"{len(bad)} pairs left out, {len(records)} images stay")
 #
 # One part of the images trains the network. Another part, *validation*, tells how good it is on images that it hasn't seen. Our
 # list has two or three images of most patients. Draw 100 of the images at random for validation.
+
 
 # %%
 def known_patients(train, val):
@@ -286,6 +292,7 @@ print(f"{known_patients(train_records, val_records):.0%} of the validation image
 # A lesion has no top and no bottom. Flipped images are new images for the network, and they cost nothing. The mask has to be
 # flipped with its image. Here is code that circulates.
 
+
 # %%
 def maybe_flip(x):
     """Flip left to right with probability 1/2."""
@@ -317,7 +324,9 @@ from torchvision.transforms import v2
 flip = v2.RandomHorizontalFlip(p=1)  # always
 image, mask = picture
 choices = ["both are flipped", "only the image is flipped", "an error"]
-with predict("flip(tv_tensors.Image(image), mask), the mask a plain tensor: what happens?", choices) as reveal:
+with predict(
+    "flip(tv_tensors.Image(image), mask), the mask a plain tensor: what happens?", choices
+) as reveal:
     new_image, new_mask = flip(tv_tensors.Image(image), mask)
     _, typed_mask = flip(tv_tensors.Image(image), tv_tensors.Mask(mask))
     panels = [outline(new_image, new_mask), outline(new_image, typed_mask)]
@@ -388,6 +397,7 @@ check("augment", augment)
 # Why fall to 0? Here is the smallest possible training: one number that should become 0, and a gradient with noise, as from
 # small batches.
 
+
 # %%
 def final_error(rate_at, steps=200):
     """Return how far from 0 the number is in the end, as a mean over 500 noisy trainings."""
@@ -449,6 +459,7 @@ check("cosine_lr", cosine_lr)
 #
 # Forward, loss, backward, step: you have seen the four lines. Each of the lines around them is easy to forget, and none of them
 # raises an error. Which one costs most? A tiny network learns 64 lesions for six epochs, each time with one line missing.
+
 
 # %%
 def learn(zero=True, train=True):
@@ -632,7 +643,9 @@ frames = play(shown, range(1, EPOCHS + 1), name="epoch")
 # score. With many test images this does little harm. Clinics often have a dozen.
 
 # %% tags=["skip-grading"]
-dice_of = torch.stack([segcourse.dice_score(found, truth) for found in by_epoch])[2:]  # epochs 3 to 8, lesions
+dice_of = torch.stack([segcourse.dice_score(found, truth) for found in by_epoch])[
+    2:
+]  # epochs 3 to 8, lesions
 draw, gifts = torch.Generator().manual_seed(0), []
 for _ in range(1000):
     test = torch.randperm(len(truth), generator=draw)[:12]
@@ -641,7 +654,9 @@ for _ in range(1000):
 with predict("12 test images choose the epoch. On average, how does their score compare with that on all 120?",
              {"it is lower": -1, "equal": -0.003, "higher by about 0.01": 0.003, "higher by about 0.1": 0.05}) as reveal:  # fmt: skip
     gift = torch.stack(gifts)
-    print(f"too high by {gift.mean():.3f} on average, by more than {gift.quantile(0.9):.3f} in one of ten cases")
+    print(
+        f"too high by {gift.mean():.3f} on average, by more than {gift.quantile(0.9):.3f} in one of ten cases"
+    )
     reveal(gift.mean())
 
 # %% [markdown]
@@ -665,7 +680,9 @@ with predict("12 test images choose the epoch. On average, how does their score 
 
 # %% tags=["skip-grading"]
 choices = ["fewer than 1 in 100", "about 1 in 10", "more than 1 in 4"]
-with predict("bfloat16 keeps about three digits. How many pixels of our masks does it change?", choices) as reveal:
+with predict(
+    "bfloat16 keeps about three digits. How many pixels of our masks does it change?", choices
+) as reveal:
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         rough = network(pixels)
     changed = (rough.argmax(dim=1) != by_epoch[-1]).float().mean().item()
@@ -676,6 +693,7 @@ with predict("bfloat16 keeps about three digits. How many pixels of our masks do
 # %% [markdown]
 # **Accumulation.** A batch of 16 doesn't fit? Take two of 8, divide each loss by 2, and step after both. The gradients add up to
 # those of the large batch. Do they really?
+
 
 # %% tags=["skip-grading"]
 def gradient(parts, training):
@@ -765,7 +783,9 @@ with predict("How many of the head's weights in its three dilated branches get n
              {"none": 0, "about a third": 0.2, "more than half": 0.5, "nearly all": 0.9}) as reveal:  # fmt: skip
     taps = [branch[0].weight.grad.abs().sum(dim=(0, 1)) > 0 for branch in head.branches[1:]]  # 3 x 3 each
     dead = 1 - torch.stack(taps).float().mean().item()
-    print(f"map of {deep.shape[2]} x {deep.shape[3]}, live taps of 9 per rate: {[int(t.sum()) for t in taps]}")
+    print(
+        f"map of {deep.shape[2]} x {deep.shape[3]}, live taps of 9 per rate: {[int(t.sum()) for t in taps]}"
+    )
     print(f"{dead:.0%} of the dilated weights are dead")
     reveal(dead)
 
@@ -905,6 +925,7 @@ chart = ladder.show({"yours: skin-lesion project": dice})
 # the cell again. Nothing here is graded.
 #
 # ### 14.1 "It hardly learns, but it doesn't diverge either"
+
 
 # %%
 def schedule(step, total, peak=1.0, warmup=100):

@@ -115,7 +115,7 @@ def look(obj, case):
         seen[f"image {i}"], seen[f"mask {i}"] = _item(data, i)
         if (seen[f"mask {i}"] == 9).all():
             raise Explained(
-                "An item shares its memory with the data set: what is written to the item is still there when "
+                "An item shares its memory with the data set: what is written to an item is still there when "
                 "it is asked for again. Make new tensors each time."
             )
     if any(
