@@ -740,6 +740,7 @@ def kept(forward):
     return sum(size for place, size in sizes.items() if place not in weights) / 2**20
 
 
+# %% tags=["skip-grading"]
 question = "How much of it is kept with a checkpoint around the whole network?"
 with predict(question, ["about half", "about a fifth", "less than a tenth"]) as reveal:
     plain, again = kept(network), kept(lambda x: checkpoint(network, x, use_reentrant=False))
