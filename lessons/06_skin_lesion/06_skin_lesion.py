@@ -16,10 +16,10 @@
 # %% [markdown]
 # # Lesson 6 · The skin-lesion project: from somebody's files to masks that count
 #
-# The earlier lessons brought you clean data and finished loops. A project brings neither. Here you get 675 images with
+# The earlier lessons gave you clean data and finished loops. A project gives you neither. Here you get 675 images with
 # masks, as somebody might send them: a few masks belong to other images, many patients appear several times, and some
 # images show no lesion at all. You find that out yourself, train a network with your own loop, and hand in masks of
-# lesions that nobody in the course has seen. There is no upper end, only a leader board.
+# lesions that no student has seen. The score has no upper end, and your class has a leader board.
 #
 # The lesson has two sittings. **Sitting 1, data** (sections 1 to 4) takes about 60 minutes. **Sitting 2, training**
 # (sections 5 to 14) takes about 75 minutes. It builds on lesson 5 (Dice, Jaccard) and needs no answer of yours from
@@ -161,8 +161,8 @@ check("LesionDataset", LesionDataset)
 # %% [markdown]
 # ### Are the names right?
 #
-# Now each mask belongs to its image's name. Somebody may still have saved a mask under a wrong name. Nobody can look at
-# 675 pairs with care, but a number can choose which ones to look at. A lesion is usually darker than the skin around it.
+# Now each mask belongs to its image's name. Somebody may still have saved a mask under a wrong name. You can't look
+# at 675 pairs with care, but a number can choose which ones you look at. A lesion is usually darker than the skin around it.
 # So compare the mean grey value in a ring around each mask with that inside.
 
 
@@ -202,8 +202,8 @@ with predict(question, {"none or one, as by chance": 0, "about half": 7, "all": 
 # the world is. So look at each suspect before you decide.
 # </details>
 #
-# The second finding needs a decision as well. Empty masks may be right (an image without lesion) or mean "nobody has
-# outlined this one". Ask the people who made them. Ours are right, and they stay: a network that has never seen healthy
+# The second finding needs a decision as well. Empty masks may be right (an image without lesion) or mean "not outlined
+# yet". Ask the people who made them. Ours are right, and they stay: a network that has never seen healthy
 # skin finds a lesion everywhere.
 
 # %%
@@ -239,7 +239,7 @@ with predict(question, {"about 15": 0, "about 50": 33, "about 70": 60, "more tha
 # A patient's other two images are both in validation only once in dozens of times. Otherwise at least one of them is in training.
 # Images of one patient share skin, camera and the kind of lesion, sometimes the very lesion. So this validation asks how well
 # the network does on people whom it knows. In use it meets strangers. Results have been withdrawn for this. (With ISIC 2018
-# the answer is 0, because the challenge doesn't tell patients apart. That doesn't mean that there are none.)
+# the answer is 0, because the challenge doesn't tell patients apart. Several images of one patient may still be in it.)
 # </details>
 #
 # So draw *patients*, not images.
@@ -344,7 +344,7 @@ with predict(
 # </details>
 #
 # And chance needs a source. If every function draws from PyTorch's global generator, a new line anywhere in the program changes
-# all later flips, and nobody can repeat yesterday's training. So the caller hands in a generator.
+# all later flips, and yesterday's training can't be repeated. So the caller hands in a generator.
 
 # %% [markdown]
 # ### Exercise 6.3 · `augment` · difficulty 2 of 3 · 10 minutes · 4 points
@@ -391,9 +391,9 @@ check("augment", augment)
 #
 # ## 5. The rate rises, then falls
 #
-# The learning rate is the length of a step. Too long, and the first steps destroy the starting weights. Too short, and training
-# takes all night. Most recipes of the last years begin with a short *warm-up*, in which the rate rises, and then let it fall to 0
-# along half a cosine: large steps first, small ones at the end.
+# The learning rate is the length of a step. If it is too large, the first steps destroy the starting weights. If it is too small,
+# training takes all night. Most recent recipes begin with a short *warm-up*, in which the rate rises. Then the rate falls to 0
+# along half a cosine: large steps first, small steps at the end.
 #
 # Why fall to 0? Here is the smallest possible training: one number that should become 0, and a gradient with noise, as from
 # small batches.
@@ -770,8 +770,8 @@ with SummaryWriter("runs/lesson6") as writer:
 # %% [markdown]
 # ## 10. A published head that is mostly dead
 #
-# A capstone like this one has been published with EfficientNet-B3 as encoder and an ASPP with the rates 6, 12 and 18, for images of
-# 256 x 256 pixels. You know both parts from lesson 4. Which weights of the ASPP can such an image ever reach?
+# Lesson 4 warned of this design, which has been published for skin lesions: an EfficientNet-B3 as encoder, an ASPP with the rates 6, 12
+# and 18, and images of 256 x 256 pixels. Which weights of the ASPP does such an image ever reach?
 
 # %% tags=["skip-grading"]
 from torchvision.models import efficientnet_b3
@@ -795,7 +795,7 @@ with predict("How many of the head's weights in its three dilated branches get n
 # <details><summary>Why?</summary>
 #
 # The encoder's output stride is 32, so its last map has 8 x 8 pixels. A tap 12 or 18 pixels away from the middle never meets one. Two
-# of three branches are 1 x 1 convolutions in disguise, and the network trains all the same. That is why nobody noticed. Rates of
+# of three branches are 1 x 1 convolutions in disguise, and the network trains all the same, so the mistake goes unnoticed. Rates of
 # 1, 2 and 3 live on this map, and so do 6, 12 and 18 at output stride 8 or on larger images.
 # </details>
 
@@ -863,14 +863,19 @@ viewer = mask_viewer(val_pixels[one], val_truth[one], val_found[one], palette=se
 # %% [markdown]
 # ## 12. Hand it in
 #
-# The last exercise has an open end. The grader draws 120 lesions that nobody has seen, gives your function their images, and keeps
-# their masks. Every student gets the same lesions. Your points depend on the mean Dice per image, and your instructor can print
+# The last exercise has an open end. The grader draws 120 new lesions, gives your function their images, and keeps their masks. Every student gets the same lesions. Your points depend on the mean Dice per image, and your instructor can print
 # a leader board: `segcourse report 06 --leaderboard`.
 #
-# How to climb? Some directions, from cheap to dear: average the logits of flipped images; train longer (the grader stops a cell after
-# 60 seconds of processor time, so keep the sum in mind); change colours and contrast in `augment`'s caller; choose a threshold on
-# validation; another network; more images, `capstone.collect(count=1200)`. Measure each on *validation*. The check below shows
-# your score on 120 practice lesions. Don't choose by it more often than you can help: section 8 says why.
+# How to climb? Some ideas, from cheap to expensive:
+#
+# - average the probabilities of flipped images
+# - choose a threshold on validation
+# - change colours and contrast, too, where `augment` is called
+# - take more images, `capstone.collect(count=1200)`
+# - train longer, or take another network (but the grader stops a cell after 60 seconds of processor time)
+#
+# Measure each idea on *validation*. The check below shows your score on 120 practice lesions. Don't use it to choose: section 8 says
+# why.
 #
 # With a network that learned from photographs only, expect a lower score: the graded lesions are drawn.
 

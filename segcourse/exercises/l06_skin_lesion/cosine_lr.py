@@ -149,7 +149,7 @@ EXERCISE = Exercise(
             _made(span=lambda step, total, warmup: (step + 1 - warmup) / (total - warmup)),
         ),
         (
-            "Your rate rises again beyond total_steps, because the cosine goes on. From total_steps on it "
+            "Your rate rises again beyond total_steps, because the cosine continues. From total_steps on it "
             "stays 0.",
             _made(stop=False),
         ),

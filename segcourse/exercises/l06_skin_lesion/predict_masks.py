@@ -1,4 +1,4 @@
-"""Exercise 6.7, with an open end: masks of lesions that nobody has seen, scored by the grader."""
+"""Exercise 6.7, with an open end: masks of unseen lesions, scored by the grader."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
