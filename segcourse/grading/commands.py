@@ -97,7 +97,7 @@ def _print_leaderboard(lesson: str, course: Path, out: Path | None, anonymous: b
     from segcourse.grading.reports import leaderboard
 
     path, board = leaderboard.write(lesson, course, out, hide_names=anonymous)
-    typer.echo(leaderboard.table(board) if board else "No submission has a score yet; grade the lesson first.")
+    typer.echo(leaderboard.table(board) if board else "There is no score yet; grade the lesson first.")
     typer.echo(f"The leader board is {path}.")
 
 

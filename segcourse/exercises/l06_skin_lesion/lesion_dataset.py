@@ -329,8 +329,8 @@ EXERCISE = Exercise(
             _wrong(image=lambda x: x / 255),
         ),
         (
-            "You reshape H x W x 3 to 3 x H x W: that keeps the numbers in their old order, and colours of different "
-            "pixels get mixed. `permute` moves the axes.",
+            "You reshape H x W x 3 to 3 x H x W: that keeps the numbers in their old order, and colours of "
+            "different pixels get mixed. `permute` moves the axes.",
             _wrong(image=lambda x: x.reshape(3, *x.shape[:2]) / 255),
         ),
         (
