@@ -45,7 +45,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import segcourse
-from segcourse import check, exercises, load_dataset, show_image, show_results
+from segcourse import check, exercises, show_image, show_results
 from segcourse.course import capstone, ladder
 from segcourse.devices import find_device
 from segcourse.models.deeplab import ASPP
@@ -119,7 +119,7 @@ with predict(
 # - `transform`: None, or a function that gets image and mask as tensors and returns both. Call it once each time an item is
 #   asked for
 # - `len(dataset)` is the number of images. `dataset[i]` belongs to the i-th name of `images`, for i from 0 to the length - 1.
-#   Beyond, it raises an IndexError, so that a `for` loop ends (a list does that for you)
+#   Any larger i raises an IndexError, so that a `for` loop ends (a list does that for you)
 # - an item is a tuple (image, mask): a float32 tensor, 3 x H x W, 0 … 1, and an int64 tensor, H x W, of 0 and 1. It shares no
 #   memory with the arrays
 #
@@ -301,7 +301,7 @@ def maybe_flip(x):
 
 
 torch.manual_seed(0)
-picture = MyDataset(images, masks)[1]
+picture = max((everything[i] for i in range(50)), key=lambda pair: (pair[1] != pair[1].flip(-1)).sum())
 with predict("image, mask = maybe_flip(image), maybe_flip(mask): how often do the two disagree?",
              ["never", "in a quarter of the calls", "in half of the calls"]) as reveal:  # fmt: skip
     calls = [[not maybe_flip(one).equal(one) for one in picture] for _ in range(1000)]
