@@ -238,7 +238,7 @@ with predict(question, {"about 15": 0, "about 50": 33, "about 70": 60, "more tha
 #
 # A patient's other two images are both in validation only once in dozens of times. Otherwise at least one of them is in training.
 # Images of one patient share skin, camera and the kind of lesion, sometimes the very lesion. So this validation asks how well
-# the network does on people whom it knows. In use it meets strangers. Results have been withdrawn for this. (With ISIC 2018
+# the network does on people whom it knows. In use it meets strangers, and does worse. (With ISIC 2018
 # the answer is 0, because the challenge doesn't tell patients apart. Several images of one patient may still be in it.)
 # </details>
 #

@@ -93,9 +93,9 @@ def solve(lesson: str) -> nbformat.NotebookNode:
 
 
 def _assigned(source: str) -> set[str]:
-    """Return the names that a cell assigns, of its functions too.
+    """Return the names that a cell assigns, those inside its functions and comprehensions too.
 
-    >>> sorted(_assigned("a, b.c = 1, 2\nfor d in (): pass"))
+    >>> sorted(_assigned("a, b.c = 1, [d for d in ()]"))
     ['a', 'd']
     """
     with contextlib.suppress(SyntaxError):  # a cell with magics

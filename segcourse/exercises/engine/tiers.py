@@ -13,7 +13,7 @@ import torch
 
 from segcourse.exercises.engine.exercise import Case, Exercise
 from segcourse.exercises.engine.facts import Record, facts
-from segcourse.exercises.engine.observations import Observation
+from segcourse.exercises.engine.observations import HANDED_OVER, Observation
 from segcourse.exercises.engine.observing import UNTOUCHED
 from segcourse.exercises.engine.verdicts import GroupResult, Verdict
 
@@ -21,7 +21,8 @@ from segcourse.exercises.engine.verdicts import GroupResult, Verdict
 def judge_score(exercise: Exercise, seen: Sequence[Observation], cases: Sequence[Case]) -> Verdict:
     """Return the verdict on an exercise with a score: each group whose tier is reached earns its points.
 
-    The lowest score of all cases counts. An answer that stops in a case has no score.
+    The lowest score of all cases counts. An answer that stops in a case has no score, and neither has one
+    that calls the course's own answer.
     """
     printed = str(seen[0].get("printed", ""))
     none = tuple(GroupResult(group, False, points) for group, points in exercise.groups.items())
@@ -29,6 +30,8 @@ def judge_score(exercise: Exercise, seen: Sequence[Observation], cases: Sequence
         return Verdict(exercise.name, none, started=False)
     pairs = list(zip(cases, seen, strict=True))
     stopped = [Record(i, case, {}, one, ("error",)) for i, (case, one) in enumerate(pairs) if "error" in one]
+    if handed_over := [str(one[HANDED_OVER]) for one in seen if HANDED_OVER in one]:
+        return Verdict(exercise.name, none, handed_over[0])
     if stopped:
         fact = facts(exercise, stopped, stopped)[0]
         return Verdict(exercise.name, none, fact.says, cause=fact.cause, printed=printed)

@@ -20,7 +20,7 @@ def augment(image, mask, generator):
 
 
 TOGETHER, CHANCE, GENERATOR = "image and mask together", "how often", "the generator decides"
-TRIES = 64  # calls per case: a right answer misses a flip with 4e-8, and a share below with 2e-6
+TRIES = 64  # calls per case: a right answer misses a flip with 4e-8, and is too uneven with 4e-7
 FLIPS: dict[str, tuple[int, ...]] = {"none": (), "rows": (-2,), "columns": (-1,), "both": (-2, -1)}
 
 
