@@ -77,7 +77,7 @@ def _silence(model: Tiny, images: torch.Tensor, i: int) -> None:
 def look(obj, case):
     """Observe the scores, and how the network was called."""
     model, loader = case.inputs.values()
-    before = model.norm.running_mean.clone(), model.norm.num_batches_tracked.item()
+    mode, before = model.training, (model.norm.running_mean.clone(), model.norm.num_batches_tracked.item())
     value = obj(model, loader)
     if not isinstance(value, tuple | list) or len(value) != 2:
         what = f"{len(value)} things" if isinstance(value, tuple | list) else f"one {type(value).__name__}"
@@ -88,11 +88,11 @@ def look(obj, case):
     after = model.norm.running_mean, model.norm.num_batches_tracked.item()
     return {
         "batches used": loader.given,
+        "in eval mode": not any(model.modes),
+        "without gradients": not any(model.graphs),
+        "statistics that stay": bool(before[0].equal(after[0])) and before[1] == after[1],
+        "the mode afterwards": model.training == model.norm.training == model.head.training == mode,
         "value": tuple(map(float, value)),
-        "always in eval mode": not any(model.modes),
-        "gradients are switched off": not any(model.graphs),
-        "batch norm's statistics stay": bool(before[0].equal(after[0])) and before[1] == after[1],
-        "the mode comes back": model.training == model.norm.training == model.head.training,
     }
 
 
@@ -204,8 +204,8 @@ EXERCISE = Exercise(
             _made(back="train"),
         ),
         (
-            "PyTorch records everything for a backward pass that never comes, which costs memory and time. "
-            "Use `torch.no_grad()` or `torch.inference_mode()`.",
+            "You let PyTorch record everything for a backward pass that never comes, which costs memory "
+            "and time. Use `torch.no_grad()` or `torch.inference_mode()`.",
             _made(grad=True),
         ),
         (

@@ -193,6 +193,14 @@ class _ImageOnly(LesionDataset):
         return (self.transform(image, mask)[0] if self.transform else image), mask
 
 
+class _MaskOnly(LesionDataset):
+    def __getitem__(self, index):
+        name = self.names[index]
+        image = torch.from_numpy(self.images[name]).permute(2, 0, 1) / 255
+        mask = (torch.from_numpy(self.masks[name]) >= 128).long()
+        return image, (self.transform(image, mask)[1] if self.transform else mask)
+
+
 class _Apart(LesionDataset):
     def __getitem__(self, index):
         name = self.names[index]
@@ -355,6 +363,10 @@ EXERCISE = Exercise(
             "You transform the image and keep the mask as it was: mirrored images get outlines that lie "
             "elsewhere. Return both results of `transform`.",
             _ImageOnly,
+        ),
+        (
+            "You transform the mask and keep the image as it was. Return both results of `transform`.",
+            _MaskOnly,
         ),
         (
             "You call `transform` twice, once for the image and once for the mask. A random transform then "

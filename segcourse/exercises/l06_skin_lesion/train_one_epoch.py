@@ -71,8 +71,8 @@ def look(obj, case):
         for parameter in model.parameters():
             parameter.grad = torch.ones_like(parameter)
     value = obj(*given.values())
-    seen = {"batches used": loader.given, "value": float(value) if isinstance(value, float) else value}
-    seen["all in training mode"] = bool(model.modes) and all(model.modes)
+    seen = {"batches used": loader.given, "in training mode": bool(model.modes) and all(model.modes)}
+    seen["value"] = float(value) if isinstance(value, float) else value
     seen["weights afterwards"] = torch.cat([p.detach().flatten() for p in model.parameters()])
     seen["running mean afterwards"] = model.norm.running_mean
     return seen

@@ -45,6 +45,12 @@ def transposed(image, mask, generator):
     return image.transpose(1, 2), mask.T
 
 
+def rows_apart(image, mask, generator):
+    """Draw for each of the two, and flip rows only."""
+    image = image.flip(-2) if torch.rand((), generator=generator) < 0.5 else image
+    return image, mask.flip(-2) if torch.rand((), generator=generator) < 0.5 else mask
+
+
 class TestAugment(Contract):
     name = "augment"
     library = staticmethod(by_index)
@@ -75,4 +81,5 @@ class TestAugment(Contract):
         (lambda image, mask, g: answer(image.double(), mask, g), "The image that you return has the type torch.float64"),
         (lambda image, mask, g: (image.numpy(), mask), "The image that you return is of type ndarray"),
         (module._in_place, "You flip in place"),
+        (rows_apart, "Image and mask are not always flipped alike."),
     )  # fmt: skip

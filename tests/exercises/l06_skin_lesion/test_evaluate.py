@@ -105,4 +105,8 @@ class TestEvaluate(Contract):
     said = (
         (lambda *given: answer(*given)[0], "a tuple of two floats (Dice, Jaccard) is asked for"),
         (module._made(mode=False), "You evaluate in training mode"),
+        (
+            module._made(back=False, average=lambda both: both.nansum(dim=1)),
+            "not in the mode in which it came",
+        ),
     )
