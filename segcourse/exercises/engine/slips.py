@@ -182,7 +182,7 @@ _SLIPS = [
     ),
     (
         r"'(\w+)' object has no attribute '(\w+)'",
-        "{0} has no attribute called {1}. Check the spelling",
+        "{0} has no attribute called {1}. Check the spelling, and whether this should be of type {0}",
     ),
 ]
 _LAYER = re.compile(

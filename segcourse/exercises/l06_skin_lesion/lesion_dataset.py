@@ -28,6 +28,8 @@ class LesionDataset:
         return (image, mask) if self.transform is None else self.transform(image, mask)
 
 
+_MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+_DEVIATION = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
 PAIRS, VALUES, TRANSFORM = "the right pairs", "values and types", "transform"
 
 
@@ -269,6 +271,11 @@ EXERCISE = Exercise(
             "Your items are in the order of their sorted names. Item i belongs to the i-th name of `images`, "
             "as they come.",
             _wrong(names=sorted),
+        ),
+        (
+            "You also subtract a mean and divide by a deviation, as for networks that were trained on "
+            "ImageNet. 0 … 1 is asked for: only divide by 255.",
+            _wrong(image=lambda x: (x.permute(2, 0, 1) / 255 - _MEAN) / _DEVIATION),
         ),
         (
             "Your mask still holds 0 … 255. A loss takes these values for class ids: make them 0 and 1.",

@@ -69,7 +69,8 @@ def look(obj, case):
     patients = {patient for _, patient in records}
     everybody = Counter((name, str(patient)) for name, patient in records)
     lost = both = 0
-    repeated, drawn, splits, counts = True, set(), set(), set()
+    same = repeated = True
+    drawn, splits, counts = set(), set(), set()
     for number in range(seed, seed + TRIES):
         train, val = _split(obj, records, fraction, number)
         Patient.salt += 1
@@ -80,10 +81,17 @@ def look(obj, case):
         sides = [{str(patient) for _, patient in part} for part in (train, val)]
         both = max(both, len(sides[0] & sides[1]))
         counts.add(len(sides[1]))
+        same = same and all(tuple(one) in records for part in (train, val) for one in part)
         drawn |= sides[1]
         splits.add(frozenset(sides[1]))
+    if len(counts) > 1 and not both and not lost:
+        raise Explained(
+            f"The number of patients in val changes with the seed, from {min(counts)} to {max(counts)}. It "
+            "is the fraction of the number of patients, rounded, whatever the seed."
+        )
     return {
         "records lost or doubled": lost,
+        "each record comes back as it was": same,
         "patients on both sides": both > 0,
         "patients in val": sorted(counts) if both == 0 else [0],
         "the same seed gives the same split": repeated,
@@ -271,6 +279,14 @@ EXERCISE = Exercise(
             ),
         ),
         ("You keep one image per patient. Every record goes to one of the two lists.", _one_each),
+        (
+            "Your records are not those that came: a patient who was a number comes back as a string. (An "
+            "array of names and numbers holds strings only.) Return the tuples themselves.",
+            lambda records, fraction, seed: tuple(
+                [(name, str(patient)) for name, patient in part]
+                for part in split_by_patient(records, fraction, seed)
+            ),
+        ),
     ],
     finished=(
         "sklearn.model_selection:GroupShuffleSplit",

@@ -51,6 +51,13 @@ def rows_apart(image, mask, generator):
     return image, mask.flip(-2) if torch.rand((), generator=generator) < 0.5 else mask
 
 
+def in_place(image, mask, generator):
+    for axis in (-2, -1):
+        if torch.rand((), generator=generator) > 0.5:
+            image[:], mask[:] = image.flip(axis), mask.flip(axis)
+    return image, mask
+
+
 class TestAugment(Contract):
     name = "augment"
     library = staticmethod(by_index)
@@ -61,7 +68,7 @@ class TestAugment(Contract):
         ("All chance comes from it", "the generator decides", module._both(lambda g: module._axes(None))),
         ("the caller has set its seed", "the generator decides", module._both(module._reseeded)),
         ("upside down with probability 1/2", "how often", module._both(lambda g: module._axes(g, axes=(-1,))),
-         module._both(lambda g: module._axes(g, 0.02))),
+         module._both(lambda g: module._axes(g, 0.02)), module._both(lambda g: module._axes(g, 0.6))),
         ("left to right with probability 1/2", "how often", module._both(lambda g: module._axes(g, axes=(-2,))),
          module._both(lambda g: (-2, -1))),
         ("each decided on its own", "how often", module._both(lambda g: (-2, -1) if module._chance(g) else ()),
@@ -78,8 +85,8 @@ class TestAugment(Contract):
     )  # fmt: skip
     equal = {r"<= 0\.5|> 0\.5|>= 0\.5": "both halves are as likely"}
     said = (
+        (in_place, module.IN_PLACE),
         (lambda image, mask, g: answer(image.double(), mask, g), "The image that you return has the type torch.float64"),
         (lambda image, mask, g: (image.numpy(), mask), "The image that you return is of type ndarray"),
-        (module._in_place, "You flip in place"),
         (rows_apart, "Image and mask are not always flipped alike."),
     )  # fmt: skip

@@ -65,6 +65,12 @@ def neighbours(records, fraction, seed):
     return [r for run in runs[count:] for r in run], [r for run in runs[:count] for r in run]
 
 
+def by_coin(records, fraction, seed):
+    chance = random.Random(seed)
+    val = [p for p in sorted({p for _, p in records}) if chance.random() < fraction]
+    return [r for r in records if r[1] not in val], [r for r in records if r[1] in val]
+
+
 class TestSplitByPatient(Contract):
     name = "split_by_patient"
     library = staticmethod(in_numpy)
@@ -102,6 +108,7 @@ class TestSplitByPatient(Contract):
     }
     said = (
         (lambda r, f, s: answer(r, f, s)[0], "two lists (train, val) are asked for"),
+        (by_coin, "The number of patients in val changes with the seed, from "),
         (lambda r, f, s: (1, 2), "Each of your two parts has to be a list"),
         (module._by_record(shuffle=True), "You shuffle the images and cut the list"),
     )
