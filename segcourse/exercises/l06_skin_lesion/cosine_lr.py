@@ -136,6 +136,13 @@ EXERCISE = Exercise(
             _made(span=lambda step, total, warmup: (step - warmup) / total),
         ),
         (
+            "Your cosine takes total_steps from the end of the warm-up on, so the rate falls too slowly, and "
+            "then jumps to 0. Divide by total_steps - warmup_steps.",
+            lambda step, total, peak, warmup=0: (
+                0.0 if step >= total else _made(span=lambda s, t, w: (s - w) / t)(step, total, peak, warmup)
+            ),
+        ),
+        (
             "You count cosine steps from 0 but divide by the steps after the warm-up. Both begin at "
             "warmup_steps.",
             _made(span=lambda step, total, warmup: step / (total - warmup)),
@@ -175,8 +182,12 @@ EXERCISE = Exercise(
             _made(fall=lambda done: (1 - math.cos(math.pi * done)) / 2),
         ),
         (
-            "You give the cosine degrees or a share, not radians: pi is missing.",
+            "You give the cosine a share, from 0 to 1. It takes radians: pi * done.",
             _made(fall=lambda done: (1 + math.cos(done)) / 2),
+        ),
+        (
+            "You give the cosine degrees. It takes radians: pi * done.",
+            _made(fall=lambda done: (1 + math.cos(180 * done)) / 2),
         ),
         (
             "You go through a whole cosine, 2 pi, so that the rate is back at its peak in the end. Half of "

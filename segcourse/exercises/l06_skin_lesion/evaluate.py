@@ -125,6 +125,10 @@ def _made(
     return wrong
 
 
+def _of_both_classes(score):
+    return lambda found, masks: (score(found, masks) + score(1 - found, 1 - masks)) / 2
+
+
 def _pooled(model, loader):
     """Return scores of all pixels together."""
     training = model.training
@@ -249,6 +253,15 @@ EXERCISE = Exercise(
         (
             "You return the median of the scores. Their mean is asked for.",
             _made(average=lambda both: both.nanmedian(dim=1).values),
+        ),
+        (
+            "You compute the Jaccard index from the mean Dice. d / (2 - d) holds for one image and not for "
+            "means: average the images' own indices.",
+            lambda model, loader: ((dice := evaluate(model, loader)[0]), dice / (2 - dice)),
+        ),
+        (
+            "You average over skin and lesion. The score of the lesion alone is asked for.",
+            _made(scores=(_of_both_classes(dice_score), _of_both_classes(iou_score))),
         ),
         ("You return the Jaccard index first. The order is (Dice, Jaccard).", _swapped),
         (

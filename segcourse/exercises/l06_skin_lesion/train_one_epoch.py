@@ -129,6 +129,25 @@ def _step_at_the_end(model, loader, optimizer, loss):
     return _mean(values, sizes)
 
 
+def _last_step_only(model, loader, optimizer, loss):
+    model.train()
+    values, sizes = [], []
+    for images, masks in loader:
+        optimizer.zero_grad()
+        value = loss(model(images), masks)
+        value.backward()
+        values.append(value.item())
+        sizes.append(len(images))
+    optimizer.step()
+    return _mean(values, sizes)
+
+
+def _full_batches_only(model, loader, optimizer, loss):
+    batches = list(loader)
+    full = [batch for batch in batches if len(batch[0]) >= len(batches[0][0])]
+    return train_one_epoch(model, full, optimizer, loss)
+
+
 def celebrate(answer):
     """Train a small U-Net on 32 lesions, and show the loss of each epoch."""
     from segcourse.data import load_dataset
@@ -188,6 +207,16 @@ EXERCISE = Exercise(
             "batch.",
             _step_at_the_end,
         ),
+        (
+            "You take one step at the end, with the gradient of the last batch. Take one step per batch: "
+            "`step` belongs into the loop.",
+            _last_step_only,
+        ),
+        (
+            "You leave out a batch that is smaller than the first. Every batch counts, a small last one as "
+            "well.",
+            _full_batches_only,
+        ),
         ("You take two steps per batch.", _loop("zfbss")),
         (
             "You don't put the model into training mode. It may come from an evaluation, and batch norm then "
@@ -239,7 +268,7 @@ EXERCISE = Exercise(
             _loop("zfbs", change=lambda logits: logits.softmax(dim=1)),
         ),
         (
-            "You give the loss log-probabilities instead of logits.",
+            "You give the loss sigmoid's values. It expects logits.",
             _loop("zfbs", change=lambda logits: logits.sigmoid()),
         ),
         (
