@@ -23,6 +23,7 @@ def test_changes_replace_only_the_given_settings():
         ({"size": (9, 9), "crop": 5}, {"size": (9, 9), "crop": 5}),
         ({"augment": "mine.py"}, {"augment": "mine.py", "crop": None}),
         ({"model": "unet"}, {"model": "unet", "model_options": {"width": 32}}),
+        ({"model": "a.b.C"}, {"model": "a.b.C", "model_options": {}}),
         ({"model": "deeplabv3"}, {"model_options": recipe("camvid").model_options}),
     ],
 )
@@ -48,6 +49,12 @@ def test_a_recipe_from_a_file(tmp_path):
     assert (plan.class_weights, plan.fit_options) == ((1, 2.5), {"threads": 2})
 
 
+def test_fit_options_are_added_to_those_of_the_recipe():
+    known = Recipe(fit_options={"threads": 2, "ema": 0.9})
+    assert changed(known, fit_options={"ema": 0.99}).fit_options == {"threads": 2, "ema": 0.99}
+    assert changed(known, epochs=1).fit_options == known.fit_options
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -56,6 +63,8 @@ def test_a_recipe_from_a_file(tmp_path):
         ("batch_size = true", "holds batch_size = True; expected int"),
         ("epochs = ", "cannot be read"),
         ('augment = "mine.py"', "a recipe may name upright, any, none"),
+        ('model = "os.mkdir"', r"a recipe may name attention_unet, .*with the option --model os\.mkdir"),
+        ("model = 5", "holds model = 5; expected str"),
     ],
 )
 def test_a_recipe_that_cannot_be_read(tmp_path, text, sentence):
