@@ -79,7 +79,7 @@ def fit(
         checkpointing: keep only the inputs of the network's blocks for the backward pass and compute the rest
             twice: less memory, a third more time, the same numbers.
         compile: compile the network with torch.compile. The first step then takes a minute or more, so it is
-            for long runs on a GPU; on a CPU it gained 3 % per step (half_unet, 16 images of 128×128).
+            for long runs on a GPU. On a CPU no gain could be measured (half_unet, 16 images of 128×128).
         precision: "fp32", "bf16", or "auto", which takes the faster one on this machine.
         device: "cpu", "cuda", "cuda:1" or "mps". Default: a GPU if there is one.
         seed: random seed for shuffling, augmentation and dropout; the same for any number of `workers`.
