@@ -118,13 +118,12 @@ def rebuild(description: dict, build: Constructor | str | None, path: Any) -> nn
     """
     name, arguments = str(description["build"]), description["arguments"]
     if build is None:
-        how = name.rpartition(".")[2]
+        how = f"pass it yourself: build={name!r}."
         if arguments is None:
-            how = f"a function that builds and returns the {how}"
+            how = f"pass a function that takes no arguments and builds the network as {name} did: build=FUNCTION."
         raise ModelFileError(
             f"{path} holds a network that {name} built. segcourse does not call what a file names, "
-            f"because any function could stand there. If you trust that one, pass it yourself: "
-            f"Segmenter.load(path, build={how})."
+            f"because any function could stand there. If you trust that one, {how}"
         )
     build = find_constructor(build) if isinstance(build, str) else build
     try:
@@ -134,7 +133,7 @@ def rebuild(description: dict, build: Constructor | str | None, path: Any) -> nn
     except (TypeError, ValueError) as error:
         raise ModelFileError(
             f"{path} was saved with the arguments {arguments} of {name}, which `build` does not accept "
-            f"({error}). Pass the function or class that built the network."
+            f"({error}). Pass the function or class that built the network: build={name!r}."
         ) from error
     if not isinstance(model, nn.Module):
         raise ModelFileError(
