@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test keeps these imports e
     from segcourse.losses import combined_loss as combined_loss
     from segcourse.losses import cross_entropy as cross_entropy
     from segcourse.losses import focal_loss as focal_loss
+    from segcourse.losses import jaccard_loss as jaccard_loss
     from segcourse.losses import soft_dice_loss as soft_dice_loss
     from segcourse.losses import tversky_loss as tversky_loss
     from segcourse.metrics import Scores as Scores
@@ -53,6 +54,7 @@ _HOME = {
     "cross_entropy": "losses",
     "soft_dice_loss": "losses",
     "focal_loss": "losses",
+    "jaccard_loss": "losses",
     "tversky_loss": "losses",
     "combined_loss": "losses",
     "UNet": "models.unet",

@@ -106,7 +106,7 @@ def fit(
     ] = None,
     loss: Annotated[
         str | None,
-        _network(help="ce, dice, focal, tversky, or a sum of them [default: ce+dice]."),
+        _network(help="ce, dice, focal, tversky, jaccard, or a sum of them [default: ce+dice]."),
     ] = None,
     class_weights: Annotated[
         str | None,

@@ -125,6 +125,25 @@ def tversky_loss(
     return mean_over_present(1 - tversky, truth)
 
 
+def jaccard_loss(logits: Tensor, target: Tensor, ignore_index: int = 255) -> Tensor:
+    """Return 1 minus the mean soft Jaccard of the classes that occur in an image, averaged over the images.
+
+    The soft Jaccard of a class in an image is Σ p t / (Σ p + Σ t - Σ p t) (Yuan, Chao, Lo 2017, IEEE TMI
+    36(9)). Each image counts the same, as in the scores of lesions; in `soft_dice_loss`, which sums
+    over the batch, a large lesion outweighs a small one.
+
+    >>> logits = torch.log(torch.tensor([[[[1.0, 1, 1, 1]], [[1e-30] * 4]]]))  # "no lesion", 1, 2, 1, 4
+    >>> round(jaccard_loss(logits, torch.tensor([[[0, 0, 0, 1]]])).item(), 3)  # 1 - (3/4 + 0) / 2
+    0.625
+    """
+    probability, truth = probability_and_truth(logits, target, ignore_index)  # N, C, H, W each
+    overlap, area = (probability * truth).sum(dim=(2, 3)), truth.sum(dim=(2, 3))  # N, C
+    union = probability.sum(dim=(2, 3)) + area - overlap
+    present = area > 0
+    loss = (1 - overlap / union.clamp(min=1)).where(present, 0).sum(dim=1) / present.sum(dim=1).clamp(min=1)
+    return loss.sum() / present.any(dim=1).sum().clamp(min=1)
+
+
 def combined_loss(
     logits: Tensor, target: Tensor, ignore_index: int = 255, dice_weight: float = 1.0
 ) -> Tensor:
@@ -144,7 +163,7 @@ def loss_by_name(name: str, weights: Sequence[float] | None = None) -> Callable[
     """Return a loss, or a sum of losses, by name; "ce+dice" is `combined_loss`.
 
     Args:
-        name: "ce", "dice", "focal" or "tversky", or several of them joined by +.
+        name: "ce", "dice", "focal", "tversky" or "jaccard", or several of them joined by +.
         weights: C class weights for cross-entropy and the focal loss.
 
     Raises:
@@ -242,4 +261,5 @@ _LOSSES: dict[str, Callable[..., Tensor]] = {
     "dice": soft_dice_loss,
     "focal": focal_loss,
     "tversky": tversky_loss,
+    "jaccard": jaccard_loss,
 }

@@ -15,13 +15,14 @@ from segcourse.losses import (
     combined_loss,
     cross_entropy,
     focal_loss,
+    jaccard_loss,
     loss_by_name,
     probability_and_truth,
     soft_dice_loss,
     tversky_loss,
 )
 
-LOSSES = [cross_entropy, soft_dice_loss, focal_loss, tversky_loss, combined_loss]
+LOSSES = [cross_entropy, soft_dice_loss, focal_loss, tversky_loss, jaccard_loss, combined_loss]
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
 
 
@@ -61,6 +62,9 @@ def batches(draw, num_classes=3):
     (focal_loss, logits_of(0.9), target_of(1), -0.01 * math.log(0.9)),
     (tversky_loss, logits_of(0, 0, 0, 0), target_of(0, 0, 0, 1), 1 - (3 / 3.3 + 0) / 2),
     (tversky_loss, logits_of(1, 0.5, 0, 0), target_of(1, 1, 0, 0), 1 - (1.5 / (1.5 + 0.35) + 2 / 2.15) / 2),
+    (jaccard_loss, logits_of(0.5, 0.5), target_of(0, 1), 1 - 0.5 / 1.5),
+    (jaccard_loss, logits_of(0, 0, 0, 0), target_of(0, 0, 0, 1), 1 - (3 / 4 + 0) / 2),  # missed
+    (jaccard_loss, logits_of(0, 0, 0.5, 0.5), target_of(0, 0, 0, 0), 1 - 3 / 4),  # empty mask
     (combined_loss, logits_of(0.5, 0.5), target_of(0, 1), math.log(2) + 0.5),
 ])  # fmt: skip
 def test_losses_by_hand(loss, logits, target, wanted):
@@ -245,6 +249,16 @@ def test_focal_loss_has_a_finite_gradient_at_certainty(gamma):
     assert grad.isfinite().all()
 
 
+def test_jaccard_counts_a_small_lesion_like_a_large_one():
+    """In a batch, the soft Dice of a missed small lesion disappears behind a large one that was found."""
+    found, missed = logits_of(*[1] * 90, *[0] * 10), logits_of(*[0] * 100)
+    logits = torch.cat([found, missed])
+    target = torch.cat([target_of(*[1] * 90, *[0] * 10), target_of(*[1] * 2, *[0] * 98)])
+    assert jaccard_loss(logits, target).item() == pytest.approx(0.5 * jaccard_loss(missed, target[1:]).item())
+    assert jaccard_loss(logits, target) > 0.25
+    assert soft_dice_loss(logits, target) < 0.02
+
+
 def test_tversky_alpha_is_for_false_alarms_and_beta_for_misses():
     missed, false_alarm = logits_of(0, 0, 0, 0), logits_of(1, 1, 0, 0)
     target = target_of(1, 0, 0, 0)
@@ -301,8 +315,8 @@ def test_a_sum_of_losses_by_name_is_the_sum():
 
 
 def test_a_loss_by_an_unknown_name_or_with_useless_weights():
-    with pytest.raises(DataError, match="no loss 'jaccard'; use ce, dice, focal, tversky"):
-        loss_by_name("ce+jaccard")
+    with pytest.raises(DataError, match="no loss 'lovasz'; use ce, dice, focal, tversky, jaccard"):
+        loss_by_name("ce+lovasz")
     with pytest.raises(DataError, match="dice takes no class weights"):
         loss_by_name("dice", [1, 2])
 

@@ -42,7 +42,7 @@ from sklearn import metrics as sklearn_metrics
 from torchvision.ops import sigmoid_focal_loss
 
 from segcourse import hausdorff_distance_95, metrics, surface_dice
-from segcourse.losses import cross_entropy, focal_loss, soft_dice_loss, tversky_loss
+from segcourse.losses import cross_entropy, focal_loss, jaccard_loss, soft_dice_loss, tversky_loss
 
 for module, name in (
     ("torchmetrics.segmentation", "torchmetrics"),
@@ -260,7 +260,7 @@ def random_logits(seed, num_classes=3):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_dice_and_tversky_losses(seed):
+def test_dice_jaccard_and_tversky_losses(seed):
     logits, target = random_logits(seed)
     no_smoothing = {"smooth_nr": 0, "smooth_dr": 0, "batch": True, "softmax": True, "to_onehot_y": True}
     labels = target.unsqueeze(1)
@@ -270,6 +270,8 @@ def test_dice_and_tversky_losses(seed):
     weights = {"alpha": 0.3, "beta": 0.7}
     close(tversky_loss(logits, target), smp.losses.TverskyLoss("multiclass", **weights)(logits, target))
     close(tversky_loss(logits, target), monai.losses.TverskyLoss(**weights, **no_smoothing)(logits, labels))
+    per_image = no_smoothing | {"batch": False, "jaccard": True}
+    close(jaccard_loss(logits, target), monai.losses.DiceLoss(**per_image)(logits, labels))
 
 
 def test_smp_divides_the_dice_loss_by_all_classes_and_ours_by_those_that_occur():

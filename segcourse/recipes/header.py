@@ -37,7 +37,7 @@ def header(plan: Recipe, sets: Sets, model: nn.Module, counts: list[int], facts:
         sets: training set and validation set.
         model: the network.
         counts: see `pixel_counts`.
-        facts: lines that only the caller knows: "split", "augmentation", "device" and "run".
+        facts: lines that only the caller knows: "split", "augmentation", "weights", "device" and "run".
     """
     train, val = sets
     source = behind(train)
@@ -52,6 +52,7 @@ def header(plan: Recipe, sets: Sets, model: nn.Module, counts: list[int], facts:
         "pictures": _pictures(source, plan),
         "augmentation": facts.get("augmentation", ""),
         "model": f"{plan.model}, {count_parameters(model) / 1e6:.2f} million parameters",
+        "weights": facts.get("weights", ""),
         "loss": plan.loss + (f", class weights {plan.class_weights}" if plan.class_weights else ""),
         "device": facts.get("device", ""),
         "time": _time(plan),

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.data import ConcatDataset
 
 from segcourse.data import SampleDataset
 from segcourse.devices import find_device
-from segcourse.errors import DataError
+from segcourse.errors import DataError, ModelFileError
 from segcourse.inference.evaluation import evaluate, save_figure, show_cases
 from segcourse.inference.segmenter import Segmenter
 from segcourse.inference.threshold import choose_threshold
@@ -76,7 +77,7 @@ def train(
     old = [] if resume else claim(folder, force)
     device = find_device(options.get("device"))
     torch.manual_seed(options.get("seed", 0))
-    model = create_model(plan.model, len(whole.class_names), **plan.model_options)
+    model, plan, missing = _network(plan, len(whole.class_names))
     encoder = getattr(model, "encoder", None)
     mean, std = (encoder.mean, encoder.std) if isinstance(encoder, Encoder) else IMAGENET
     counts = pixel_counts(train_set, len(whole.class_names)) if announce or plan.class_weights else []
@@ -84,7 +85,7 @@ def train(
     loss = loss_by_name(plan.loss, weights)
     if announce:
         shown = replace(plan, class_weights=None if weights is None else tuple(weights))
-        facts = {"device": str(device), "run": str(folder)} | (notes or {})
+        facts = {"device": str(device), "run": str(folder)} | (notes or {}) | missing
         announce(header(shown, sets, model, counts, facts))
     for path in old:
         path.unlink()
@@ -131,6 +132,21 @@ def train(
     if len(whole.class_names) == 2:
         results["threshold"] = segmenter.threshold
     return history, results
+
+
+def _network(plan: Recipe, num_classes: int) -> tuple[nn.Module, Recipe, dict[str, str]]:
+    """Return the recipe's network; without its pretrained weights, the default network from scratch.
+
+    Also return the recipe that was used, and a line for the header if a network was replaced.
+    """
+    try:
+        return create_model(plan.model, num_classes, **plan.model_options), plan, {}
+    except ModelFileError as error:
+        if not plan.model_options.get("pretrained"):
+            raise
+        plan = replace(plan, model=Recipe.model, model_options=Recipe().model_options)
+        model = create_model(plan.model, num_classes, **plan.model_options)
+        return model, plan, {"weights": f"none, because {error}"}
 
 
 def class_weights(
