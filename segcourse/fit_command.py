@@ -156,6 +156,7 @@ def fit(
     "Recipe" stands for the settings of the data set in datasets/recipes, or of --recipe.
     """
     from segcourse import recipes
+    from segcourse.training.accelerator import from_main_process, make_accelerator
 
     weights: Any = class_weights
     if class_weights not in (None, "balanced"):
@@ -186,8 +187,10 @@ def fit(
             f"--width is for networks of the course, and {model or base.model} is another library's; leave "
             "--width out."
         )
-    plan, notes = _suited(recipes.changed(base, **changes), source)
-    if resume is None and out is not None:
+    plan = recipes.changed(base, **changes)
+    main = make_accelerator(running["device"]).is_main_process  # of those of `accelerate launch`
+    plan, notes = from_main_process(_suited(plan, source) if main else (plan, {}))
+    if main and resume is None and out is not None:
         recipes.claim(out, force)
     sets = recipes.datasets(**source, plan=plan, seed=running["seed"])
     about: dict[str, Any] = {"source": source, "recipe_name": recipe or data or "", "force": force}
@@ -205,7 +208,8 @@ def fit(
         **showing,
         **running,
     )
-    typer.echo(recipes.report(history, scores))
+    if main:
+        typer.echo(recipes.report(history, scores))
     raise typer.Exit(130 if history.interrupted else 0)
 
 

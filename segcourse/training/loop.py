@@ -146,7 +146,9 @@ def fit(
         if compile:
             network = compiled(network, accelerator.device)
         forward = Forward(network, accelerator.device, speed, *normalise, multiple=plain.multiple)
-        if minutes and val_batches:  # time to reserve for the next validation, at most half of the budget
+        if (
+            minutes and val_batches is not None
+        ):  # time to reserve for the next validation, at most half of the budget
             needed = seconds_to_validate(lambda part: validate(scored, part, loss), val_batches)
             run.reserved = min(needed, 30 * minutes)
         while run.epoch < run.epochs and not run.out_of_time():
@@ -170,7 +172,7 @@ def fit(
                 "train_loss": mean_over_processes(run.loss_sum, run.images),
                 "lr": lr,
             }
-            if val_batches:
+            if val_batches is not None:  # of several processes, one may have no batch of it
                 started = run.elapsed()
                 row |= validate(scored, val_batches, loss)
                 run.reserved = run.elapsed() - started
