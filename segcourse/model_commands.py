@@ -16,7 +16,7 @@ Flips = Annotated[
     bool,
     typer.Option(
         "--flips",
-        help="Average over mirrored copies of the image; for models of `fit --augment any` also upside down.",
+        help="Average over the image and its mirror image; after `fit --augment any` also upside down.",
     ),
 ]
 Build = Annotated[

@@ -155,7 +155,7 @@ def checked(table: dict[str, Any], where: str) -> dict[str, Any]:
         )
     if is_import_path(table.get("model")):
         raise DataError(
-            f"{where} names the model {table['model']!r}, which is code of another library; a recipe may name "
-            f"{', '.join(names())}. Give an import path yourself, with the option --model {table['model']}."
+            f"{where} names the model {table['model']!r}, which is code of another library; a recipe may "
+            f"name {', '.join(names())}. Give the import path yourself: --model {table['model']}."
         )
     return table

@@ -63,7 +63,7 @@ def test_fit_options_are_added_to_those_of_the_recipe():
         ("batch_size = true", "holds batch_size = True; expected int"),
         ("epochs = ", "cannot be read"),
         ('augment = "mine.py"', "a recipe may name upright, any, none"),
-        ('model = "os.mkdir"', r"a recipe may name attention_unet, .*with the option --model os\.mkdir"),
+        ('model = "os.mkdir"', r"a recipe may name attention_unet, .*yourself: --model os\.mkdir"),
         ("model = 5", "holds model = 5; expected str"),
     ],
 )
