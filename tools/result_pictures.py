@@ -1,4 +1,4 @@
-"""Draw the first pictures of lessons 1 to 5, lessons/*/result.png, from networks trained here.
+"""Draw the first pictures of lessons 1 to 6, lessons/*/result.png, from networks trained here.
 
 .venv/bin/python tools/result_pictures.py
 """
@@ -14,6 +14,8 @@ from segcourse.classical import grow_region, kmeans, otsu_threshold
 from segcourse.course import ladder
 from segcourse.course.ladder import classical_masks
 from segcourse.course.trials import compare
+from segcourse.data.lesions import APPEARANCE
+from segcourse.data.transforms import train_transform
 from segcourse.inference.evaluation import save_figure
 from segcourse.plotting import outline, show_image
 
@@ -24,6 +26,7 @@ def main():
     train, val, test, tiny = ladder.pictures()
     draw_classical(train, test)
     draw_streets()
+    draw_project(val, test)
     trials = compare(ladder.VARIANTS, train, val, model=ladder.small_unet, **ladder.PLAN)
 
     masks = torch.stack([sample.mask for sample in test])
@@ -87,6 +90,18 @@ def draw_streets():
     images, truths = [one.image for one in samples], [one.mask for one in samples]
     figure = show_results(images, truths, found[chosen], palette=test.palette, titles=titles)
     print(save_figure(figure, LESSONS / "04_dilated_aspp" / "result.png"))
+
+
+def draw_project(val, test):
+    """Write lesson 6's picture: four held-out lesions, the last one with a low Dice."""
+    kinds, turn = (*APPEARANCE, "tiny lesions"), train_transform(strength=0)
+    train = load_dataset("lesions", size=64, count=640, difficulties=kinds, transform=turn)
+    variants = {"the network": {"model": lambda: create_model("half_unet", 2, width=12)}}
+    trials = compare(variants, train, val, **ladder.PLAN | {"batch_size": 16, "learning_rate": 4e-3})
+    (found,) = trials.masks(test).values()
+    ranked = dice_score(found, torch.stack([sample.mask for sample in test])).argsort(descending=True)
+    chosen = ranked[[20, 60, 100, 117]].tolist()
+    draw(LESSONS / "06_skin_lesion", [test[i] for i in chosen], {"network": found[chosen]})
 
 
 def draw(lesson, samples, masks, side=64):

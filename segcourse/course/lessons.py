@@ -1,5 +1,7 @@
 """The lessons: their folders, a working copy for a student, and solved notebooks for instructors."""
 
+import ast
+import contextlib
 import difflib
 import os
 import sys
@@ -85,7 +87,21 @@ def solve(lesson: str) -> nbformat.NotebookNode:
         if name and cell.metadata["nbgrader"].get("solution"):
             cell.source = source_of(name, defined)
             defined.add(name)
+        elif cell.cell_type == "code":
+            defined |= _assigned(cell.source)
     return solved
+
+
+def _assigned(source: str) -> set[str]:
+    """Return the names that a cell assigns, those inside its functions and comprehensions too.
+
+    >>> sorted(_assigned("a, b.c = 1, [d for d in ()]"))
+    ['a', 'd']
+    """
+    with contextlib.suppress(SyntaxError):  # a cell with magics
+        names = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name))
+        return {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    return set()
 
 
 def write_solved(lesson: str, out: Path | None = None, force: bool = False) -> Path:

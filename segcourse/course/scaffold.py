@@ -1,6 +1,6 @@
-"""Write a new lesson's notebook and text, or add new exercises to them: `make lesson NAME=06_skin_lesion`.
+"""Write a new lesson's notebook and text, or add new exercises to them: `make lesson NAME=07_deployment`.
 
-Headings, stubs and checks come from the exercises in `segcourse/exercises/l06_skin_lesion/`. What the author
+Headings, stubs and checks come from the exercises in `segcourse/exercises/l07_deployment/`. What the author
 has to write is marked TODO.
 """
 

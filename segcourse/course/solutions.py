@@ -71,8 +71,8 @@ def source_of(name: str, defined: Collection[str] = ()) -> str:
 
     Args:
         name: the exercise.
-        defined: the exercises that stand above it in the notebook. The answer uses those, and imports none of
-            them.
+        defined: the exercises that stand above it in the notebook, and what its cells assign. The answer uses
+            those, and imports none of them.
 
     >>> print(source_of("mean_iou", {"iou_per_class"}))
     def mean_iou(matrix):

@@ -73,9 +73,15 @@ def report(
     pages: Annotated[
         bool, typer.Option("--pages", help="Also rewrite the feedback pages, with points given by hand.")
     ] = False,
+    leaderboard: Annotated[
+        bool, typer.Option("--leaderboard", help="Print the leader board of the lesson's open end instead.")
+    ] = False,
 ) -> None:
     """Write the class report of LESSON: a page with charts, and tables as CSV."""
     require_nbgrader()
+    if leaderboard:
+        _print_leaderboard(lesson, course, out, anonymous)
+        return
     from segcourse.grading.reports import class_report
 
     page, made = class_report.write(lesson, course, out, hide_names=anonymous)
@@ -85,6 +91,14 @@ def report(
         typer.echo(f"Run `segcourse roster {lesson}` to say who handed in {made.records.doubts}.")
     if pages:
         typer.echo(f"Rewrote {class_report.rewrite_pages(lesson, course)} feedback page(s).")
+
+
+def _print_leaderboard(lesson: str, course: Path, out: Path | None, anonymous: bool) -> None:
+    from segcourse.grading.reports import leaderboard
+
+    path, board = leaderboard.write(lesson, course, out, hide_names=anonymous)
+    typer.echo(leaderboard.table(board) if board else "There is no score yet; grade the lesson first.")
+    typer.echo(f"The leader board is {path}.")
 
 
 def gradescope(

@@ -119,8 +119,9 @@ class Session:
             return self._refused(student, clip(str(error), 1000))
         notes = tuple(clip(note, 1000) for note in notes)
         seed = course.seed(lesson.name, hashlib.sha256(data).hexdigest())
+        class_seed = course.seed(lesson.name, "class")
         return Task(
-            student, lesson.name, lesson.text, lesson.files, data, notes, seed,
+            student, lesson.name, lesson.text, lesson.files, data, notes, seed, class_seed,
             course.limits, course.max_megabytes, self.trust, software(),
         )  # fmt: skip
 

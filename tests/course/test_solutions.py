@@ -5,7 +5,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.nbgraderformat import MetadataValidator
 
 from segcourse import exercises
-from segcourse.course import solutions
+from segcourse.course import lessons, solutions
 
 
 def test_a_stub_keeps_signatures_and_docstrings_and_no_code():
@@ -40,3 +40,11 @@ def test_nbgrader_accepts_the_metadata():
     for cell in cells:
         assert MetadataValidator().validate_nb(new_notebook(cells=[cell])) is None
     assert cells[1].metadata.nbgrader.points == exercise.points
+
+
+def test_a_solved_answer_uses_what_the_notebook_assigns_above_it():
+    """And not the stand-in of the course's own answer."""
+    [cell] = [c for c in lessons.solve("06").cells if lessons.grade_id(c) == "predict_masks"]
+    assert "network(" in cell.source
+    assert "_stand_in" not in cell.source
+    assert "_stand_in" in solutions.source_of("predict_masks")

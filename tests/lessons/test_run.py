@@ -39,6 +39,7 @@ GIVEN = {
         "0.66": "an index of the moody network, given",
         "0.0025": "(1 - 0.95)², by hand",
     },
+    "06_skin_lesion": {},
 }
 
 

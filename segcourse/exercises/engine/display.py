@@ -22,7 +22,8 @@ def _happened(verdict: Verdict) -> str:
 
 def headline(verdict: Verdict) -> str:
     """Return a line such as 'dice_score: 2 of 3 points'."""
-    return f"{verdict.name}: {verdict.points} of {verdict.max_points} points"
+    score = "" if verdict.score is None else f", score {verdict.score:.3f}"
+    return f"{verdict.name}: {verdict.points} of {verdict.max_points} points{score}"
 
 
 def text(verdict: Verdict, practice: bool = False) -> str:

@@ -37,6 +37,7 @@ class Case:
         given: the inputs in other words, for example probabilities instead of logits.
         build: a line that builds exactly the inputs, if it can be shorter than their numbers.
         variants: other answers that are right in this case, see `Exercise.variants`.
+        truth: what only the judge may know, for `Exercise.score`.
     """
 
     group: str
@@ -47,6 +48,7 @@ class Case:
     given: str = ""
     build: str = ""
     variants: tuple[Any, ...] = ()
+    truth: Any = None
 
 
 def call(function: Callable, case: Case) -> dict[str, Any]:
@@ -71,6 +73,10 @@ class Exercise:
         finished: finished implementations ("package.module:Name"), which an answer must do without.
         variants: other right answers, where the text leaves a choice that shows in the numbers.
         celebrate: shows a picture made by a right answer.
+        score: makes an exercise with an open end: scores what an answer did on a case against the case's
+            truth, and explains the score. Nothing is compared with `answer` then. A student's process
+            gets the inputs alone from the grader, and all students get the same.
+        tiers: with `score`, the score from which each group earns its points.
     """
 
     answer: Any
@@ -84,6 +90,8 @@ class Exercise:
     finished: tuple[str, ...] = ()
     variants: tuple[Any, ...] = ()
     celebrate: Callable[[Any], Any] = lambda answer: None
+    score: Callable[[Case, Mapping[str, Any]], tuple[float, str]] | None = None
+    tiers: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

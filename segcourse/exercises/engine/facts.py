@@ -203,6 +203,14 @@ _MEANINGS = {
     "scale and shift": "Your batch norms have fewer scales and shifts to train than ours: one is missing, "
     "has `affine=False`, is used several times, or stands where there are fewer channels.",
     "two runs agree": "In training mode, two runs on the same input give different results.",
+    "image and mask are flipped alike": "Image and mask are not always flipped alike.",
+    "records lost or doubled": "{came} of the records are missing in your lists, or occur twice.",
+    "patients on both sides": "Some patients are on both sides of your split.",
+    "batches used": "You take {came} batches from the loader; {wanted} are expected.",
+    "in training mode": "You call the model in eval mode, or never.",
+    "in eval mode": "You call the model in training mode.",
+    "without gradients": "PyTorch records what your evaluation does, as if a backward pass followed.",
+    "the mode afterwards": "The model, or a part of it, is not in the mode in which it came.",
     AFTERWARDS: "In training mode your result is right; in eval mode afterwards it is not. Eval mode "
     "uses batch norm's running mean and variance, which by PyTorch's defaults move by a tenth per batch.",
 }

@@ -11,6 +11,7 @@ from segcourse.exercises.engine.facts import Record
 from segcourse.exercises.engine.observations import HANDED_OVER, Observation, decode, differences
 from segcourse.exercises.engine.observing import UNTOUCHED, NotYourOwn, observe
 from segcourse.exercises.engine.shown import show_case
+from segcourse.exercises.engine.tiers import judge_score
 from segcourse.exercises.engine.verdicts import GroupResult, Verdict
 
 UNSEEN = "nothing"  # in place of an error's kind, where no observation arrived
@@ -38,6 +39,8 @@ def judge(exercise: Exercise, observations: Sequence[Any], cases: Sequence[Case]
     """
     cases = tuple(cases)
     seen = _read(observations, len(cases))
+    if exercise.score:
+        return judge_score(exercise, seen, cases)
     records = [_record(exercise, case, i, seen[i]) for i, case in enumerate(cases)]
     failing = [record for record in records if record.fields]
     wrong = {record.case.group for record in failing}

@@ -32,6 +32,7 @@ class Verdict:
         started: False for an untouched stub.
         cause: the diagnosis without the student's own numbers and lines, so that a class can be counted.
         printed: what the answer printed on the case shown (on the first one if all are right).
+        score: the number that decided about the points, in an exercise with an open end.
         observed: False if something other than the answer ended its run; `diagnosis` then says what.
 
     >>> verdict = Verdict("dice_score", (GroupResult("overlap", True, 2), GroupResult("empty", False, 1)))
@@ -50,6 +51,7 @@ class Verdict:
     cause: str | None = None
     printed: str = ""
     observed: bool = True
+    score: float | None = None
 
     @property
     def points(self) -> int:
@@ -90,4 +92,5 @@ class Verdict:
             data["cause"],
             data["printed"],
             data["observed"],
+            data.get("score"),  # records of earlier versions have none
         )

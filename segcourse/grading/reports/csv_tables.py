@@ -27,13 +27,14 @@ def write(folder: Path, records: ClassRecords, questions: list[Question], causes
     rows = [_student(entry, exercises) for entry in records.entries]
     absent = f"not handed in, unless {records.doubts}" if records.doubts else "not handed in"
     rows += [{"student": student, "status": absent} for student in records.absent]
-    _write(folder / "students.csv", columns, rows)
-    _write(folder / "questions.csv", QUESTIONS, map(_question, questions))
+    write_table(folder / "students.csv", columns, rows)
+    write_table(folder / "questions.csv", QUESTIONS, map(_question, questions))
     graded = len(records.graded)
-    _write(folder / "misconceptions.csv", CAUSES, (_cause(cause, graded) for cause in causes))
+    write_table(folder / "misconceptions.csv", CAUSES, (_cause(cause, graded) for cause in causes))
 
 
-def _write(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
+    """Write rows to a file, without formulas that a spreadsheet would run."""
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval=None)
         writer.writeheader()

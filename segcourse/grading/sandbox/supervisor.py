@@ -28,6 +28,9 @@ _INVALID = (ValueError, TypeError, LookupError, AttributeError, RecursionError, 
 class Supervisor:
     """Runs one job: {"seed", "limits", "steps": [{"cell": source} or {"check": exercise}]}.
 
+    A check has "inputs", a list of packed cases, if its cases hold what the sandbox must not know. The seed
+    draws the cases of all others.
+
     Args:
         job: The job.
         record: The file to which events are written.
@@ -43,8 +46,10 @@ class Supervisor:
         self.steps, self.seed, self.limits = job["steps"], job["seed"], job["limits"]
         self.record, self.requests, self.pipes = record, requests, pipes
         self.replies = os.fdopen(replies, "rb", buffering=0)  # unbuffered, so that select sees all of it
-        checks = list(dict.fromkeys(step["check"] for step in self.steps if "check" in step))
-        self.case_counts = self.ask_zygote({"draw": checks, "seed": self.seed})
+        checks = [step for step in self.steps if "check" in step]
+        drawn = list(dict.fromkeys(step["check"] for step in checks if "inputs" not in step))
+        self.case_counts = self.ask_zygote({"draw": drawn, "seed": self.seed})
+        self.case_counts |= {step["check"]: len(step["inputs"]) for step in checks if "inputs" in step}
         self.end = time.monotonic() + self.limits["total_seconds"]
         self.timed_pid, self.queued, self.timer_start = 0, 0.0, 0.0
         self.overtime: tuple[float, float] | None = None
@@ -113,7 +118,7 @@ class Supervisor:
     def send_order(self) -> None:
         order = self.steps[self.step]
         if "check" in order:
-            order = order | {"seed": self.seed, "case": self.case}
+            order = order | {"case": self.case} | ({} if "inputs" in order else {"seed": self.seed})
         self.token, self.observer_killed = os.urandom(8).hex(), False
         self.unsent += json.dumps(order | {"token": self.token}).encode() + b"\n"
         self.send()

@@ -22,15 +22,17 @@ from segcourse import exercises
 from segcourse.exercises.engine.exercise import draw
 from segcourse.exercises.engine.observations import clip
 from segcourse.exercises.engine.own_work import observe
+from segcourse.exercises.engine.tiers import unpack
 from segcourse.grading.sandbox import snapshot
 
 
 class Worker:
     """Executes the supervisor's orders, one line of JSON each, and answers in the same form.
 
-    An order is {"cell": source}, with "test" for an instructor's test, or {"check": exercise, "seed": int,
-    "case": int}. Each order carries a random "token", which its answers repeat. A check is answered by an
-    observer with one message per case; then the worker reports the observer's exit.
+    An order is {"cell": source}, with "test" for an instructor's test, or {"check": exercise, "case": int}
+    with "seed", an int, or "inputs", a list of packed cases. Each order carries a random "token", which its
+    answers repeat. A check is answered by an observer with one message per case; then the worker reports the
+    observer's exit.
 
     Args:
         shell: The IPython shell that runs the cells.
@@ -127,12 +129,14 @@ class Worker:
         if isinstance(error, MemoryError) or "allocate memory" in str(error):
             gc.collect()
 
-    def observe(self, order: dict, draw=draw, observe=observe) -> None:
+    def observe(self, order: dict, draw=draw, unpack=unpack, observe=observe) -> None:
         """In an observer: run the answer on each case from the ordered one on, and send each observation."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         os.setpgid(0, 0)
         exercise, first = self.exercises[order["check"]], order["case"]
-        cases = draw(exercise, order["seed"])
+        cases = (
+            [unpack(one) for one in order["inputs"]] if "inputs" in order else draw(exercise, order["seed"])
+        )
         self.send("observing", pid=os.getpid(), case=first)
         answer = self.shell.user_ns[exercise.name]
         for case in cases[first:]:

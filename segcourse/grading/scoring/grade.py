@@ -14,12 +14,14 @@ import threading
 from collections.abc import Container
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from segcourse import exercises
 from segcourse.errors import SegcourseError
 from segcourse.exercises.engine.exercise import draw
 from segcourse.exercises.engine.judging import judge
 from segcourse.exercises.engine.observations import clip
+from segcourse.exercises.engine.tiers import pack
 from segcourse.exercises.engine.verdicts import GroupResult, Verdict
 from segcourse.grading import course
 from segcourse.grading.lesson import parse_lesson
@@ -50,6 +52,7 @@ class Task:
         data: The submitted notebook.
         notes: A sentence about each repair so far.
         seed: The seed of the cases.
+        class_seed: The seed of the cases of exercises with a score, the same for all submissions.
         limits: What the submission may use.
         max_megabytes: The size limit of the notebook.
         trust: Whether to run it without a sandbox.
@@ -63,6 +66,7 @@ class Task:
     data: bytes
     notes: tuple[str, ...]
     seed: int
+    class_seed: int
     limits: Limits
     max_megabytes: float
     trust: bool
@@ -144,7 +148,7 @@ def _grade(task: Task, lesson: Lesson, result: Result) -> Result:
         verdicts = tuple(
             _not_observed(name, why)
             if (why := events.why_lost(name, submission, run, task.limits))
-            else _judge(name, submission, events, task.seed)
+            else _judge(name, submission, events, _seed(name, task))
             for name in lesson.points
         )
     points = {v.name: v.points * lesson.points[v.name] / (v.max_points or 1) for v in verdicts}
@@ -161,7 +165,9 @@ def _run(
     task: Task, lesson: Lesson, submission: Submission, skipped: Container[int]
 ) -> tuple[Events, runner.Run]:
     """Run the notebook in the sandbox without the cells in `skipped`."""
-    steps = {i: _step(cell) for i, cell in enumerate(submission.cells) if cell.runs and i not in skipped}
+    steps = {
+        i: _step(cell, task) for i, cell in enumerate(submission.cells) if cell.runs and i not in skipped
+    }
     run = NOTHING_TO_RUN
     if submission.untouched != lesson.points.keys() or lesson.own:
         job = {"seed": task.seed, "steps": list(steps.values())}
@@ -169,10 +175,18 @@ def _run(
     return Events(run.events, list(steps)), run
 
 
-def _step(cell: Cell) -> dict[str, str]:
+def _step(cell: Cell, task: Task) -> dict[str, Any]:
     if cell.role == "check":
-        return {"check": cell.exercise}
+        exercise = exercises.get(cell.exercise)
+        if not exercise.score:
+            return {"check": exercise.name}
+        cases = draw(exercise, _seed(exercise.name, task))
+        return {"check": exercise.name, "inputs": [pack(case) for case in cases]}
     return {"cell": cell.source} | ({"test": cell.grade_id} if cell.role == "test" else {})
+
+
+def _seed(name: str, task: Task) -> int:
+    return task.class_seed if exercises.get(name).score else task.seed
 
 
 def _not_observed(name: str, why: str) -> Verdict:
