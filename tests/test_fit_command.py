@@ -307,6 +307,8 @@ def test_another_librarys_network_on_the_command_line(folder, tmp_path, capsys, 
 
 def test_options_of_the_training_loop_are_kept_for_a_resume(folder, tmp_path, capsys):
     run, options = tmp_path / "run", ["--ema", "0.9", "--checkpointing", "--no-compile"]
+    code, _, errors = command(capsys, "fit", "--data", folder, "--out", run, *QUICK, "--ema", "1")
+    assert (code, errors[:10], run.exists()) == (2, "ema is 1.0", False)
     code, _, errors = command(capsys, "fit", "--data", folder, "--out", run, *QUICK, *options)
     assert code == 0, errors
     kept = json.loads((run / "settings.json").read_text())["recipe"]["fit_options"]

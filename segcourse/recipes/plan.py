@@ -12,6 +12,7 @@ from segcourse.models import names
 from segcourse.training.budget import check_length
 
 AUGMENT = ("upright", "any", "none")
+FIT_OPTIONS: dict[str, Any] = {"ema": float, "checkpointing": bool, "compile": bool, "threads": int}
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Recipe:
         loss: name of the loss, see `loss_by_name`.
         class_weights: "balanced", or one number per class. None: all 1.
         threshold: probability above which a pixel is class 1, for two classes. None: chosen on validation.
-        fit_options: other options of `fit`, such as `ema`.
+        fit_options: other options of `fit`: `ema`, `checkpointing`, `compile` and `threads`.
         data_options: options of `load_dataset` for the training split.
     """
 
@@ -148,6 +149,10 @@ def checked(table: dict[str, Any], where: str) -> dict[str, Any]:
         if not isinstance(value, kinds[name]) or isinstance(value, bool):
             wanted = str(getattr(kinds[name], "__name__", kinds[name])).replace("tuple", "list")
             raise DataError(f"{where} holds {name} = {value!r}; expected {wanted}.")
+    for name, value in table.get("fit_options", {}).items():
+        if type(value) is not FIT_OPTIONS.get(name):
+            known = ", ".join(f"{one} ({kind.__name__})" for one, kind in FIT_OPTIONS.items())
+            raise DataError(f"{where} holds {name} = {value!r} in fit_options; expected some of {known}.")
     if is_file(table.get("augment")):
         raise DataError(
             f"{where} names the augmentation {table['augment']!r}; a recipe may name {', '.join(AUGMENT)}. "

@@ -1,5 +1,6 @@
 """A whole training run: say what was found, train, choose the threshold, write the results."""
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -102,21 +103,30 @@ def train(
         kept = ("seed", "precision", "workers", "accumulate", "device")
         running = {key: options[key] for key in kept if options.get(key) is not None}
         write_settings(folder, plan, sets, source or {}, running, recipe_name)
-    history = fit(
-        model,
-        train_set if plan.epochs else _repeated(train_set, plan.batch_size),
-        val_set,
-        epochs=plan.epochs,
-        batch_size=plan.batch_size,
-        learning_rate=plan.learning_rate,
-        weight_decay=plan.weight_decay,
-        loss=loss,
-        minutes=plan.minutes,
-        normalise=(mean, std),
-        folder=folder,
-        resume=resume and (folder / "last.pt").exists(),  # killed before the first checkpoint: from the start
-        **{**plan.fit_options, **options},
-    )
+    try:
+        history = fit(
+            model,
+            train_set if plan.epochs else _repeated(train_set, plan.batch_size),
+            val_set,
+            epochs=plan.epochs,
+            batch_size=plan.batch_size,
+            learning_rate=plan.learning_rate,
+            weight_decay=plan.weight_decay,
+            loss=loss,
+            minutes=plan.minutes,
+            normalise=(mean, std),
+            folder=folder,
+            resume=resume
+            and (folder / "last.pt").exists(),  # killed before the first checkpoint: from the start
+            **{**plan.fit_options, **options},
+        )
+    except Exception:
+        if main and not resume and not (folder / "last.pt").exists():  # refused before the first epoch
+            for path in claim(folder, force=True):
+                path.unlink()
+            with contextlib.suppress(OSError):  # the folder holds files of others
+                folder.rmdir()
+        raise
     if history.best is None or not main:
         return history, {}
     segmenter = Segmenter(

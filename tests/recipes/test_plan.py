@@ -35,7 +35,7 @@ def test_changes_that_bring_others_along(changes, wanted):
 def test_shipped_recipes_keep_their_settings():
     assert recipe("camvid").crop == (256, 320)
     assert (recipe("camvid").epochs, recipe("camvid").minutes) == (18, None)
-    assert recipe("isic2018").strength == 0.5
+    assert recipe("isic2018").model_options == {"encoder": "lite0", "pretrained": True}
     assert recipe("lesions").data_options == {"count": 2400}
     for path in recipe_folder().glob("*.toml"):
         assert find_recipe(path.stem) == read_recipe(path)
@@ -65,6 +65,8 @@ def test_fit_options_are_added_to_those_of_the_recipe():
         ('augment = "mine.py"', "a recipe may name upright, any, none"),
         ('model = "os.mkdir"', r"a recipe may name attention_unet, .*yourself: --model os\.mkdir"),
         ("model = 5", "holds model = 5; expected str"),
+        ("fit_options = { emma = 0.9 }", r"holds emma = 0\.9 in fit_options; expected some of ema \(float\)"),
+        ("fit_options = { ema = true }", "holds ema = True in fit_options"),
     ],
 )
 def test_a_recipe_that_cannot_be_read(tmp_path, text, sentence):
