@@ -178,3 +178,7 @@ def data_check(
     report = check_folder(images, masks, csv=csv, **known)
     typer.echo(options.spelled(report.table()))
     raise typer.Exit(0 if report.ok else 1)
+
+
+if __name__ == "__main__":  # for `accelerate launch --module segcourse.cli`
+    main()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from segcourse.errors import DataError
 from segcourse.options import (
     DATA,
     ClassNames,
@@ -82,12 +83,13 @@ def fit(
     model: Annotated[
         str | None,
         _network(
-            help="unet, attention_unet, half_unet, fcn or deeplabv3 [default: recipe; folders: half_unet]."
+            help="unet, attention_unet, half_unet, fcn, deeplabv3, encoder_unet, lesion_net, or the import "
+            "path of another library's network [default: recipe; folders: half_unet]."
         ),
     ] = None,
     width: Annotated[
         int | None,
-        _network(min=1, help="Channels of the first level [default: 32]."),
+        _network(min=1, help="Channels of the first level, for networks of the course [default: 32]."),
     ] = None,
     epochs: Annotated[
         int | None,
@@ -111,6 +113,18 @@ def fit(
         _network(help="balanced, or one number per class such as 1,2, for ce and focal [default: all 1]."),
     ] = None,
     accumulate: Annotated[int, _network(min=1, help="Batches per optimizer step.")] = 1,
+    ema: Annotated[
+        float | None,
+        _network(help="Save a moving average of the weights with this decay, such as 0.999 [default: none]."),
+    ] = None,
+    checkpointing: Annotated[
+        bool | None,
+        _network(help="Less memory, and a third more time [default: recipe, else no]."),
+    ] = None,
+    compile: Annotated[
+        bool | None,
+        _network(help="Use torch.compile, for long runs on a GPU [default: recipe, else no]."),
+    ] = None,
     seed: Annotated[
         int,
         _network(min=0, help="Random seed for the split, shuffling, augmentation and initial weights."),
@@ -142,15 +156,18 @@ def fit(
     "Recipe" stands for the settings of the data set in datasets/recipes, or of --recipe.
     """
     from segcourse import recipes
+    from segcourse.training.accelerator import from_main_process, make_accelerator
 
     weights: Any = class_weights
     if class_weights not in (None, "balanced"):
         weights = numbers(str(class_weights), "--class-weights")
+    fitting = {"ema": ema, "checkpointing": checkpointing, "compile": compile}
     changes = {
         **{"model": model, "model_options": {"width": width} if width else None},
         **{"size": sides(size, "--size"), "crop": sides(crop, "--crop"), "augment": augment},
         **{"epochs": epochs, "minutes": minutes, "batch_size": batch, "learning_rate": lr},
         **{"loss": loss, "class_weights": weights},
+        **{"fit_options": {name: value for name, value in fitting.items() if value is not None}},
     }
     source: dict[str, Any] = {"data": data, "images": images, "masks": masks, "csv": csv, "split": split}
     source |= {"val_images": val_images, "val_masks": val_masks}
@@ -160,13 +177,20 @@ def fit(
     if resume is None:
         base = recipes.recipe(data or "") if recipe is None else recipes.find_recipe(recipe)
     else:
-        base, known_source, known_running = recipes.read_settings(resume, augment)
+        base, known_source, known_running = recipes.read_settings(resume, augment, model)
         if not any((data, images, csv)):
             source = known_source
         typed = [name for name in running if "COMMANDLINE" in str(ctx.get_parameter_source(name))]
         running |= {name: value for name, value in known_running.items() if name not in typed}
-    plan, notes = _suited(recipes.changed(base, **changes), source)
-    if resume is None and out is not None:
+    if width and recipes.is_import_path(model or base.model):
+        raise DataError(
+            f"--width is for networks of the course, and {model or base.model} is another library's; leave "
+            "--width out."
+        )
+    plan = recipes.changed(base, **changes)
+    main = make_accelerator(running["device"]).is_main_process  # of those of `accelerate launch`
+    plan, notes = from_main_process(_suited(plan, source) if main else (plan, {}))
+    if main and resume is None and out is not None:
         recipes.claim(out, force)
     sets = recipes.datasets(**source, plan=plan, seed=running["seed"])
     about: dict[str, Any] = {"source": source, "recipe_name": recipe or data or "", "force": force}
@@ -184,7 +208,8 @@ def fit(
         **showing,
         **running,
     )
-    typer.echo(recipes.report(history, scores))
+    if main:
+        typer.echo(recipes.report(history, scores))
     raise typer.Exit(130 if history.interrupted else 0)
 
 

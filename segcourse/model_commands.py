@@ -12,7 +12,19 @@ ModelFile = Annotated[Path, typer.Option(help="A model.safetensors that `segcour
 Device = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1 or mps [default: a GPU if there is one].")
 ]
-Flips = Annotated[bool, typer.Option("--flips", help="Average over the image and its mirror image.")]
+Flips = Annotated[
+    bool,
+    typer.Option(
+        "--flips",
+        help="Average over the image and its mirror image; after `fit --augment any` also upside down.",
+    ),
+]
+Build = Annotated[
+    str | None,
+    typer.Option(
+        help="For a network of another library: the import path of what built it, as --model of `fit`."
+    ),
+]
 Tile = Annotated[
     int | None, typer.Option(min=1, help="Predict in tiles of this side in pixels [default: no tiles].")
 ]
@@ -35,6 +47,7 @@ def evaluate(
     ] = None,
     flips: Flips = False,
     tile: Tile = None,
+    build: Build = None,
     device: Device = None,
 ) -> None:
     """Score a model on images with masks.
@@ -46,7 +59,9 @@ def evaluate(
     known = meaning(mask_values, void, class_names, palette)
     dataset = evaluation.dataset(images, masks, data, split, csv=csv, **known)
     shown = not json and sys.stderr.isatty()
-    results = evaluation.report(model, dataset, out, device=device, progress=shown, flips=flips, tile=tile)
+    results = evaluation.report(
+        model, dataset, out, device=device, build=build, progress=shown, flips=flips, tile=tile
+    )
     typer.echo(evaluation.as_json(results) if json else evaluation.as_table(results))
 
 
@@ -70,6 +85,7 @@ def predict(
     ] = False,
     flips: Flips = False,
     tile: Tile = None,
+    build: Build = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite earlier results.")] = False,
     device: Device = None,
 ) -> None:
@@ -83,7 +99,7 @@ def predict(
 
     chosen = [kind for kind, wanted in zip(predictions.KINDS, (mask, overlay, cutout), strict=True) if wanted]
     done, unreadable = predictions.write_predictions(
-        Segmenter.load(model, device),
+        Segmenter.load(model, device, build=build),
         inputs,
         out,
         chosen or ("mask", "overlay"),

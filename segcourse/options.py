@@ -127,6 +127,7 @@ _SPELLING = {
     "size": "--size",
     "batch_size": "--batch",
     "precision": "--precision",
+    "build": "--build",
 }
 
 
@@ -141,7 +142,7 @@ def spelled(message: str) -> str:
         value = found[2].strip("'(),").replace(", ", ",")
         return " ".join(filter(None, [_SPELLING[found[1]], "FILE" if "Palette" in value else value]))
 
-    value = r"Palette\([^)]*\)|\([^)]*\)|'\w+'|\d+|"
+    value = r"Palette\([^)]*\)|\([^)]*\)|'[\w.]+'|\w+|"
     return re.sub(rf"\b({'|'.join(_SPELLING)})=({value})", option, message)
 
 

@@ -1,6 +1,7 @@
 """The command line: exit codes, one sentence instead of a traceback, and fast help."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 import typer
 from PIL import Image
 
-from segcourse import cli, options
+from segcourse import cli, models, options
 from segcourse.errors import DataError
 
 
@@ -58,6 +59,12 @@ def test_a_bug_is_not_hidden(monkeypatch):
     monkeypatch.setattr(cli, "app", failing(ZeroDivisionError("a bug")))
     with pytest.raises(ZeroDivisionError):
         cli.main(["fail"])
+
+
+def test_the_module_is_the_command():
+    command = [sys.executable, "-m", "segcourse.cli", "solve", "99"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr[:26]) == (2, "There is no lesson '99'; t")
 
 
 @pytest.mark.parametrize("arguments", [["--unknown"], ["unknown"], ["solve"], ["data", "nothing"]])
@@ -204,9 +211,10 @@ def test_sizes_take_one_or_two_numbers(given, joined):
     assert seen == joined
 
 
-def test_the_options_of_fit_are_grouped(capsys):
+def test_the_options_of_fit_are_grouped_and_every_network_is_named(capsys):
     code, out, _ = run(capsys, "fit", "--help")
     assert code == 0
+    assert set(models.names()) <= set(re.findall(r"\w+", out.partition("--model")[2]))
     assert [line for line in out.splitlines() if line.endswith(":") and line[0] != " "] == [
         "Data:",
         "What the masks mean:",

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -274,3 +275,66 @@ def test_a_terminal_is_asked_whether_the_pictures_are_upright(folder, monkeypatc
     for data, wanted in (("isic2018", "any"), ("camvid", "upright")):  # their cards know
         assert fit_command._suited(recipes.recipe(data), {"data": data})[0].augment == wanted
     assert len(asked) == 1
+
+
+def test_another_librarys_network_on_the_command_line(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent / "models")
+    network, run = "foreign_networks.Plain", tmp_path / "run"
+    start = QUICK.index("--width")
+    quick = QUICK[:start] + QUICK[start + 2 :]
+    fit = ["fit", "--data", folder, "--out", run, "--model", network]
+    code, _, errors = command(capsys, *fit, *QUICK)
+    assert code == 2
+    assert errors.startswith(f"--width is for networks of the course, and {network} is another library's")
+    code, out, errors = command(capsys, *fit, *quick)
+    assert code == 0, errors
+    wanted = scores(out)
+    code, _, errors = command(capsys, "fit", "--resume", run)
+    assert (code, errors.splitlines()[-1][-len(network) - 8 :]) == (2, f"--model {network}")
+    code, out, errors = command(capsys, "fit", "--resume", run, "--model", network)
+    assert (code, scores(out)) == (0, wanted), errors
+
+    model = ["--model", run / "model.safetensors"]
+    evaluate = ["evaluate", *model, "--csv", run / "split.csv", "--json"]
+    predict = ["predict", folder / "images", *model, "--out", tmp_path / "masks"]
+    for one in (evaluate, predict):
+        code, _, errors = command(capsys, *one)
+        assert (code, f"pass it yourself: --build {network}." in errors) == (2, True)
+        code, out, errors = command(capsys, *one, "--build", network)
+        assert code == 0, errors
+    assert len(list((tmp_path / "masks").glob("*_mask.png"))) == 10
+
+
+def test_options_of_the_training_loop_are_kept_for_a_resume(folder, tmp_path, capsys):
+    run, options = tmp_path / "run", ["--ema", "0.9", "--checkpointing", "--no-compile"]
+    code, _, errors = command(capsys, "fit", "--data", folder, "--out", run, *QUICK, "--ema", "1")
+    assert (code, errors[:10], run.exists()) == (2, "ema is 1.0", False)
+    code, _, errors = command(capsys, "fit", "--data", folder, "--out", run, *QUICK, *options)
+    assert code == 0, errors
+    kept = json.loads((run / "settings.json").read_text())["recipe"]["fit_options"]
+    assert kept == {"ema": 0.9, "checkpointing": True, "compile": False}
+    code, _, errors = command(capsys, "fit", "--resume", run)
+    assert code == 0, errors
+    code, _, errors = command(capsys, "fit", "--resume", run, "--ema", "0.5")
+    assert code == 2
+    assert "was saved with ema=0.9, but now ema=0.5" in errors
+
+
+def test_masks_of_mixed_storage_are_one_set(folder, tmp_path, capsys):
+    for number, path in enumerate(sorted((folder / "masks").iterdir())):
+        mask = Image.open(path)
+        stored = [mask.convert("1"), mask.point(lambda value: value // 255), mask, mask.convert("RGB")]
+        stored[number % 4].save(path)
+    kinds = {(image.mode, image.getextrema()) for image in map(Image.open, (folder / "masks").iterdir())}
+    assert len(kinds) == 4
+    code, out, errors = command(capsys, "fit", "--data", folder, "--out", tmp_path / "run", *QUICK)
+    assert code == 0, errors
+    assert "classes       background 81.2 %, foreground 18.8 %\n" in out
+
+
+@pytest.mark.parametrize(("augment", "upright"), [("any", False), ("none", True)])
+def test_a_model_knows_whether_its_pictures_are_upright(augment, upright, folder, tmp_path, capsys):
+    run = tmp_path / "run"
+    code, _, errors = command(capsys, "fit", "--data", folder, "--out", run, *QUICK, "--augment", augment)
+    assert code == 0, errors
+    assert Segmenter.load(run / "model.safetensors").upright is upright

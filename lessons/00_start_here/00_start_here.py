@@ -79,8 +79,8 @@ show_results(images, truths, [otsu(image) for image in images], palette=lesions.
 
 # %% [markdown]
 # The last column is a map of right and wrong pixels. White is lesion that was found, and black is skin that was left
-# alone. Orange is a *false positive*: skin called lesion. Blue is a *false negative*: lesion called skin. A threshold
-# can't tell a lesion from a dark corner. The networks of this course usually can.
+# alone. Red-orange is a *false positive*: skin called lesion. Light blue is a *false negative*: lesion called skin. A
+# threshold can't tell a lesion from a dark corner. The networks of this course usually can.
 
 # %% [markdown]
 # ## 2. Is this machine ready?

@@ -352,8 +352,8 @@ with predict("On what fraction of 120 lesions does Otsu's mask have a Dice below
 # <details><summary>What goes wrong?</summary>
 #
 # Otsu always finds two groups. They are the two groups that describe the *grey values* best: often not skin and lesion,
-# but dark corners and the rest, or light and shadow. The last column shows the mistakes: orange is skin called lesion,
-# blue is lesion called skin.
+# but dark corners and the rest, or light and shadow. The last column shows the mistakes: red-orange is skin called
+# lesion, light blue is lesion called skin.
 # </details>
 
 # %% [markdown]

@@ -19,6 +19,7 @@ from segcourse.errors import DataError, first_few
 from segcourse.files import replacing, write_csv
 from segcourse.inference.segmenter import Segmenter
 from segcourse.metrics import Scores, dice_per_class
+from segcourse.models.foreign import Constructor
 from segcourse.plotting.display import FigureWithAlt
 from segcourse.plotting.results import show_results
 from segcourse.threads import choose_threads, use_threads
@@ -143,6 +144,7 @@ def report(
     out: Path | None = None,
     *,
     device: str | None = None,
+    build: Constructor | str | None = None,
     progress: bool = True,
     **options: Any,
 ) -> dict:
@@ -152,11 +154,11 @@ def report(
         model: the file that `Segmenter.save` wrote.
         dataset: samples (image, mask, name), each image at its full size.
         out: folder for worst.png and scores.csv. Default: write neither.
-        device: as in `Segmenter`.
+        device, build: as in `Segmenter.load`.
         progress: show a progress bar.
         options: `flips`, `tile` and `overlap`, as in `Segmenter.predict`.
     """
-    segmenter = Segmenter.load(model, device)
+    segmenter = Segmenter.load(model, device, build=build)
     scores = evaluate(segmenter, dataset, boundary=True, progress=progress, **options)
     if out is not None:
         save_figure(show_cases(segmenter, dataset, scores, worst_only=True, **options), out / "worst.png")

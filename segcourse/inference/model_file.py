@@ -23,7 +23,7 @@ def write_model_file(path: str | Path, model: nn.Module, palette: Palette, **pre
         model: a network. One of the course's own has `config`, the arguments of `create_model`; for others
             the file says what built it, see `segcourse.models.foreign.describe`.
         palette: class names and colours.
-        preprocessing: `mean`, `std`, `size` and `threshold`, as in `Segmenter`.
+        preprocessing: `mean`, `std`, `size`, `threshold` and `upright`, as in `Segmenter`.
 
     Raises:
         SaveError: the folder is not writable or the disk is full. An older file is unchanged.
@@ -37,7 +37,7 @@ def write_model_file(path: str | Path, model: nn.Module, palette: Palette, **pre
 def read_model_file(
     path: str | Path, build: Constructor | str | None = None
 ) -> tuple[nn.Module, Palette, dict[str, Any]]:
-    """Read the network, the palette and the preprocessing (`mean`, `std`, `size`).
+    """Read the network, the palette and what else `write_model_file` wrote.
 
     Args:
         path: the file.
@@ -72,7 +72,8 @@ def read_model_file(
             )
         palette = Palette(settings["class_names"], settings["colours"])
         preprocessing = {name: settings[name] for name in ("mean", "std", "size")}
-        preprocessing["threshold"] = settings.get("threshold", 0.5)  # older files have none
+        older = {"threshold": 0.5, "upright": True}  # what files meant that did not hold these
+        preprocessing |= {name: settings.get(name, value) for name, value in older.items()}
     except ModelFileError:
         raise
     except (ValueError, KeyError, TypeError) as error:

@@ -23,7 +23,8 @@ from segcourse.models.foreign import Constructor
 from segcourse.models.forward import IMAGENET, Forward
 from segcourse.palette import Palette
 
-FLIPS = {False: ((),), True: ((), (-1,)), "all": ((), (-1,), (-2,), (-2, -1))}
+_MIRRORED, _ALL = ((), (-1,)), ((), (-1,), (-2,), (-2, -1))  # axes to flip, of C×H×W
+FLIPS = {False: ((),), True: _MIRRORED, "all": _ALL}
 
 
 class Segmenter:
@@ -41,6 +42,8 @@ class Segmenter:
         device: "cpu", "cuda", "cuda:1" or "mps". Default: a GPU if there is one.
         precision: "fp32", "bf16" or "auto"; the last two can be faster and differ in the last digits.
         threshold: with two classes, pixels are class 1 where its probability is above this.
+        upright: whether the images of the training had an up and a down, as photographs have and dermoscopic
+            images don't. It decides what `flips=True` means, see `probabilities`.
 
     Raises:
         DataError: the numbers of class names and palette colours differ.
@@ -58,6 +61,7 @@ class Segmenter:
         device: str | torch.device | None = None,
         precision: str = "fp32",
         threshold: float = 0.5,
+        upright: bool = True,
     ):
         own: Any = model.config if is_own(model) else {}
         names = class_names or (palette.names if palette else int(own.get("num_classes", 2)))
@@ -70,7 +74,7 @@ class Segmenter:
             )
         self.mean, self.std = tuple(map(float, mean)), tuple(map(float, std))
         self.size = None if size is None else height_width(size)
-        self.threshold = threshold
+        self.threshold, self.upright = threshold, upright
         self.device = find_device(device)
         speed = Speed(False, False) if precision == "fp32" else choose_speed(self.device, precision)
         self.model = model.to(self.device).to(memory_format=speed.memory_format).eval()
@@ -108,8 +112,8 @@ class Segmenter:
 
         Args:
             image, tile, overlap: as in `logits`.
-            flips: True averages over the image and its mirror image. "all" also averages over both upside
-                down, for images without a natural orientation, such as dermoscopy and aerial images.
+            flips: True averages over the image and its mirror image, and where images are not upright (see
+                `Segmenter`) also over both upside down. "all" does so for any model.
 
         Raises:
             DataError: the image can't be read, or `flips` is not False, True or "all".
@@ -117,7 +121,8 @@ class Segmenter:
         if flips not in FLIPS:
             raise DataError(f"flips is {flips!r}; expected False, True or 'all'.")
         image = image_tensor(image, len(self.mean))
-        views = [self.logits(image.flip(axes), tile, overlap).softmax(0).flip(axes) for axes in FLIPS[flips]]
+        flipped = _ALL if flips and not self.upright else FLIPS[flips]
+        views = [self.logits(image.flip(axes), tile, overlap).softmax(0).flip(axes) for axes in flipped]
         return torch.stack(views).mean(0)
 
     def predict(
@@ -195,8 +200,8 @@ class Segmenter:
             SaveError: the folder is not writable or the disk is full. An older file is unchanged.
         """
         palette = Palette(self.class_names, self.palette.colours)
-        preprocessing = {"mean": self.mean, "std": self.std, "size": self.size}
-        write_model_file(path, self.model, palette, **preprocessing, threshold=self.threshold)
+        kept = {name: getattr(self, name) for name in ("mean", "std", "size", "threshold", "upright")}
+        write_model_file(path, self.model, palette, **kept)
 
     @classmethod
     def load(

@@ -12,7 +12,6 @@ from segcourse.errors import DataError, ModelFileError
 
 Constructor = Callable[..., nn.Module]
 
-# The weights of a saved network replace those that its constructor would download.
 _WITHOUT_WEIGHTS = {"weights": None, "weights_backbone": None, "encoder_weights": None, "pretrained": False}
 _CLASSES = ("num_classes", "classes", "n_classes")  # torchvision and timm; smp; milesial's U-Net
 _CHANNELS = ("in_channels", "in_chans", "n_channels")
@@ -57,6 +56,7 @@ def create(path: str, num_classes: int, in_channels: int = 3, **options: Any) ->
 
     Raises:
         DataError: there is no such constructor, or it does not take these arguments.
+        ModelFileError: the constructor could not download the weights that it starts with.
 
     >>> describe(create("segcourse.models.unet.UNet", num_classes=2, width=8))["arguments"]
     {'num_classes': 2, 'in_channels': 3, 'width': 8}
@@ -77,9 +77,25 @@ def create(path: str, num_classes: int, in_channels: int = 3, **options: Any) ->
         model = build(**arguments)
     except TypeError as error:
         raise DataError(f"{path} does not accept these options: {error}.") from error
+    except OSError as error:
+        without = ", ".join(f"{name}={value}" for name, value in without_weights(build).items())
+        raise ModelFileError(
+            f"the weights that {path} starts with could not be downloaded ({str(error).splitlines()[0]}). "
+            f"Connect to the internet, or start from random weights with {without or 'its own options'}."
+        ) from error
     if not isinstance(model, nn.Module):
         raise DataError(f"{path} returned a {type(model).__name__}; expected a network (torch.nn.Module).")
     return _built_by(model, {"build": path, "arguments": arguments})
+
+
+def without_weights(build: Constructor) -> dict[str, Any]:
+    """Return the options with which a constructor downloads no weights.
+
+    >>> without_weights(find_constructor("torchvision.models.resnet18"))
+    {'weights': None}
+    """
+    taken = inspect.signature(build).parameters
+    return {name: none for name, none in _WITHOUT_WEIGHTS.items() if name in taken}
 
 
 def describe(model: nn.Module) -> dict:
@@ -118,23 +134,20 @@ def rebuild(description: dict, build: Constructor | str | None, path: Any) -> nn
     """
     name, arguments = str(description["build"]), description["arguments"]
     if build is None:
-        how = name.rpartition(".")[2]
+        how = f"pass it yourself: build={name!r}."
         if arguments is None:
-            how = f"a function that builds and returns the {how}"
+            how = f"pass a function without arguments that builds the network as {name} did: build=FUNCTION."
         raise ModelFileError(
             f"{path} holds a network that {name} built. segcourse does not call what a file names, "
-            f"because any function could stand there. If you trust that one, pass it yourself: "
-            f"Segmenter.load(path, build={how})."
+            f"because any function could stand there. If you trust that one, {how}"
         )
     build = find_constructor(build) if isinstance(build, str) else build
     try:
-        taken = inspect.signature(build).parameters if arguments is not None else {}
-        weights = {name: none for name, none in _WITHOUT_WEIGHTS.items() if name in taken}
-        model = build(**{**(arguments or {}), **weights})
+        model = build() if arguments is None else build(**{**arguments, **without_weights(build)})
     except (TypeError, ValueError) as error:
         raise ModelFileError(
             f"{path} was saved with the arguments {arguments} of {name}, which `build` does not accept "
-            f"({error}). Pass the function or class that built the network."
+            f"({error}). Pass the function or class that built the network: build={name!r}."
         ) from error
     if not isinstance(model, nn.Module):
         raise ModelFileError(

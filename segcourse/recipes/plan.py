@@ -8,9 +8,11 @@ from typing import Any
 
 from segcourse.data.catalogue import catalogue_folder
 from segcourse.errors import DataError
+from segcourse.models import names
 from segcourse.training.budget import check_length
 
 AUGMENT = ("upright", "any", "none")
+FIT_OPTIONS: dict[str, Any] = {"ema": float, "checkpointing": bool, "compile": bool, "threads": int}
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Recipe:
     """The settings of a training run. A recipe file is TOML with these names; what it leaves out is default.
 
     Attributes:
-        model, model_options: for `create_model`.
+        model, model_options: for `create_model`. A recipe file may name only the course's own networks.
         size: working size that images are resized to: side of a square, or (height, width). None: their own.
         crop: size of random crops. None: 256 × 256 of images that keep their own size, else no crops.
         augment: "upright" (mirror images), "any" (also upside down and turned), "none", or a Python file
@@ -30,7 +32,7 @@ class Recipe:
         loss: name of the loss, see `loss_by_name`.
         class_weights: "balanced", or one number per class. None: all 1.
         threshold: probability above which a pixel is class 1, for two classes. None: chosen on validation.
-        fit_options: other options of `fit`.
+        fit_options: other options of `fit`: `ema`, `checkpointing`, `compile` and `threads`.
         data_options: options of `load_dataset` for the training split.
     """
 
@@ -77,14 +79,17 @@ def changed(known: Recipe, **changes: Any) -> Recipe:
     """Return a recipe with some settings changed; None keeps a setting.
 
     `epochs` without `minutes` removes the time budget, and `minutes` without `epochs` the number of epochs. A
-    new size, or an augmentation from a file, removes the recipe's crops. Another model gets default options.
+    new size, or an augmentation from a file, removes the recipe's crops. Another model gets default options:
+    a width of 32, or none for another library's. `fit_options` are added to those of the recipe.
     """
     changes = {name: value for name, value in changes.items() if value is not None}
     for given, other in (("epochs", "minutes"), ("minutes", "epochs"), ("size", "crop")):
         if given in changes:
             changes.setdefault(other, None)
-    if changes.get("model", known.model) != known.model:
-        changes.setdefault("model_options", Recipe().model_options)
+    if (model := changes.get("model", known.model)) != known.model:
+        changes.setdefault("model_options", {} if is_import_path(model) else Recipe().model_options)
+    if "fit_options" in changes:
+        changes["fit_options"] = known.fit_options | changes["fit_options"]
     if is_file(changes.get("augment")):
         if changes.get("crop"):
             raise DataError(
@@ -113,10 +118,15 @@ def is_file(augment: str | None) -> bool:
     return augment is not None and augment not in AUGMENT
 
 
+def is_import_path(model: Any) -> bool:
+    """Return True if the model is another library's: the import path of what builds it."""
+    return isinstance(model, str) and "." in model
+
+
 def read_recipe(path: str | Path) -> Recipe:
     """Read a recipe file: TOML with the names of `Recipe`.
 
-    Code never comes with a recipe, so `augment` must be a name here.
+    Code never comes with a recipe, so `augment` and `model` must be names of the course here.
 
     Raises:
         DataError: the file is missing or not TOML, or it holds an unknown name or a value of a wrong type.
@@ -129,7 +139,7 @@ def read_recipe(path: str | Path) -> Recipe:
 
 
 def checked(table: dict[str, Any], where: str) -> dict[str, Any]:
-    """Return a recipe's table with lists as tuples, after a check of its names and types."""
+    """Return a recipe's table with lists as tuples, after a check of its names, its types, and for code."""
     kinds = typing.get_type_hints(Recipe)
     for name, value in table.items():
         if name not in kinds:
@@ -139,9 +149,18 @@ def checked(table: dict[str, Any], where: str) -> dict[str, Any]:
         if not isinstance(value, kinds[name]) or isinstance(value, bool):
             wanted = str(getattr(kinds[name], "__name__", kinds[name])).replace("tuple", "list")
             raise DataError(f"{where} holds {name} = {value!r}; expected {wanted}.")
+    for name, value in table.get("fit_options", {}).items():
+        if type(value) is not FIT_OPTIONS.get(name):
+            known = ", ".join(f"{one} ({kind.__name__})" for one, kind in FIT_OPTIONS.items())
+            raise DataError(f"{where} holds {name} = {value!r} in fit_options; expected some of {known}.")
     if is_file(table.get("augment")):
         raise DataError(
             f"{where} names the augmentation {table['augment']!r}; a recipe may name {', '.join(AUGMENT)}. "
             "Give a Python file yourself, with the option --augment FILE."
+        )
+    if is_import_path(table.get("model")):
+        raise DataError(
+            f"{where} names the model {table['model']!r}, which is code of another library; a recipe may "
+            f"name {', '.join(names())}. Give the import path yourself: --model {table['model']}."
         )
     return table

@@ -53,7 +53,8 @@ def measure(name: str, seed: int) -> list[dict[str, Any]]:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         started = time.monotonic()
-        recipes.train(plan, sets, Path(folder) / "run", name, seed=seed)
+        source = {"data": target.data}  # whose card says whether the pictures are upright
+        recipes.train(plan, sets, Path(folder) / "run", name, source=source, seed=seed)
         minutes = (time.monotonic() - started) / 60
         segmenter = Segmenter.load(Path(folder) / "run" / "model.safetensors")
         for flips in (False, True):

@@ -1,7 +1,7 @@
 """The folder of a run: its settings, its split, and the refusal to overwrite an earlier run."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,12 @@ from segcourse.data.splits import write_split
 from segcourse.errors import DataError, ModelFileError, SaveError
 from segcourse.files import replacing
 from segcourse.palette import Palette
-from segcourse.recipes.plan import Recipe, checked, is_file
+from segcourse.recipes.plan import Recipe, checked, is_file, is_import_path
 from segcourse.recipes.sources import Sets, behind, pairs_of
 from segcourse.training.runs import SETTINGS
 
 SPLIT = "split.csv"
+_CODE = {"augment": is_file, "model": is_import_path}
 _FILES = (
     *(SETTINGS, SPLIT, "history.csv", "last.pt", "best.safetensors", "model.safetensors"),
     *("results.png", "curves.png", "events.out.tfevents*"),
@@ -67,18 +68,20 @@ def write_settings(folder: Path, plan: Recipe, sets: Sets, source: dict, running
         temporary.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_settings(folder: Path, augment: str | None = None) -> tuple[Recipe, dict, dict]:
+def read_settings(
+    folder: Path, augment: str | None = None, model: str | None = None
+) -> tuple[Recipe, dict, dict]:
     """Return the recipe of a run, and its arguments of `datasets` and of `fit`.
 
     A run on files reads its pairs from its split.csv, so files that came later do not change the split.
 
     Args:
         folder: the run's folder.
-        augment: the augmentation that was given again.
+        augment, model: the augmentation and the model that were given again.
 
     Raises:
         ModelFileError: the folder holds no run, or its settings cannot be read.
-        DataError: the run's augmentation is Python code, which has to be named again.
+        DataError: the run's augmentation or model is code, which has to be named again.
     """
     path = folder / SETTINGS
     if not path.is_file():
@@ -92,18 +95,21 @@ def read_settings(folder: Path, augment: str | None = None) -> tuple[Recipe, dic
         classes = settings["classes"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelFileError(f"{path} cannot be read ({error}); start the run again.") from error
-    code = table.pop("augment") if is_file(table.get("augment")) else None
+    code = {name: table.pop(name) for name, is_code in _CODE.items() if is_code(table.get(name))}
     plan = Recipe(**{"epochs": None, "minutes": None, **checked(table, str(path))})
+    if model is not None and model == code.get("model"):
+        plan = replace(plan, model=model)  # so that the model keeps the options of the run
     if "palette" in source:
         source["palette"] = Palette(source["palette"]["names"], source["palette"]["colours"])
     if (folder / SPLIT).is_file():
         known = {key: classes[key] for key in ("mask_values", "void_values", "class_names")}
         palette = source.get("palette") or Palette(classes["class_names"], classes["colours"])
         source = {"csv": folder / SPLIT, "check": False, **known, "palette": palette}
-    if code and augment is None:
+    given = {"augment": augment, "model": model}
+    if missing := [f"--{name} {value}" for name, value in code.items() if given[name] is None]:
         raise DataError(
-            f"the augmentation of this run is Python code ({code}). Read the file, and then give it again: "
-            f"--resume {folder} --augment {code}"
+            f"this run uses code that its settings may not call by themselves ({', '.join(code.values())}). "
+            f"If you trust that code, name it again: --resume {folder} {' '.join(missing)}"
         )
     return plan, source, running
 

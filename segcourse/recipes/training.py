@@ -1,5 +1,6 @@
 """A whole training run: say what was found, train, choose the threshold, write the results."""
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,13 +21,16 @@ from segcourse.inference.threshold import choose_threshold
 from segcourse.losses import balanced_weights, loss_by_name
 from segcourse.models import create_model
 from segcourse.models.encoders import Encoder
+from segcourse.models.foreign import find_constructor, without_weights
 from segcourse.models.forward import IMAGENET
 from segcourse.palette import Palette
 from segcourse.plotting.charts import plot_history
+from segcourse.recipes.augmentation import augment_of
 from segcourse.recipes.header import header, pixel_counts
-from segcourse.recipes.plan import Recipe
+from segcourse.recipes.plan import Recipe, is_import_path
 from segcourse.recipes.settings import claim, write_settings
 from segcourse.recipes.sources import Sets, at_own_size, behind
+from segcourse.training.accelerator import make_accelerator
 from segcourse.training.history import History, describe
 from segcourse.training.loop import fit
 
@@ -49,7 +53,8 @@ def train(
     """Train with a recipe; write the run's folder.
 
     The folder gets model.safetensors, results.png, curves.png, history.csv, settings.json and, for files,
-    split.csv, which lists the pairs of both sets.
+    split.csv, which lists the pairs of both sets. Of several processes (`accelerate launch`), all train, and
+    only the main process announces, evaluates and writes.
 
     Args:
         plan: the settings.
@@ -64,8 +69,8 @@ def train(
         options: for `fit`.
 
     Returns:
-        The history, and the scores of `Scores.compute()` on the validation set (empty after Ctrl-C), with
-        `class_names` and, for two classes, `threshold`.
+        The history, and the scores of `Scores.compute()` on the validation set (empty after Ctrl-C, and in
+        other processes than the main one), with `class_names` and, for two classes, `threshold`.
 
     Raises:
         SaveError: `folder` holds an earlier run, and `force` is False.
@@ -74,7 +79,11 @@ def train(
     whole = behind(train_set)
     folder = folder or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     resume = options.pop("resume", False)
-    old = [] if resume else claim(folder, force)
+    accelerator = make_accelerator(options.get("device"))
+    main, processes = accelerator.is_main_process, accelerator.num_processes
+    if not main:
+        announce, options["on_epoch"] = None, None
+    old = claim(folder, force) if main and not resume else []
     device = find_device(options.get("device"))
     torch.manual_seed(options.get("seed", 0))
     model, plan, missing = _network(plan, len(whole.class_names))
@@ -85,30 +94,40 @@ def train(
     loss = loss_by_name(plan.loss, weights)
     if announce:
         shown = replace(plan, class_weights=None if weights is None else tuple(weights))
-        facts = {"device": str(device), "run": str(folder)} | (notes or {}) | missing
+        several = f", {processes} processes" if processes > 1 else ""
+        facts = {"device": f"{device}{several}", "run": str(folder)} | (notes or {}) | missing
         announce(header(shown, sets, model, counts, facts))
     for path in old:
         path.unlink()
-    if not resume:
+    if main and not resume:
         kept = ("seed", "precision", "workers", "accumulate", "device")
         running = {key: options[key] for key in kept if options.get(key) is not None}
         write_settings(folder, plan, sets, source or {}, running, recipe_name)
-    history = fit(
-        model,
-        train_set if plan.epochs else _repeated(train_set, plan.batch_size),
-        val_set,
-        epochs=plan.epochs,
-        batch_size=plan.batch_size,
-        learning_rate=plan.learning_rate,
-        weight_decay=plan.weight_decay,
-        loss=loss,
-        minutes=plan.minutes,
-        normalise=(mean, std),
-        folder=folder,
-        resume=resume and (folder / "last.pt").exists(),  # killed before the first checkpoint: from the start
-        **{**plan.fit_options, **options},
-    )
-    if history.best is None:
+    try:
+        history = fit(
+            model,
+            train_set if plan.epochs else _repeated(train_set, plan.batch_size),
+            val_set,
+            epochs=plan.epochs,
+            batch_size=plan.batch_size,
+            learning_rate=plan.learning_rate,
+            weight_decay=plan.weight_decay,
+            loss=loss,
+            minutes=plan.minutes,
+            normalise=(mean, std),
+            folder=folder,
+            resume=resume
+            and (folder / "last.pt").exists(),  # killed before the first checkpoint: from the start
+            **{**plan.fit_options, **options},
+        )
+    except Exception:
+        if main and not resume and not (folder / "last.pt").exists():  # refused before the first epoch
+            for path in claim(folder, force=True):
+                path.unlink()
+            with contextlib.suppress(OSError):  # the folder holds files of others
+                folder.rmdir()
+        raise
+    if history.best is None or not main:
         return history, {}
     segmenter = Segmenter(
         model,
@@ -118,6 +137,7 @@ def train(
         mean=mean,
         std=std,
         device=device,
+        upright=augment_of(plan, (source or {}).get("data")) != "any",
     )
     val_set = at_own_size(val_set)
     if len(whole.class_names) == 2 and not history.interrupted:
@@ -137,14 +157,19 @@ def train(
 def _network(plan: Recipe, num_classes: int) -> tuple[nn.Module, Recipe, dict[str, str]]:
     """Return the recipe's network; without its pretrained weights, the default network from scratch.
 
-    Also return the recipe that was used, and a line for the header if a network was replaced.
+    Another library's network starts from scratch itself. Also return the recipe that was used, and a line for
+    the header if weights are missing.
     """
     try:
         return create_model(plan.model, num_classes, **plan.model_options), plan, {}
     except ModelFileError as error:
-        if not plan.model_options.get("pretrained"):
+        if is_import_path(plan.model):
+            scratch = without_weights(find_constructor(plan.model))
+            plan = replace(plan, model_options=plan.model_options | scratch)
+        elif plan.model_options.get("pretrained"):
+            plan = replace(plan, model=Recipe.model, model_options=Recipe().model_options)
+        else:
             raise
-        plan = replace(plan, model=Recipe.model, model_options=Recipe().model_options)
         model = create_model(plan.model, num_classes, **plan.model_options)
         return model, plan, {"weights": f"none, because {error}"}
 

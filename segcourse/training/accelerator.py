@@ -1,8 +1,9 @@
 """Accelerate: one or several devices, and values on which all processes agree.
 
-A script that calls `fit` runs on four GPUs with
+A script that calls `fit`, and the command line, run on four GPUs with
 
     accelerate launch --multi_gpu --num_processes 4 train.py
+    accelerate launch --multi_gpu --num_processes 4 --module segcourse.cli fit --data isic2018
 
 and, on a machine without a GPU, in as many processes on its CPU. (`accelerate launch --cpu` starts one
 process only, unless MPI is set up.) Each process takes its share of an epoch's batches, so that a step is

@@ -58,7 +58,7 @@ def check_batches(forward: Forward, batches: Batches, others: Batches | None) ->
             f"the network returns {classes} channels, and the data have {len(names)} classes "
             f"({', '.join(names)}); build the network with {len(names)} classes."
         )
-    for dataset in [batches.dataset] + ([others.dataset] if others else []):
+    for dataset in [batches.dataset] + ([others.dataset] if others is not None else []):
         if isinstance(dataset, Samples):
             dataset.num_classes = classes
     if batches.smallest == 1:

@@ -79,7 +79,7 @@ def fit(
         checkpointing: keep only the inputs of the network's blocks for the backward pass and compute the rest
             twice: less memory, a third more time, the same numbers.
         compile: compile the network with torch.compile. The first step then takes a minute or more, so it is
-            for long runs on a GPU; on a CPU it gained 3 % per step (half_unet, 16 images of 128×128).
+            for long runs on a GPU. On a CPU no gain could be measured (half_unet, 16 images of 128×128).
         precision: "fp32", "bf16", or "auto", which takes the faster one on this machine.
         device: "cpu", "cuda", "cuda:1" or "mps". Default: a GPU if there is one.
         seed: random seed for shuffling, augmentation and dropout; the same for any number of `workers`.
@@ -146,7 +146,9 @@ def fit(
         if compile:
             network = compiled(network, accelerator.device)
         forward = Forward(network, accelerator.device, speed, *normalise, multiple=plain.multiple)
-        if minutes and val_batches:  # time to reserve for the next validation, at most half of the budget
+        if (
+            minutes and val_batches is not None
+        ):  # time to reserve for the next validation, at most half of the budget
             needed = seconds_to_validate(lambda part: validate(scored, part, loss), val_batches)
             run.reserved = min(needed, 30 * minutes)
         while run.epoch < run.epochs and not run.out_of_time():
@@ -170,7 +172,7 @@ def fit(
                 "train_loss": mean_over_processes(run.loss_sum, run.images),
                 "lr": lr,
             }
-            if val_batches:
+            if val_batches is not None:  # of several processes, one may have no batch of it
                 started = run.elapsed()
                 row |= validate(scored, val_batches, loss)
                 run.reserved = run.elapsed() - started

@@ -8,6 +8,7 @@ from PIL import Image
 
 from segcourse.data import catalogue, load_dataset
 from segcourse.errors import DataError
+from segcourse.palette import FALSE_NEGATIVE, FALSE_POSITIVE, WRONG_CLASS
 
 NAMES = ("isic2016", "isic2018", "ph2", "camvid", "voc2012", "oxford_pets", "cityscapes", "coco_stuff")
 
@@ -52,6 +53,7 @@ def test_every_entry_is_complete(name):
     entry = catalogue.entry(name)
     assert len(entry.palette) == len(entry.classes) == len(set(entry.classes))
     assert set(entry.pairs) == set(entry.splits)
+    assert not {FALSE_POSITIVE, FALSE_NEGATIVE, WRONG_CLASS} & set(entry.palette.colours)
     assert entry.licence
     assert entry.citation
     assert entry.page.startswith("http")

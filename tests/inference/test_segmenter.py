@@ -128,6 +128,26 @@ def test_flips_average_probabilities(segmenter, picture):
         segmenter.predict(picture, flips="both")
 
 
+def test_flips_of_pictures_that_are_not_upright(segmenter, picture, tmp_path):
+    wanted = segmenter.probabilities(picture, flips="all")
+    segmenter.upright = False
+    torch.testing.assert_close(segmenter.probabilities(picture, flips=True), wanted, rtol=0, atol=0)
+    segmenter.save(tmp_path / "m.safetensors")
+    loaded = Segmenter.load(tmp_path / "m.safetensors", "cpu")
+    assert loaded.upright is False
+    torch.testing.assert_close(loaded.probabilities(picture, flips=True), wanted)
+
+
+def test_older_files_have_no_threshold_and_are_upright(segmenter, tmp_path):
+    segmenter.save(tmp_path / "m.safetensors")
+    tensors, metadata = read_weights(tmp_path / "m.safetensors")
+    settings = json.loads(metadata["segcourse"])
+    del settings["threshold"], settings["upright"]
+    save_weights(tmp_path / "m.safetensors", tensors, {"segcourse": json.dumps(settings)})
+    loaded = Segmenter.load(tmp_path / "m.safetensors", "cpu")
+    assert (loaded.threshold, loaded.upright) == (0.5, True)
+
+
 def test_tiled_equals_whole_where_tiles_overlap_enough(picture):
     """Three 3×3 convolutions see 3 pixels far; of an overlap of 12, 3 are discarded at both ends."""
     torch.manual_seed(0)

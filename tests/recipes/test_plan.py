@@ -23,6 +23,7 @@ def test_changes_replace_only_the_given_settings():
         ({"size": (9, 9), "crop": 5}, {"size": (9, 9), "crop": 5}),
         ({"augment": "mine.py"}, {"augment": "mine.py", "crop": None}),
         ({"model": "unet"}, {"model": "unet", "model_options": {"width": 32}}),
+        ({"model": "a.b.C"}, {"model": "a.b.C", "model_options": {}}),
         ({"model": "deeplabv3"}, {"model_options": recipe("camvid").model_options}),
     ],
 )
@@ -34,7 +35,7 @@ def test_changes_that_bring_others_along(changes, wanted):
 def test_shipped_recipes_keep_their_settings():
     assert recipe("camvid").crop == (256, 320)
     assert (recipe("camvid").epochs, recipe("camvid").minutes) == (18, None)
-    assert recipe("isic2018").strength == 0.5
+    assert recipe("isic2018").model_options == {"encoder": "lite0", "pretrained": True}
     assert recipe("lesions").data_options == {"count": 2400}
     for path in recipe_folder().glob("*.toml"):
         assert find_recipe(path.stem) == read_recipe(path)
@@ -48,6 +49,12 @@ def test_a_recipe_from_a_file(tmp_path):
     assert (plan.class_weights, plan.fit_options) == ((1, 2.5), {"threads": 2})
 
 
+def test_fit_options_are_added_to_those_of_the_recipe():
+    known = Recipe(fit_options={"threads": 2, "ema": 0.9})
+    assert changed(known, fit_options={"ema": 0.99}).fit_options == {"threads": 2, "ema": 0.99}
+    assert changed(known, epochs=1).fit_options == known.fit_options
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -56,6 +63,10 @@ def test_a_recipe_from_a_file(tmp_path):
         ("batch_size = true", "holds batch_size = True; expected int"),
         ("epochs = ", "cannot be read"),
         ('augment = "mine.py"', "a recipe may name upright, any, none"),
+        ('model = "os.mkdir"', r"a recipe may name attention_unet, .*yourself: --model os\.mkdir"),
+        ("model = 5", "holds model = 5; expected str"),
+        ("fit_options = { emma = 0.9 }", r"holds emma = 0\.9 in fit_options; expected some of ema \(float\)"),
+        ("fit_options = { ema = true }", "holds ema = True in fit_options"),
     ],
 )
 def test_a_recipe_that_cannot_be_read(tmp_path, text, sentence):

@@ -7,7 +7,7 @@ import pytest
 from segcourse.data.lesions import Lesions
 from segcourse.errors import DataError, SaveError
 from segcourse.palette import Palette
-from segcourse.recipes import Recipe, claim, read_settings
+from segcourse.recipes import Recipe, changed, claim, read_settings
 from segcourse.recipes.settings import write_settings
 
 PLAN = Recipe(
@@ -34,10 +34,18 @@ def test_settings_come_back(tmp_path):
 
 
 def test_code_is_not_run_again_unless_it_is_named_again(tmp_path):
-    write(tmp_path, Recipe(augment="mine.py"), data="lesions")
-    with pytest.raises(DataError, match=r"is Python code \(mine\.py\).*--augment mine\.py"):
-        read_settings(tmp_path)
-    assert read_settings(tmp_path, "mine.py")[0].augment is None  # the command line sets it
+    write(tmp_path, Recipe(augment="mine.py", model="os.mkdir", model_options={"mode": 7}), data="lesions")
+    for given, missing in (
+        ({}, "--augment mine.py --model os.mkdir"),
+        ({"augment": "mine.py"}, "--model os.mkdir"),
+        ({"model": "os.mkdir"}, "--augment mine.py"),
+    ):
+        with pytest.raises(DataError, match=rf"uses code .*: --resume \S+ {missing}$"):
+            read_settings(tmp_path, **given)
+    plan = read_settings(tmp_path, "mine.py", "os.mkdir")[0]
+    assert plan.augment is None  # the command line sets it
+    assert changed(plan, model="os.mkdir").model_options == {"mode": 7}
+    assert changed(read_settings(tmp_path, "mine.py", "unet")[0], model="unet").model_options == {"width": 32}
 
 
 def test_an_earlier_run_is_found(tmp_path):

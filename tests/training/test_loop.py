@@ -6,10 +6,6 @@ import errno
 import itertools
 import math
 import signal
-import socket
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -410,46 +406,6 @@ def test_empty_and_ragged_data_are_explained():
 
     with pytest.raises(DataError, match="must have the same size"):
         run(train=Ragged(), folder=False)
-
-
-@pytest.mark.slow
-def test_two_processes_equal_one_with_batches_twice_as_large(tmp_path):
-    """Two processes with batches of 4 take the step of one with batches of 8, for a mean over pixels.
-
-    They get what torchrun and `accelerate launch` would set in their environment. The script forks after the
-    imports, because these take most of the time.
-    """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    script = textwrap.dedent(f"""
-        import os, sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]
-        import torch, torch._dynamo; torch.set_num_threads(1)
-        from squares import Squares, tiny_net, run
-        from segcourse.losses import cross_entropy
-        child = os.fork()
-        rank = "0" if child else "1"
-        os.environ |= {{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "{port}", "WORLD_SIZE": "2"}}
-        os.environ |= {{"RANK": rank, "LOCAL_RANK": rank}}
-        options = {{"loss": cross_entropy, "epochs": 2, "folder": {str(tmp_path)!r}}}
-        run(tiny_net(), Squares(16), Squares(5), **options)
-        os._exit(os.waitpid(child, 0)[1] != 0 if child else 0)  # a regular exit takes 3 seconds
-    """)
-    (tmp_path / "script.py").write_text(script)
-    done = subprocess.run(
-        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    two = read_state(tmp_path / "last.pt")
-    model = tiny_net()
-    one = run(
-        model, Squares(16), Squares(5), loss=cross_entropy, epochs=2, batch_size=8, folder=tmp_path / "one"
-    )
-    one_state = read_state(tmp_path / "one" / "last.pt")
-    for name, tensor in one_state["model"].items():
-        torch.testing.assert_close(two["model"][name], tensor, atol=1e-5, rtol=1e-4)
-    for name in ("train_loss", "val_loss", "dice_per_image"):
-        assert two["rows"][-1][name] == pytest.approx(one.rows[-1][name], abs=1e-4)
 
 
 def test_derived_seeds_are_reproducible_and_distinct():
