@@ -169,7 +169,7 @@ check("LesionDataset", LesionDataset)
 # So compare the mean grey value in a ring around each mask with that inside.
 #
 # From here on, the lesson builds on your answers: `exercises.yours` takes an answer of yours if it passes its check, and until
-# then the course's version. A printed line says which.
+# then the course's version. A printed line says which one it took.
 
 
 # %%
@@ -782,7 +782,7 @@ with SummaryWriter("runs/lesson6") as writer:
 # ## 10. Which weights does an image reach?
 #
 # Here is a design that one meets in notebooks on skin lesions: an EfficientNet-B3 as encoder, an ASPP with the rates 6, 12
-# and 18, and images of 256 x 256 pixels. Lesson 4 told what to ask: which weights of the ASPP does such an image ever reach?
+# and 18, and images of 256 x 256 pixels. As in lesson 4, ask: which weights of the ASPP does such an image ever reach?
 
 # %% tags=["skip-grading"]
 from torchvision.models import efficientnet_b3
@@ -867,7 +867,7 @@ with predict(question, {"about 1, as by chance": 0, "about 5": 3, "about 10": 8,
 # <details><summary>Why?</summary>
 #
 # A small network can't learn wrong pairs by heart in eight epochs. It learns what most pairs have in common, and contradicts the rest. So
-# a trained network is a good search for label mistakes. (What it can't find: mistakes that
+# a trained network finds label mistakes better than chance does, though not all of them. (What it can't find: mistakes that
 # *most* labels share.)
 # </details>
 
@@ -907,7 +907,7 @@ viewer = mask_viewer(val_pixels[one], val_truth[one], val_found[one], palette=se
 # - `images`: float32 tensor, N x 3 x 64 x 64, 0 … 1, on the CPU
 # - returns a tensor N x 64 x 64 of class ids, 0 skin and 1 lesion, of any integer type or bool
 # - your function may use what the notebook defines above, such as `network`, `val_pixels` and `val_truth`. But the grader skips the
-#   cells with pictures in sections 7 to 11 (their tag is `skip-grading`), so it doesn't know names such as `pixels` and `trial`.
+#   demonstrations in sections 7 to 11 (cells with the tag `skip-grading`), so names such as `pixels` and `trial` are missing there.
 #   Your function takes at most 10 seconds
 # - mean Dice 0.60 (a threshold gets close), 0.70 and 0.76 each earn two points
 #
