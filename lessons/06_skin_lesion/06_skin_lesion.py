@@ -578,8 +578,8 @@ check("evaluate", evaluate)
 #
 # Everything comes together: your data set with your augmentation, your split, your schedule, your loop. The network is a U-Net at
 # half resolution. If an answer of yours doesn't pass yet, the course's version stands in, and a line says so. The training
-# uses one thread and takes 30 to 40 seconds of processor time, on a busy machine up to twice as long by the clock. The grader runs
-# this cell, too, and stops it after 60 seconds of processor time.
+# uses one thread and takes 30 to 40 seconds of processor time. The grader runs this cell, too,
+# and stops it after 60 seconds of processor time.
 
 # %%
 my_augment = exercises.yours("augment", augment)
@@ -799,15 +799,15 @@ with predict("How many of the head's weights in its three dilated branches get n
     print(
         f"map of {deep.shape[2]} x {deep.shape[3]}, live taps of 9 per rate: {[int(t.sum()) for t in taps]}"
     )
-    print(f"{dead:.0%} of the dilated weights are dead")
+    print(f"{dead:.0%} of the weights of its dilated branches are dead")
     reveal(dead)
 
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
 # The encoder's output stride is 32, so its last map has 8 x 8 pixels. A tap 12 or 18 pixels away from the middle never meets one. Two
-# of three branches are 1 x 1 convolutions in disguise, and the network trains all the same, so the mistake goes unnoticed. Rates of
-# 1, 2 and 3 live on this map: `segcourse.models.lesion.LesionNet` is this design with these rates. And 6, 12 and 18 live at output
+# of three branches are 1 x 1 convolutions in disguise. So 59 % of the weights of its dilated branches are dead, and the network trains all the same, so the mistake goes unnoticed. Rates of
+# 1, 2 and 3 live on this map: `segcourse.models.lesion.LesionNet` uses these rates. And 6, 12 and 18 live at output
 # stride 8 or on larger images.
 # </details>
 
