@@ -86,6 +86,14 @@ class AsOneSize(answer):
         return image[:, :1, :2], mask[:1, :2]
 
 
+class TransformFirst(InNumPy):
+    def __getitem__(self, i):
+        name = self.names[i]
+        pair = torch.from_numpy(self.images[name]).permute(2, 0, 1), torch.from_numpy(self.masks[name])
+        image, mask = pair if self.transform is None else self.transform(*pair)
+        return image / 255, (mask >= 128).long()
+
+
 class TestLesionDataset(Contract):
     name = "LesionDataset"
     library = InPyTorch
@@ -109,6 +117,7 @@ class TestLesionDataset(Contract):
         ("gets image and mask as tensors and returns both", "the transform mirrors both", module._ImageOnly,
          module._wrong(transform=False)),
         ("gets image and mask as tensors and returns both", "the transform looks at both", module._wrong(transform=False)),
+        ("The tensors are finished", "each call of the transform gives something else", TransformFirst),
         ("Call it once each time an item is asked for", "each call of the transform gives something else",
          module._Once, module._Apart),
         ("is the number of images", "there is one pair", module._Shorter),

@@ -64,6 +64,15 @@ def by_length(model, loader, optimizer, loss):
     return answer(model, loader, optimizer, loss) * len(loader) / len(loader)
 
 
+def loss_after_step(model, loader, optimizer, loss):
+    total = count = 0
+    for images, masks in loader:
+        answer(model, [(images, masks)], optimizer, loss)
+        total += loss(model(images), masks).item() * len(images)
+        count += len(images)
+    return total / count
+
+
 class TestTrainOneEpoch(Contract):
     name = "train_one_epoch"
     library = staticmethod(by_lists)
@@ -89,7 +98,8 @@ class TestTrainOneEpoch(Contract):
         ("any function of (logits, masks)", "the steps", module._loop("zfbs", change=lambda logits: logits.softmax(dim=1)),
          module._loop("zfbs", swap=True)),
         ("returns a float", "there is one batch", lambda *given: torch.tensor(answer(*given)), lambda *given: [answer(*given)]),
-        ("counts as often as it has images", "the last batch is smaller", module._loop("zfbs", finish=lambda v, n: sum(v) / len(v))),
+        ("taken before its step", "there is one batch", loss_after_step),
+        ("counts as often as the batch has images", "the last batch is smaller", module._loop("zfbs", finish=lambda v, n: sum(v) / len(v))),
     )  # fmt: skip
     equal = {
         r"len\(images\) \* value\.item\(\)": "the same product",
