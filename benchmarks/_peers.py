@@ -44,7 +44,7 @@ class Loop:
         autocast: number format of autocast; None for float32.
         scaler: scales the loss, for float16.
         clip: gradients are clipped to this norm; None for no limit.
-        plateau: scheduler that is told the validation Dice five times per epoch.
+        plateau: scheduler that gets the validation Dice five times per epoch.
         cosine: maximum of a learning rate that decays along a cosine; None for none.
         memory_format: that of the images.
     """

@@ -30,7 +30,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader, Subset
 
 from segcourse import recipes
-from segcourse.devices import Speed
+from segcourse.devices import Speed, find_device
 from segcourse.inference.evaluation import evaluate
 from segcourse.inference.segmenter import Segmenter
 from segcourse.losses import combined_loss
@@ -104,7 +104,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
-    device = torch.device(arguments.device)
+    device = find_device(arguments.device)
     torch.set_num_threads(1)
     # the loss of each step is read, so that a GPU's work is done when the clock is
     clock, unit = (time.process_time, "core-min") if device.type == "cpu" else (time.perf_counter, "minutes")

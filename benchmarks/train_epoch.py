@@ -29,7 +29,7 @@ from train_step import own_loop
 
 from segcourse import fit
 from segcourse.data import SampleDataset, load_dataset
-from segcourse.devices import Speed, choose_speed
+from segcourse.devices import Speed, choose_speed, find_device
 from segcourse.models import UNet
 
 
@@ -55,7 +55,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
-    device = torch.device(arguments.device)
+    device = find_device(arguments.device)
     torch.set_num_threads(1)
 
     torch.manual_seed(0)
