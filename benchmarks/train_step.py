@@ -14,7 +14,7 @@ bfloat16's tolerance.
 
 On a CPU, the time is core-seconds of one thread, so that other programs don't affect it. Convolutions take
 85 % of our step, and AVX-512's bfloat16 instructions do twice the work of its float32 ones: a ratio of 2.1 to
-plain float32 is about what such a processor can give. torch.compile gains nothing there.
+2.4 to plain float32 is about what such a processor can give. torch.compile gains nothing there.
 
 On a GPU, the time is that between CUDA events. The peak memory of each runner is printed: weights, gradients,
 the optimizer's state and activations. No figures from a GPU are known yet.
