@@ -1,8 +1,9 @@
 """Networks and training loops of other libraries, to compare with: what their own authors publish.
 
-**milesial/Pytorch-UNet**, written from its description, without its code. Read for it: `unet/unet_model.py`,
-`unet/unet_parts.py` and `evaluate.py` (commit 546dddea), `train.py` (commit c0147f14), and, for the current
-loop, copies of it in other repositories.
+**milesial/Pytorch-UNet**, written from its description, without its code. Read for it: `unet_model.py` (commit
+0203cad9), `unet_parts.py` (07debeb9), `train.py` (c0147f14) and `evaluate.py` (546dddea). The settings below
+are those of later versions, read in copies of them in other repositories: convolutions without biases before
+batch norm, momentum 0.999, clipping, channels-last, the pooled Dice.
 
 - The same: layers, widths, biases, batch norm and initial weights of the network; RMSprop with its learning
   rate of 1e-5, momentum of 0.999 and weight decay of 1e-8; gradients clipped to a norm of 1; cross-entropy
@@ -10,8 +11,9 @@ loop, copies of it in other repositories.
   images in [0, 1] without normalisation or augmentation; validation five times per epoch, and a tenth of the
   learning rate after six validations without a better Dice.
 - Not the same: no progress bar, no wandb with its histograms, no checkpoints, and images come decoded and
-  resized from memory instead of from files. All of that makes the loop faster than the published one. The
-  batch size is that of the comparison (published: 1), and so are the validation images.
+  resized from memory instead of from files. All of that makes the loop faster than the published one. Scaled
+  gradients are unscaled before they are clipped. The batch size is that of the comparison (published: 1), and
+  so are the validation images.
 
 **segmentation_models_pytorch**: its own `Unet`, with a ResNet-34 encoder from scratch, in the loop of its
 example `binary_segmentation_intro`: inputs normalised as for ImageNet, Adam with a learning rate of 2e-4 and
