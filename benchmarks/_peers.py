@@ -1,9 +1,9 @@
 """Networks and training loops of other libraries, to compare with: what their own authors publish.
 
-**milesial/Pytorch-UNet**, written from its description, without its code. Read for it: `unet_model.py` (commit
-0203cad9), `unet_parts.py` (07debeb9), `train.py` (c0147f14) and `evaluate.py` (546dddea). The settings below
-are those of later versions, read in copies of them in other repositories: convolutions without biases before
-batch norm, momentum 0.999, clipping, channels-last, the pooled Dice.
+**milesial/Pytorch-UNet**, written from its description, without its code. Read for it: `unet_model.py`
+(commit 0203cad9), `unet_parts.py` (07debeb9), `train.py` (c0147f14) and `evaluate.py` (546dddea). These
+parts are newer, and were read in copies in other repositories: convolutions without biases before
+batch norm, momentum 0.999, clipping, channels-last, and the pooled Dice.
 
 - The same: layers, widths, biases, batch norm and initial weights of the network; RMSprop with its learning
   rate of 1e-5, momentum of 0.999 and weight decay of 1e-8; gradients clipped to a norm of 1; cross-entropy
