@@ -7,7 +7,7 @@
 #   make lesson NAME=NN_slug   write a new lesson, or add its new exercises to it
 #   make lessons               sync each lesson's notebook and text from the one that was edited last, and
 #                              write the table in lessons/README.md
-#   make bench                 compare the speed with other libraries
+#   make bench                 compare speed and accuracy with other libraries
 #   make constraints           record the installed versions in constraints.txt
 #   make clean                 remove .venv and caches
 
