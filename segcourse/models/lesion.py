@@ -11,7 +11,7 @@ from segcourse.models.encoder_unet import LightDecoder
 from segcourse.models.encoders import create_encoder
 from segcourse.models.unet import initialise
 
-#: As published more than once for 256 × 256 pixels: of rates 6, 12 and 18, two are dead on a map of 8 × 8.
+#: A design met in notebooks for 256 × 256 pixels: of rates 6, 12, 18 two are dead on a map of 8 × 8.
 PUBLISHED: dict[str, Any] = {"encoder": "efficientnet_b3", "rates": (6, 12, 18)}
 
 
