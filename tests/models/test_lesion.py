@@ -28,7 +28,7 @@ def live_taps(branch, side):
 def test_every_weight_of_every_rate_lives_at_128_pixels_and_the_published_rates_do_not():
     model = LesionNet(width=4, channels=4).eval()
     side = model.encoder(torch.rand(1, 3, 128, 128))[-1].shape[-1]
-    assert [live_taps(branch, side) for branch in model.aspp.branches[1:]] == [9, 9, 9]
+    assert [live_taps(branch, side) for branch in model.decoder.lateral[-1].branches[1:]] == [9, 9, 9]
     dead = ASPP(8, 4, PUBLISHED["rates"])
     assert [live_taps(branch, 256 // 32) for branch in dead.branches[1:]] == [9, 1, 1]
 

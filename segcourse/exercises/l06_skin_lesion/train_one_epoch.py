@@ -116,30 +116,24 @@ def _mean(values, sizes):
     return sum(v * n for v, n in zip(values, sizes, strict=True)) / sum(sizes)
 
 
-def _step_at_the_end(model, loader, optimizer, loss):
-    model.train()
-    optimizer.zero_grad()
-    values, sizes = [], []
-    for images, masks in loader:
-        value = loss(model(images), masks)
-        value.backward()
-        values.append(value.item())
-        sizes.append(len(images))
-    optimizer.step()
-    return _mean(values, sizes)
+def _step_at_the_end(each):
+    """Return an answer with one step after the loop; `each`: reset the gradients for each batch."""
 
-
-def _last_step_only(model, loader, optimizer, loss):
-    model.train()
-    values, sizes = [], []
-    for images, masks in loader:
+    def wrong(model, loader, optimizer, loss):
+        model.train()
         optimizer.zero_grad()
-        value = loss(model(images), masks)
-        value.backward()
-        values.append(value.item())
-        sizes.append(len(images))
-    optimizer.step()
-    return _mean(values, sizes)
+        values, sizes = [], []
+        for images, masks in loader:
+            if each:
+                optimizer.zero_grad()
+            value = loss(model(images), masks)
+            value.backward()
+            values.append(value.item())
+            sizes.append(len(images))
+        optimizer.step()
+        return _mean(values, sizes)
+
+    return wrong
 
 
 def _full_batches_only(model, loader, optimizer, loss):
@@ -205,12 +199,12 @@ EXERCISE = Exercise(
         (
             "You take one step at the end, with the gradients of all batches added up. Take one step per "
             "batch.",
-            _step_at_the_end,
+            _step_at_the_end(each=False),
         ),
         (
             "You take one step at the end, with the gradient of the last batch. Take one step per batch: "
             "`step` belongs into the loop.",
-            _last_step_only,
+            _step_at_the_end(each=True),
         ),
         (
             "You leave out a batch that is smaller than the first. Every batch counts, a small last one as "

@@ -90,7 +90,7 @@ class TestTrainOneEpoch(Contract):
         ("one pass", "there is one batch", module._loop("zfbs", times=2)),
         ("one pass", "there are three batches", module._loop("zfbs", batches=1)),
         ("any optimizer of the model's parameters", "the optimizer has momentum", no_momentum),
-        ("one step per batch", "there are two batches", module._step_at_the_end, module._loop("zfbss")),
+        ("one step per batch", "there are two batches", module._step_at_the_end(each=False), module._loop("zfbss")),
         ("the gradient of this batch alone", "there are three batches", module._loop("fbs", reset="once")),
         ("whatever gradients are left from before", "gradients are left from before", module._loop("fbs"), module._loop("fbsz")),
         ("any function of (logits, masks)", "another loss is given",
