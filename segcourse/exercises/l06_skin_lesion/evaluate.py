@@ -43,7 +43,7 @@ def cases(rng: Generator) -> Iterator[Case]:
                 if place in quiet:
                     _silence(model, images, i)
                 place += 1
-        given = f"a small network and {len(sizes)} batches of {', '.join(map(str, sizes))} images"
+        given = f"a small network, and a loader whose batches hold {', '.join(map(str, sizes))} image(s)"
         return Case(group, {"model": model, "loader": Loader(batches)}, traits, given=given)
 
     yield case(SCORES, [1], "there is one image")

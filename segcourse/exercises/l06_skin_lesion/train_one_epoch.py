@@ -44,7 +44,7 @@ def cases(rng: Generator) -> Iterator[Case]:
         optimizer = torch.optim.SGD(model.parameters(), lr=0.2, momentum=momentum)
         batches = draw_batches(rng, sizes)
         inputs = {"model": model, "loader": Loader(batches), "optimizer": optimizer, "loss": loss}
-        given = f"a small network and {len(sizes)} batches of {', '.join(map(str, sizes))} images"
+        given = f"a small network, and a loader whose batches hold {', '.join(map(str, sizes))} image(s)"
         return Case(group, inputs, traits, given=given, tolerance=1e-3)
 
     yield case(STEPS, [2], "there is one batch")
