@@ -38,19 +38,32 @@ def _skin(canvas: Canvas, style: Generator) -> None:
     density = np.maximum(mottling, -0.2)
     if rng.random() < 0.35:
         for _ in range(rng.integers(1, 14)):
-            centre, radius = rng.uniform(-1, 1, 2), rng.uniform(0.012, 0.05)
-            distance = (canvas.x - centre[0]) ** 2 + (canvas.y - centre[1]) ** 2
-            density += rng.uniform(0.1, 0.4) * np.exp(-distance / radius**2)
+            centre = rng.uniform(-1, 1, 2)
+            density += _spot(canvas, centre, rng.uniform(0.012, 0.05), rng.uniform(0.1, 0.4))
+    canvas.image *= np.exp(-density[..., None] * np.array(_RED if rng.random() < 0.5 else _BROWN, np.float32))
+
+
+def _spot(canvas: Canvas, centre: np.ndarray, radius: float, density: float) -> np.ndarray:
+    """Return the density (H×W) of a round spot that fades outwards."""
+    distance = (canvas.x - centre[0]) ** 2 + (canvas.y - centre[1]) ** 2
+    return density * np.exp(-distance / radius**2)
+
+
+def _pale_spots(canvas: Canvas, rng: Generator) -> None:
+    """Paint one to three spots on the skin, pale and as large as a lesion, which nobody outlines."""
+    density = np.zeros(canvas.shape)
+    for _ in range(rng.integers(1, 4)):
+        density += _spot(canvas, rng.uniform(-1, 1, 2), rng.uniform(0.08, 0.35), rng.uniform(0.04, 0.16))
     canvas.image *= np.exp(-density[..., None] * np.array(_RED if rng.random() < 0.5 else _BROWN, np.float32))
 
 
 def _outline(
-    canvas: Canvas, style: Generator, area: float, off_frame: bool, ragged: float
+    canvas: Canvas, style: Generator, area: float, off_frame: bool, ragged: float, margin: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return two outlines as signed fields (H×W, positive inside, in half-widths).
 
     The first is the ragged outline of the pigment. The second is the smoother outline that a person would
-    draw. Both cover the fraction `area` of the image.
+    draw. Both cover the fraction `area` of the image, unless that person leaves a margin (in lesion radii).
     """
     rng = canvas.rng
     centre = np.clip(rng.normal(0, 0.13 if area < 0.3 else 0.05, 2), -0.6, 0.6)
@@ -68,7 +81,10 @@ def _outline(
     fine = broad + radius * ragged * noise(rng, canvas.shape, min(cells * 5, canvas.unit), 2)
     drawn = broad + rng.random() * (fine - broad)
     share = 1 - min(area, 0.97)
-    return fine - np.quantile(fine, share), drawn - np.quantile(drawn, share)
+    drawn -= np.quantile(drawn, share)
+    if margin:
+        drawn = np.maximum(drawn, broad - np.quantile(broad, share) + margin * radius)
+    return fine - np.quantile(fine, share), drawn
 
 
 def _largest_parts(mask: np.ndarray) -> np.ndarray:
@@ -133,16 +149,21 @@ def paint(
         size: (height, width) in pixels.
         difficulties: names from `segcourse.data.lesions.DIFFICULTIES`.
     """
-    tiny, cut, empty, faint, *artefacts = rng.spawn(4 + len(ARTEFACTS))
+    tiny, cut, empty, faint, *artefacts, spots, wide = rng.spawn(6 + len(ARTEFACTS))
     canvas = Canvas(rng, size)
     _skin(canvas, style)
+    if "pale spots" in difficulties and spots.random() < 0.25:
+        _pale_spots(canvas, spots)
     area = float(np.clip(style.lognormal(math.log(0.19), 0.95), 0.02, 0.9))
     if "tiny lesions" in difficulties and tiny.random() < 0.08:
         area = tiny.uniform(0.003, 0.02)
     off_frame = "cut by the frame" in difficulties and cut.random() < 0.06
     mask = np.zeros(size, np.uint8)
     if not ("empty masks" in difficulties and empty.random() < 0.08):
-        field, drawn = _outline(canvas, style, area, off_frame, ragged=style.uniform(0.01, 0.14))
+        ragged = style.uniform(0.01, 0.14)
+        generous = "generous outlines" in difficulties and wide.random() < 0.4
+        margin = wide.uniform(0.02, 0.2) if generous else 0
+        field, drawn = _outline(canvas, style, area, off_frame, ragged, margin)
         mask = _largest_parts(drawn > 0)
         _pigment(canvas, style, field, area, faint="faint borders" in difficulties and faint.random() < 0.2)
     for (name, (probability, draw)), canvas.rng in zip(ARTEFACTS.items(), artefacts, strict=True):

@@ -95,6 +95,13 @@ def test_label_noise_moves_the_outline_of_the_listed_masks_and_of_no_other(bare)
     assert 8 <= len(moved) <= 35
 
 
+def test_a_generous_outline_only_adds_to_the_mask(bare):
+    generous = Lesions(100, size=64, difficulties=["generous outlines"])
+    pairs = [(bare.picture(i), generous.picture(i)) for i in range(100)]
+    assert all((image == same).all() and (mask <= wider).all() for (image, mask), (same, wider) in pairs)
+    assert 25 <= sum((mask < wider).any() for (_, mask), (_, wider) in pairs) <= 55
+
+
 def test_wrong_pairs_have_the_next_images_mask():
     clean, wrong = (Lesions(100, size=32, difficulties=d) for d in ([], ["wrong pairs"]))
     assert 1 <= len(wrong.swapped) <= 15
@@ -116,7 +123,7 @@ def test_images_of_one_patient_are_similar():
     ("name", "most"),  # largest fraction of an image that it may change
     [
         *[("hairs", 0.6), ("rulers", 0.2), ("bubbles", 0.9), ("ink", 0.3), ("stickers", 0.6)],
-        *[("dark corners", 1), ("blur", 1), ("uneven light", 1)],
+        *[("dark corners", 1), ("blur", 1), ("uneven light", 1), ("pale spots", 1)],
     ],
 )
 def test_an_artefact_changes_its_own_pixels_and_no_mask(bare, name, most):
