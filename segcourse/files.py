@@ -54,6 +54,22 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def write_between(path: Path, begin: str, end: str, text: str) -> None:
+    """Replace what stands between two marks of a text file; each mark is a whole line.
+
+    >>> import tempfile, pathlib
+    >>> page = pathlib.Path(tempfile.mkdtemp()) / "page.md"
+    >>> _ = page.write_text("before\n<!-- a -->\nold\n<!-- b -->\nafter\n")
+    >>> write_between(page, "<!-- a -->\n", "<!-- b -->\n", "new\n")
+    >>> page.read_text().splitlines()
+    ['before', '<!-- a -->', 'new', '<!-- b -->', 'after']
+    """
+    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    with replacing(path) as temporary:
+        temporary.write_text(before + begin + text + end + after, encoding="utf-8")
+
+
 def copy_new(source: Path, target: Path) -> bool:
     """Copy a file and return True; if `target` exists, change nothing and return False.
 

@@ -8,7 +8,7 @@ import typer
 
 from segcourse.options import ClassNames, Csv, MaskValues, PaletteFile, Void, meaning
 
-ModelFile = Annotated[Path, typer.Option(help="A model.safetensors that `segcourse fit` wrote.")]
+ModelFile = Annotated[Path, typer.Option(help="A model.safetensors that `segcourse fit` wrote, or lesions.")]
 Device = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1 or mps [default: a GPU if there is one].")
 ]
@@ -69,8 +69,10 @@ def predict(
     inputs: Annotated[
         list[Path], typer.Argument(metavar="IMAGES...", help="Image files, and folders of image files.")
     ],
-    model: ModelFile,
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    model: Annotated[
+        Path, typer.Option(help="A model file, or lesions: the network that comes with the package.")
+    ] = Path("lesions"),
     keep: Annotated[
         str | None, typer.Option(help="Show only this class, by name or number [default: all].")
     ] = None,
@@ -92,11 +94,13 @@ def predict(
     """Segment images and write the results to a folder.
 
     Writes masks and overlays, or those chosen by --mask, --overlay and --cutout, and a table of class shares
-    (shares.csv).
+    (shares.csv). Without --model, the network that comes with the package outlines skin lesions.
     """
-    from segcourse.inference import predictions
+    from segcourse.inference import predictions, shipped
     from segcourse.inference.segmenter import Segmenter
 
+    if str(model) in shipped.names():
+        typer.echo(f"{model}: not a medical device; its card is {shipped.card_of(str(model))}", err=True)
     chosen = [kind for kind, wanted in zip(predictions.KINDS, (mask, overlay, cutout), strict=True) if wanted]
     done, unreadable = predictions.write_predictions(
         Segmenter.load(model, device, build=build),

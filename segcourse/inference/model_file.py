@@ -15,7 +15,9 @@ from segcourse.palette import Palette
 FORMAT = 1
 
 
-def write_model_file(path: str | Path, model: nn.Module, palette: Palette, **preprocessing: Any) -> None:
+def write_model_file(
+    path: str | Path, model: nn.Module, palette: Palette, half: bool = False, **preprocessing: Any
+) -> None:
     """Write a network with its classes and preprocessing.
 
     Args:
@@ -23,6 +25,7 @@ def write_model_file(path: str | Path, model: nn.Module, palette: Palette, **pre
         model: a network. One of the course's own has `config`, the arguments of `create_model`; for others
             the file says what built it, see `segcourse.models.foreign.describe`.
         palette: class names and colours.
+        half: write the weights of convolutions and linear layers in float16.
         preprocessing: `mean`, `std`, `size`, `threshold` and `upright`, as in `Segmenter`.
 
     Raises:
@@ -31,7 +34,11 @@ def write_model_file(path: str | Path, model: nn.Module, palette: Palette, **pre
     config = model.config if is_own(model) else describe(model)
     classes = {"class_names": palette.names, "colours": palette.colours}
     settings = {"format": FORMAT, "model": config, **classes, **preprocessing}
-    save_weights(path, weights_of(model), {"segcourse": json.dumps(settings)})
+    tensors = weights_of(model)
+    if half:  # statistics of batch normalisation may be beyond float16
+        large = {name for name, one in tensors.items() if one.is_floating_point() and one.ndim > 1}
+        tensors = {name: one.half() if name in large else one for name, one in tensors.items()}
+    save_weights(path, tensors, {"segcourse": json.dumps(settings)})
 
 
 def read_model_file(

@@ -17,6 +17,7 @@ from segcourse.data.samples import image_tensor
 from segcourse.devices import Speed, choose_speed, find_device
 from segcourse.errors import DataError, first_few
 from segcourse.inference.model_file import read_model_file, write_model_file
+from segcourse.inference.shipped import weights_file
 from segcourse.inference.tiling import tiled
 from segcourse.models import is_own
 from segcourse.models.foreign import Constructor
@@ -190,18 +191,23 @@ class Segmenter:
                         yield path, mask
                         bar.update()
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, half: bool = False) -> None:
         """Write weights and settings to one safetensors file, which can be read without running code.
 
         For another library's network the file also says which function built it, and with which arguments if
         the network knows them (see `load`).
+
+        Args:
+            path: the file.
+            half: write the weights of convolutions in float16: half the size, and predictions differ in the
+                third digit. A loaded network computes in float32 again.
 
         Raises:
             SaveError: the folder is not writable or the disk is full. An older file is unchanged.
         """
         palette = Palette(self.class_names, self.palette.colours)
         kept = {name: getattr(self, name) for name in ("mean", "std", "size", "threshold", "upright")}
-        write_model_file(path, self.model, palette, **kept)
+        write_model_file(path, self.model, palette, half=half, **kept)
 
     @classmethod
     def load(
@@ -211,13 +217,14 @@ class Segmenter:
         precision: str = "fp32",
         build: Constructor | str | None = None,
     ) -> "Segmenter":
-        """Load a segmenter from a file that `save` wrote.
+        """Load a segmenter from a file that `save` wrote, or one that comes with the package.
 
         Loading runs no code that the file names. A network of another library is therefore built by the
         function that you pass as `build`.
 
         Args:
-            path: the safetensors file.
+            path: the safetensors file, or "lesions": the network that outlines skin lesions in dermoscopic
+                images, see `segcourse/weights/lesions.md`.
             device, precision: as in `Segmenter`.
             build: for another library's network, the function or class that builds it, or its import path,
                 such as "torchvision.models.segmentation.deeplabv3_resnet50". It is called with the arguments
@@ -230,7 +237,7 @@ class Segmenter:
             DeviceError: this machine has no such device.
         """
         device = find_device(device)
-        model, palette, preprocessing = read_model_file(path, build)
+        model, palette, preprocessing = read_model_file(weights_file(path), build)
         return cls(model, palette.names, palette, device=device, precision=precision, **preprocessing)
 
     def _scores(self, images: torch.Tensor) -> torch.Tensor:

@@ -12,13 +12,13 @@ import csv
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from segcourse import recipes
 from segcourse.data import load_dataset
-from segcourse.files import replacing, write_csv
+from segcourse.files import write_between, write_csv
 from segcourse.inference.evaluation import evaluate
 from segcourse.inference.segmenter import Segmenter
 from segcourse.recipes.plan import recipe_folder
@@ -33,6 +33,8 @@ class Target(NamedTuple):
 
 TARGETS = {
     "isic2018": Target("isic2018", "isic2018"),
+    "isic2018_long": Target("isic2018", "isic2018"),
+    "offline": Target("lesions", "isic2018"),
     "camvid": Target("camvid", "camvid"),
 }
 SCORES = {
@@ -71,8 +73,7 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
     >>> print(table([row | {"seed": 0}, row | {"seed": 1, "dice_per_image": 0.91}]).splitlines()[-1][:96])
     | [isic2018](datasets/recipes/isic2018.toml) | isic2018 | no | 10 | 2 | 0.905 (0.900 to 0.910) |
     """
-    head = ["recipe", "scored on", "flips", "minutes", "seeds", *SCORES.values()]
-    lines = [head, ["---"] * len(head)]
+    lines = [["recipe", "scored on", "flips", "minutes", "seeds", *SCORES.values()]]
     groups: dict[tuple[str, bool], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["recipe"], row["flips"]), []).append(row)
@@ -81,7 +82,13 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
         link = f"[{name}](datasets/recipes/{name}.toml)"
         facts = [link, TARGETS[name].scored_on, "yes" if flips else "no", f"{minutes:.0f}", str(len(group))]
         lines.append(facts + [_spread([float(row[score]) for row in group]) for score in SCORES])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown_table(lines)
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table; the first row is its head."""
+    head, *body = rows
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *body))
 
 
 def _spread(values: list[float]) -> str:
@@ -103,12 +110,7 @@ def read() -> list[dict[str, Any]]:
 def write(rows: list[dict[str, Any]]) -> None:
     """Write results.csv, and the table of the README between its two marks."""
     write_csv(_path(), [COLUMNS, *([row[column] for column in COLUMNS] for row in rows)])
-    readme = recipe_folder().parents[1] / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    with replacing(readme) as temporary:
-        temporary.write_text(before + BEGIN + "\n" + table(read()) + "\n" + END + after, encoding="utf-8")
+    write_between(recipe_folder().parents[1] / "README.md", BEGIN, END, f"\n{table(read())}\n")
 
 
 def _path() -> Path:

@@ -6,7 +6,7 @@ import torch
 from segcourse.models.lite import EfficientNetLite0
 
 
-@pytest.mark.parametrize("size", [(64, 64), (33, 50), (1, 1)])  # TensorFlow pads even and odd sides differently
+@pytest.mark.parametrize("size", [(64, 64), (33, 50), (1, 1)])  # TensorFlow pads even sides unevenly
 def test_the_numbers_are_those_of_timm(size):
     timm = pytest.importorskip("timm", reason="timm is not installed (extra: peers)")
     torch.manual_seed(0)

@@ -78,7 +78,7 @@ def test_a_recipe_that_cannot_be_read(tmp_path, text, sentence):
 def test_what_is_no_recipe():
     with pytest.raises(
         DataError,
-        match="no recipe 'camvit'; give a TOML file, or one of camvid, isic2018, lesions, pretrained",
+        match=r"no recipe 'camvit'; give a TOML file, or one of camvid, isic2018, .*lesions, .*pretrained",
     ):
         find_recipe("camvit")
     with pytest.raises(TrainingError, match="time budget is 0 minutes"):
