@@ -83,9 +83,9 @@ def main() -> None:
         rows.append([f"without {left_out}", f"{dice:.3f}", f"{dice - mean:+.3f}"])
         print(rows[-1], flush=True)
     text = (
-        f"\n{arguments.count} lesions of {arguments.size} × {arguments.size} pixels, {arguments.epochs} epochs; "
-        f"Dice on {len(real)} images of ISIC 2018. With all difficulties: mean of {arguments.seeds} seeds (lowest "
-        "to highest); without one: seed 0. Differences smaller than the spread of the seeds mean little.\n\n"
+        f"\n{plan.data_options['count']} lesions of {plan.size} × {plan.size} pixels, {plan.epochs} epochs. "
+        f"Dice on {len(real)} images of ISIC 2018. With all difficulties: mean of {arguments.seeds} seeds "
+        "(lowest to highest); without one: seed 0. Differences below the spread of the seeds mean little.\n\n"
     )
     write_between(card_of("lesions"), BEGIN, END, text + markdown_table(rows) + "\n")
 
