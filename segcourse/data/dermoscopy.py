@@ -50,7 +50,7 @@ def _spot(canvas: Canvas, centre: np.ndarray, radius: float, density: float) -> 
 
 
 def _pale_spots(canvas: Canvas, rng: Generator) -> None:
-    """Paint one to three spots on the skin, pale and as large as a lesion, which nobody outlines."""
+    """Paint one to three pale spots as large as a lesion, which belong to the skin."""
     density = np.zeros(canvas.shape)
     for _ in range(rng.integers(1, 4)):
         density += _spot(canvas, rng.uniform(-1, 1, 2), rng.uniform(0.08, 0.35), rng.uniform(0.04, 0.16))

@@ -30,7 +30,7 @@ PLANTED = {
     "faint borders": "one lesion in five fades into the skin",
     "tiny lesions": "one lesion in twelve covers 0.3 to 2 % of the image",
     "cut by the frame": "one lesion in seventeen lies partly outside the image",
-    "pale spots": "in one image in four, pale spots as large as a lesion, which nobody outlines",
+    "pale spots": "in one image in four, pale spots as large as a lesion, which belong to the skin",
     "generous outlines": "two lesions in five are outlined smoothly, with a margin",
     "empty masks": "one image in twelve shows no lesion, and its mask is empty",
     "label noise": "one mask in five is too wide or too narrow",
