@@ -83,7 +83,8 @@ def main() -> None:
         rows.append([f"without {left_out}", f"{dice:.3f}", f"{dice - mean:+.3f}"])
         print(rows[-1], flush=True)
     text = (
-        f"\n{plan.data_options['count']} lesions of {plan.size} × {plan.size} pixels, {plan.epochs} epochs. "
+        "\n## What each planted difficulty is worth\n\n"
+        f"{plan.data_options['count']} lesions of {plan.size} × {plan.size} pixels, {plan.epochs} epochs. "
         f"Dice on {len(real)} images of ISIC 2018. With all difficulties: mean of {arguments.seeds} seeds "
         "(lowest to highest); without one: seed 0. Differences below the spread of the seeds mean little.\n\n"
     )

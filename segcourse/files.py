@@ -55,7 +55,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def write_between(path: Path, begin: str, end: str, text: str) -> None:
-    """Replace what stands between two marks of a text file; each mark is a whole line.
+    r"""Replace what stands between two marks of a text file; each mark is a whole line.
 
     >>> import tempfile, pathlib
     >>> page = pathlib.Path(tempfile.mkdtemp()) / "page.md"
