@@ -86,11 +86,11 @@ def draw(
 
 
 def soft_edges(image: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Return the opacity of a region, float32 H×W in [0, 1], which follows the edges of the image.
+    """Return the opacity of a region, float32 H×W in [0, 1]: soft edges, but sharp along edges of the image.
 
-    Near its border, the mask is replaced by the linear function of the grey values around each pixel that is
-    closest to it: K. He, J. Sun, X. Tang, "Guided image filtering", ECCV 2010. Further from the border than
-    a hundredth of the shorter side it stays as it is, and images below 100 pixels keep hard edges.
+    Around each pixel, the mask is fitted by a linear function of the grey values: K. He, J. Sun, X. Tang,
+    "Guided image filtering", ECCV 2010. The opacity changes within a hundredth of the shorter side from the
+    border. Images below 100 pixels keep hard edges.
 
     >>> soft_edges(np.zeros((2, 2, 3), np.uint8), np.array([[True, False], [True, True]])).tolist()
     [[1.0, 0.0], [1.0, 1.0]]
