@@ -123,13 +123,17 @@ class ResultsFolder:
 
 def _refuse_images(out: Path, names: list[str], jobs: list[Job]) -> None:
     """Raise a DataError if a file in `out` is one of the images."""
-    if names:
-        images = {job.path.resolve() for job in jobs}
-        for name in names:
-            if (out / name).resolve() in images:
-                raise DataError(
-                    f"{out / name} is one of the images to predict; choose another folder with --out."
-                )
+    # resolving each of a million paths takes minutes, resolving their folders does not
+    folders = {folder: folder.resolve() for folder in {job.path.parent for job in jobs}}
+    images = {
+        job.path.resolve() if job.path.is_symlink() else folders[job.path.parent] / job.path.name
+        for job in jobs
+    }
+    for name in names:
+        if (out / name).resolve() in images:
+            raise DataError(
+                f"{out / name} is one of the images to predict; choose another folder with --out."
+            )
 
 
 def _difference(before: Any, now: dict[str, Any]) -> str:

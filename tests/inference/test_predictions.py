@@ -116,6 +116,15 @@ def test_nothing_is_overwritten(segmenter, pictures, tmp_path):
         )
 
 
+def test_an_image_behind_a_link_is_not_overwritten(segmenter, pictures, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (pictures / "a.png").rename(out / "link_mask.png")
+    (tmp_path / "link.png").symlink_to(out / "link_mask.png")
+    with pytest.raises(DataError, match=r"link_mask\.png is one of the images to predict"):
+        write_predictions(segmenter, [tmp_path / "link.png"], out, force=True, progress=False)
+
+
 def test_same_names_do_not_collide(segmenter, pictures, tmp_path):
     Image.open(pictures / "a.png").save(pictures / "a.bmp")
     (tmp_path / "more").mkdir()
