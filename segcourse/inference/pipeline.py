@@ -82,8 +82,8 @@ def predict_images(
 ) -> Iterator[Outcome]:
     """Predict image files, write the results, and yield what became of each, in the order of `jobs`.
 
-    Threads decode the next images and write the last results while the network is busy. At most 4 images per
-    thread are in memory.
+    Threads decode the next images and write the last results while the network is busy. Two images per thread
+    and two batches are in memory at most.
 
     Raises:
         SaveError: the folder is not writable or the disk is full.
@@ -91,14 +91,14 @@ def predict_images(
     with ThreadPoolExecutor(threads, thread_name_prefix="images") as pool:
         writing: deque[Future[Outcome]] = deque()
         try:
-            decoded = _ahead(pool, lambda job: _decode(job, len(segmenter.mean)), jobs, 2 * threads)
+            decoded = _ahead(pool, lambda job: _decode(job, len(segmenter.mean)), jobs, threads)
             for batch in _batches(decoded):
                 readable = [one for one in batch if not isinstance(one.pixels, DataError)]
                 masks = iter(_masks(segmenter, [one.pixels for one in readable], order.options))
                 for one in batch:
                     mask = one.pixels if isinstance(one.pixels, DataError) else next(masks)
                     writing.append(pool.submit(_write, segmenter, order, one, mask))
-                while len(writing) > 2 * threads:
+                while len(writing) > threads:
                     yield writing.popleft().result()
             while writing:
                 yield writing.popleft().result()

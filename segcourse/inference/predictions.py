@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +34,7 @@ KINDS = tuple(pipeline.SUFFIXES)
 _SHOWN = ("overlay", "background", "recoloured", "cutout", "mask")  # on the contact sheet: the first of them
 _SHEET_PICTURES = 24
 _CHUNK = 16  # images per task of a cluster
-_MOST_THREADS = 8  # each holds up to 4 images in memory
+_MOST_THREADS = 8  # each holds two images in memory
 
 
 class Report(NamedTuple):
@@ -109,15 +109,16 @@ def write_predictions(
         options,
     )
     _refuse_without_background(segmenter, order)
-    jobs = _jobs(inputs)
-    settings = {"model": _identity(model), "classes": [*names], "keep": keep, **asdict(style), **options}
+    identity = _identity(model)
+    always = {"model": identity, "classes": [*names], "keep": keep, "flips": False, "tile": None}
     columns = ["file", "width", "height", *names, *(() if keep is None else ["shown"])]
-    folder = ResultsFolder(order, settings, columns)
+    folder = ResultsFolder(order, always | options | _used(order), columns)
+    jobs = _jobs(path for path in _files(inputs) if not folder.is_result(path))
     todo = folder.begin(jobs, force)
     if scheduler is None:
         outcomes = pipeline.predict_images(segmenter, order, todo, _threads())
     else:
-        outcomes = _on_cluster(scheduler, (str(model), device, build, settings["model"]), order, todo)
+        outcomes = _on_cluster(scheduler, (str(model), device, build, identity), order, todo)
     done: set[str] = set()
     unreadable: set[str] = set()
     try:
@@ -198,8 +199,19 @@ def _refuse_without_background(segmenter: Segmenter, order: Order) -> None:
         )
 
 
-def _jobs(inputs: Iterable[str | Path]) -> list[Job]:
-    """Return the image files that were given, each once, with the names of their results."""
+def _used(order: Order) -> dict[str, Any]:
+    """Return the settings of the style that the chosen kinds of results depend on."""
+    field_of = {
+        "mask": "mask_format",
+        "overlay": "alpha",
+        "background": "background",
+        "recoloured": "recolour",
+    }
+    return {field_of[kind]: getattr(order.style, field_of[kind]) for kind in order.kinds if kind in field_of}
+
+
+def _files(inputs: Iterable[str | Path]) -> list[Path]:
+    """Return the image files that were given, each once."""
     paths: dict[Path, None] = {}
     for given in inputs:
         if Path(given).is_dir():
@@ -208,8 +220,15 @@ def _jobs(inputs: Iterable[str | Path]) -> list[Job]:
             paths[Path(given)] = None  # a missing file is reported like one that can't be read
         else:
             paths |= dict.fromkeys(_matching(str(given)))
-    stems = _distinct_stems([*paths])
-    return [Job(str(path), stem, path) for path, stem in zip(paths, stems, strict=True)]
+    return [*paths]
+
+
+def _jobs(files: Iterable[Path]) -> list[Job]:
+    paths = [*files]
+    stems = _distinct_stems(paths)
+    # a name that is not UTF-8 can't be written to a table
+    names = [os.fsencode(path).decode("utf-8", "replace") for path in paths]
+    return [Job(*each) for each in zip(names, stems, paths, strict=True)]
 
 
 def _matching(pattern: str) -> list[Path]:
@@ -252,6 +271,8 @@ def _write_sheet(order: Order, jobs: list[Job]) -> None:
     files = [job.path if kind is None else order.target(job, kind) for job in chosen]
     with ThreadPoolExecutor(_threads()) as pool:
         thumbnails = [*pool.map(thumbnail, files)]
-    sheet = contact_sheet([(job.path.name, small) for job, small in zip(chosen, thumbnails, strict=True)])
+    sheet = contact_sheet(
+        [(Path(job.name).name, small) for job, small in zip(chosen, thumbnails, strict=True)]
+    )
     with replacing(order.out / SHEET) as temporary:
         sheet.save(temporary, quality=90)

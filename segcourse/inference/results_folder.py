@@ -1,6 +1,7 @@
 """The folder of predictions: which results it holds, from which settings, and which images are done."""
 
 import csv
+import io
 import json
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -23,7 +24,8 @@ class ResultsFolder:
 
     Args:
         order: where and what to write.
-        settings: what the results depend on, as JSON values.
+        settings: what the results depend on, as JSON values. A setting of one kind of result is only there
+            if that kind is written, and only what both runs set is compared.
         columns: the names of the columns of shares.csv.
     """
 
@@ -31,6 +33,11 @@ class ResultsFolder:
         self.order, self.settings, self.columns = order, settings, columns
         self.rows: dict[str, list[str]] = {}
         self.created = not order.out.exists()
+        self.record = self._read_record()
+
+    def is_result(self, path: Path) -> bool:
+        """Return True for a file that an earlier run wrote here: it is no image to predict."""
+        return path.name in self.record["results"] and path.parent.resolve() == self.order.out.resolve()
 
     def begin(self, jobs: list[Job], force: bool = False) -> list[Job]:
         """Claim the results of some images, and return the images that are not done yet.
@@ -44,10 +51,9 @@ class ResultsFolder:
                 holds results from other settings.
             SaveError: the folder is not writable or the disk is full.
         """
-        out, record = self.order.out, self._read_record()
-        same = record["settings"] == self.settings
-        if record["results"] and not same and not force:
-            changed = _difference(record["settings"], self.settings)
+        out, before, earlier = self.order.out, self.record["settings"], self.record["results"]
+        changed = _difference(before, self.settings)
+        if changed and not force:
             raise DataError(
                 f"{out} holds results from other settings ({changed}); choose another folder with --out, or "
                 "pass --force to predict again."
@@ -57,18 +63,20 @@ class ResultsFolder:
         results |= {self.order.target(job, kind).name: job.name for job in jobs for kind in self.order.kinds}
         existing = [name for name in results if name in present]
         _refuse_images(out, existing, jobs)
-        foreign = [name for name in existing if record["results"].get(name) != results[name]]
+        foreign = [name for name in existing if earlier.get(name) != results[name]]
         if foreign and not force:
             raise DataError(
                 f"{out / foreign[0]} exists already; choose another folder with --out, or pass --force to "
                 "overwrite it."
             )
-        if same:
+        if changed:
+            before, earlier = {}, {}
+        else:
             self.rows = self._read_rows()
         todo = [job for job in jobs if force or not self._is_done(job, present)]
         with replacing(out / RECORD) as temporary:
-            kept = record["results"] if same else {}
-            temporary.write_text(json.dumps({"settings": self.settings, "results": kept | results}, indent=0))
+            record = {"settings": before | self.settings, "results": earlier | results}
+            temporary.write_text(json.dumps(record, indent=0))
         self._write_rows(self.rows)  # without a last row that was cut off
         return todo
 
@@ -102,17 +110,18 @@ class ResultsFolder:
     def _read_record(self) -> dict[str, Any]:
         try:
             record = json.loads((self.order.out / RECORD).read_text(encoding="utf-8"))
-            return {"settings": record["settings"], "results": dict(record["results"])}
+            return {"settings": dict(record["settings"]), "results": dict(record["results"])}
         except (OSError, ValueError, KeyError, TypeError):  # none, or another program's file
-            return {"settings": None, "results": {}}
+            return {"settings": {}, "results": {}}
 
     def _read_rows(self) -> dict[str, list[str]]:
         try:
-            text = (self.order.out / SHARES).read_text(encoding="utf-8")
+            with (self.order.out / SHARES).open(newline="", encoding="utf-8") as file:
+                text = file.read()
         except (OSError, UnicodeDecodeError):
             return {}
         whole = text[: text.rfind("\n") + 1]
-        rows = list(csv.reader(whole.splitlines(keepends=True)))
+        rows = list(csv.reader(io.StringIO(whole, newline="")))
         if rows[:1] != [self.columns]:
             return {}
         return {row[0]: row for row in rows[1:] if len(row) == len(self.columns)}
@@ -136,12 +145,11 @@ def _refuse_images(out: Path, names: list[str], jobs: list[Job]) -> None:
             )
 
 
-def _difference(before: Any, now: dict[str, Any]) -> str:
-    """Say the first setting that differs.
+def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Say the first setting that both have and that differs; empty if there is none.
 
-    >>> _difference({"keep": None}, {"keep": "car"})
-    'keep: None before, car now'
+    >>> _difference({"keep": None, "alpha": 0.5}, {"keep": "car"}), _difference({"alpha": 0.5}, {"tile": 64})
+    ('keep: None before, car now', '')
     """
-    before = before if isinstance(before, dict) else {}
-    name = next(name for name in {**now, **before} if before.get(name) != now.get(name))
-    return f"{name}: {before.get(name)} before, {now.get(name)} now"
+    changed = (name for name in now if name in before and before[name] != now[name])
+    return next((f"{name}: {before[name]} before, {now[name]} now" for name in changed), "")

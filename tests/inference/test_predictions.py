@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -287,6 +288,39 @@ def test_results_of_other_settings_are_not_mixed(segmenter, pictures, tmp_path):
     report = write_predictions(segmenter, [pictures], out, keep="cat", force=True, progress=False)
     assert len(report.done) == 2
     assert [row["shown"] for row in rows_of(out)] == ["cat", "cat"]
+
+
+def test_another_kind_of_result_can_be_added(segmenter, pictures, tmp_path):
+    out = tmp_path / "out"
+    write_predictions(segmenter, [pictures], out, ("mask",), flips=False, tile=None, progress=False)
+    before = written(out)
+    white = Style(background="white", mask_format="colours")
+    report = write_predictions(segmenter, [pictures], out, ("background",), style=white, progress=False)
+    assert len(report.done) == 2
+    assert before.items() <= written(out).items()
+    with pytest.raises(DataError, match="mask_format: None before, colours now"):
+        write_predictions(segmenter, [pictures], out, ("mask",), style=white, progress=False)
+
+
+@pytest.mark.parametrize("inside", [".", "results"])
+def test_results_among_the_images_are_no_images(inside, segmenter, pictures):
+    out = pictures / inside
+    first = write_predictions(segmenter, [pictures], out, progress=False)
+    again = write_predictions(segmenter, [pictures, *out.glob("*.png")], out, progress=False)
+    assert (first.done, again.earlier) == ([pictures / "a.png", pictures / "b.png"],) * 2
+    assert not again.done
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems store names as Unicode.")
+@pytest.mark.parametrize("name", [b"caf\xe9.png", b"two\nlines.png", b"\xe2\x80\xa8.png", b'"a",b.png'])
+def test_odd_names_of_files_are_no_trouble(name, segmenter, pictures, tmp_path):
+    odd = pictures / os.fsdecode(name)
+    (pictures / "a.png").rename(odd)
+    for _ in range(2):
+        report = write_predictions(segmenter, [pictures], tmp_path / "out", KINDS, progress=False)
+        assert len(rows_of(tmp_path / "out")) == 2
+    assert len(report.earlier) == 2
+    assert (tmp_path / "out" / f"{odd.stem}_mask.png").exists()
 
 
 def test_a_later_run_does_not_overwrite_what_it_did_not_write(segmenter, pictures, tmp_path):
