@@ -57,6 +57,7 @@ def _opaque(picture: Image.Image) -> Image.Image:
 
 def _shortened(name: str, font: ImageFont.FreeTypeFont) -> str:
     """Return a name that fits below a picture, its end kept: names of photographs differ there."""
+    name = "".join(letter if letter.isprintable() else "?" for letter in name)  # no font draws a line break
     if font.getlength(name) <= SIDE:
         return name
     return next(short for i in range(1, len(name) + 1) if font.getlength(short := f"…{name[i:]}") <= SIDE)

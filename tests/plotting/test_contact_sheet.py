@@ -30,6 +30,10 @@ def test_a_long_name_keeps_its_end_and_stays_below_its_picture():
     assert (sheet[:, SIDE + GAP : SIDE + GAP + GAP // 2] == 255).all()
 
 
+def test_a_name_can_hold_a_line_break():
+    assert contact_sheet([("two\nlines.jpg", Image.new("RGB", (8, 8)))]).width == SIDE + 2 * GAP
+
+
 @pytest.mark.parametrize(("mode", "kept"), [("RGBA", "RGBA"), ("P", "RGB"), ("L", "RGB")])
 def test_a_thumbnail_is_small_and_keeps_transparency(mode, kept, tmp_path):
     Image.new(mode, (900, 300)).save(tmp_path / "a.png")
