@@ -135,7 +135,7 @@ app.command()(commands.roster)
 app.command()(commands.remove_student)
 app.command(cls=options.Grouped)(fit_command.fit)
 app.command()(model_commands.evaluate)
-app.command()(model_commands.predict)
+app.command(cls=options.Grouped)(model_commands.predict)
 
 
 @data.command("list")

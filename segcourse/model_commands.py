@@ -1,6 +1,7 @@
 """The commands that evaluate and use a model; `segcourse.cli` registers them."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,7 @@ Build = Annotated[
 Tile = Annotated[
     int | None, typer.Option(min=1, help="Predict in tiles of this side in pixels [default: no tiles].")
 ]
+_write = partial(typer.Option, rich_help_panel="Results")
 
 
 def evaluate(
@@ -67,51 +69,84 @@ def evaluate(
 
 def predict(
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="IMAGES...", help="Image files, and folders of image files.")
+        list[str], typer.Argument(metavar="IMAGES...", help="Image files, folders, and patterns in quotes.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results; a stopped run continues there.")],
     model: Annotated[
-        Path, typer.Option(help="A model file, or lesions: the network that comes with the package.")
+        Path,
+        typer.Option(
+            help="A model file; lesions, which comes with the package; or deeplabv3_resnet50 and such."
+        ),
     ] = Path("lesions"),
     keep: Annotated[
-        str | None, typer.Option(help="Show only this class, by name or number [default: all].")
+        str | None,
+        typer.Option(help="Show only this class, by name or number; several with commas [default: all]."),
     ] = None,
     mask: Annotated[
-        bool, typer.Option("--mask", help="Write NAME_mask.png: 0/255 for one class, else class ids.")
+        bool, _write("--mask", help="NAME_mask.png: 0/255 for one class, else class ids with colours.")
     ] = False,
+    mask_format: Annotated[
+        str | None, _write(help="For --mask: indexed (class ids), colours or binary (0/255).")
+    ] = None,
     overlay: Annotated[
-        bool, typer.Option("--overlay", help="Write NAME_overlay.png: the image tinted by class.")
+        bool, _write("--overlay", help="NAME_overlay.png: the image tinted by class.")
     ] = False,
+    alpha: Annotated[float, _write(help="For --overlay: opacity of the colours, from 0 to 1.")] = 0.5,
     cutout: Annotated[
-        bool, typer.Option("--cutout", help="Write NAME_cutout.png: transparent background.")
+        bool, _write("--cutout", help="NAME_cutout.png: transparent background, soft edges.")
+    ] = False,
+    background: Annotated[
+        str | None, _write(help="NAME_background.png: in front of this colour or image file.")
+    ] = None,
+    recolour: Annotated[
+        str | None, _write("--recolour", "--recolor", help="NAME_recoloured.png: in this colour.")
+    ] = None,
+    contours: Annotated[
+        bool, _write("--contours", help="NAME_contours.geojson, and coco.json for all images.")
     ] = False,
     flips: Flips = False,
     tile: Tile = None,
     build: Build = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite earlier results.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Predict again and overwrite earlier results.")
+    ] = False,
     device: Device = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Predict on the Dask cluster at this address, such as tcp://HOST:8786.")
+    ] = None,
 ) -> None:
     """Segment images and write the results to a folder.
 
-    Writes masks and overlays, or those chosen by --mask, --overlay and --cutout, and a table of class shares
-    (shares.csv). Without --model, the network that comes with the package outlines skin lesions.
+    Writes masks and overlays, or what you choose under "Results", with a table of class shares (shares.csv)
+    and a contact sheet. Run the same command again to continue a run that was stopped.
+
+    Without --model, the network that comes with the package outlines skin lesions. With --keep car, a picture
+    without cars shows its other vehicles instead, and the command says so.
     """
-    from segcourse.inference import predictions, shipped
-    from segcourse.inference.segmenter import Segmenter
+    from segcourse.inference import pictures, predictions, shipped
 
     if str(model) in shipped.names():
         typer.echo(f"{model}: not a medical device; its card is {shipped.card_of(str(model))}", err=True)
-    chosen = [kind for kind, wanted in zip(predictions.KINDS, (mask, overlay, cutout), strict=True) if wanted]
-    done, unreadable = predictions.write_predictions(
-        Segmenter.load(model, device, build=build),
+    wanted = (mask, overlay, cutout, background, recolour, contours)
+    chosen = [kind for kind, want in zip(predictions.KINDS, wanted, strict=True) if want]
+    report = predictions.write_predictions(
+        model,
         inputs,
         out,
         chosen or ("mask", "overlay"),
         keep,
         force,
+        style=pictures.Style(mask_format, alpha, background, recolour),
+        device=device,
+        build=build,
+        scheduler=scheduler,
         flips=flips,
         tile=tile,
         progress=sys.stderr.isatty(),
     )
-    typer.echo(f"{len(done)} image(s) predicted, {len(unreadable)} unreadable; the results are in {out}.")
-    raise typer.Exit(2 if unreadable else 0)
+    earlier = f"{len(report.earlier)} done before, " if report.earlier else ""
+    typer.echo(
+        f"{len(report.done)} image(s) predicted, {earlier}{len(report.unreadable)} unreadable; "
+        f"the results are in {out}."
+    )
+    raise typer.Exit(2 if report.unreadable else 0)

@@ -1,16 +1,18 @@
 """Read image and mask files of any usual format: JPEG, PNG, GIF, BMP, TIFF or WebP.
 
 All formats are read the same way. Images come out upright (EXIF orientation applied). 16-bit grey is scaled
-to 8 bits, and so is 12-bit grey if the file says that it has 12 bits. Transparent pixels are blended over
-white, as in an image viewer. Only the first frame of an animation is read; a TIFF file of several pages is
-refused. A file that can't be read raises a DataError with one sentence.
+to 8 bits, and so is 12-bit grey if the file says that it has 12 bits. Colours are converted from the file's
+colour profile to sRGB, and transparent pixels are blended over white, as in an image viewer. Only the first
+frame of an animation is read; a TIFF file of several pages is refused. A file that can't be read raises a
+DataError with one sentence.
 """
 
+import io
 import os
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from segcourse.data.decode import Size, height_width, open_image
 from segcourse.errors import DataError, first_few
@@ -158,7 +160,7 @@ def _unexpected_values(found: np.ndarray, listed: np.ndarray, where: str) -> str
 def to_rgb(image: Image.Image, path: str | os.PathLike) -> Image.Image:
     """Convert an image of any mode to 8-bit RGB, upright; `path` names it in error messages."""
     highest = 4095 if getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE) == (12,) else 65535
-    image = ImageOps.exif_transpose(image)
+    image = _in_srgb(ImageOps.exif_transpose(image))
     if image.mode.startswith("I"):
         return Image.fromarray(_eight_bits(np.asarray(image), path, highest)).convert("RGB")
     if image.mode == "F":
@@ -167,6 +169,22 @@ def to_rgb(image: Image.Image, path: str | os.PathLike) -> Image.Image:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Convert colours from the profile in the file: phones have Display P3, scans Adobe RGB, prints CMYK."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
+        return image
+    try:
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "sRGB" in ImageCms.getProfileDescription(given):
+            return image
+        mode = "RGB" if image.mode == "CMYK" else image.mode
+        made = ImageCms.profileToProfile(image, given, ImageCms.createProfile("sRGB"), outputMode=mode)
+    except (ImageCms.PyCMSError, OSError, ValueError):  # damaged, or of another mode: as if it were not there
+        return image
+    return image if made is None else made
 
 
 def _eight_bits(grey: np.ndarray, path: str | os.PathLike, highest: int) -> np.ndarray:

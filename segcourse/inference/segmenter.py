@@ -17,7 +17,7 @@ from segcourse.data.samples import image_tensor
 from segcourse.devices import Speed, choose_speed, find_device
 from segcourse.errors import DataError, first_few
 from segcourse.inference.model_file import read_model_file, write_model_file
-from segcourse.inference.shipped import weights_file
+from segcourse.inference.shipped import TORCHVISION, weights_file
 from segcourse.inference.tiling import tiled
 from segcourse.models import is_own
 from segcourse.models.foreign import Constructor
@@ -224,7 +224,8 @@ class Segmenter:
 
         Args:
             path: the safetensors file, or "lesions": the network that outlines skin lesions in dermoscopic
-                images, see `segcourse/weights/lesions.md`.
+                images, see `segcourse/weights/lesions.md`; or a network of torchvision by name, such as
+                "deeplabv3_resnet50", see `segcourse.inference.street.torchvision_segmenter`.
             device, precision: as in `Segmenter`.
             build: for another library's network, the function or class that builds it, or its import path,
                 such as "torchvision.models.segmentation.deeplabv3_resnet50". It is called with the arguments
@@ -237,6 +238,10 @@ class Segmenter:
             DeviceError: this machine has no such device.
         """
         device = find_device(device)
+        if str(path) in TORCHVISION:
+            from segcourse.inference.street import torchvision_segmenter  # which imports this file
+
+            return torchvision_segmenter(str(path), device, precision)
         model, palette, preprocessing = read_model_file(weights_file(path), build)
         return cls(model, palette.names, palette, device=device, precision=precision, **preprocessing)
 

@@ -1,9 +1,18 @@
-"""The networks that come with the package, each with its card; no download, no extra."""
+"""Networks by name: those that come with the package, each with its card, and those of torchvision."""
 
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "weights"
 DEFAULT = "lesions"
+# networks of torchvision whose weights know photographs; `segcourse.inference.street` loads them
+TORCHVISION = (
+    "deeplabv3_mobilenet_v3_large",
+    "deeplabv3_resnet50",
+    "deeplabv3_resnet101",
+    "lraspp_mobilenet_v3_large",
+    "fcn_resnet50",
+    "fcn_resnet101",
+)
 
 
 def names() -> list[str]:

@@ -4,28 +4,63 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 from segcourse.data.catalogue import candidates
 from segcourse.data.images import read_image
+from segcourse.data.samples import image_tensor
 from segcourse.errors import DataError, ModelFileError
 from segcourse.inference.segmenter import Segmenter
+from segcourse.inference.shipped import TORCHVISION
 
-TORCHVISION = ("deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50", "deeplabv3_resnet101")
 OWN = "street.safetensors"  # in the folder `models` beside the data sets
 VEHICLES = ("car", "bus", "truck", "train", "motorbike", "bicycle", "bicyclist")
 
 
-def torchvision_segmenter(name: str = TORCHVISION[0]) -> Segmenter:
-    """Return torchvision's DeepLabV3 with its weights, which are downloaded at the first use.
+class PhotographSegmenter(Segmenter):
+    """A segmenter that shrinks an image to the size of its training, and keeps its proportions.
+
+    Without that, a network that learned from images of 520 pixels sees a photograph of 3000 pixels as one
+    enormous detail.
+
+    Args:
+        shorter: the shorter side in pixels that a larger image is shrunk to, unless it is predicted in tiles.
+        others: the arguments of `Segmenter`.
+    """
+
+    def __init__(self, *others: Any, shorter: int, **options: Any):
+        super().__init__(*others, **options)
+        self.shorter = shorter
+
+    @torch.inference_mode()
+    def logits(self, image: Any, tile: int | None = None, overlap: int | None = None) -> torch.Tensor:
+        """Return the logits of an image at its size, as `Segmenter.logits`."""
+        image = image_tensor(image, len(self.mean))
+        scale = self.shorter / min(image.shape[-2:])
+        if tile is not None or scale >= 1:
+            return super().logits(image, tile, overlap)
+        size = [round(scale * side) for side in image.shape[-2:]]
+        small = F.interpolate(image[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
+        return self._resize_back(super().logits(small)[None], image)
+
+
+def torchvision_segmenter(
+    name: str = TORCHVISION[0], device: str | torch.device | None = None, precision: str = "fp32"
+) -> Segmenter:
+    """Return a network of torchvision with its weights, which are downloaded at the first use.
 
     The weights were trained on COCO, with the 21 classes of PASCAL VOC.
 
     Args:
-        name: "deeplabv3_mobilenet_v3_large" (42 MB), "deeplabv3_resnet50" (161 MB) or "deeplabv3_resnet101"
-            (233 MB).
+        name: "deeplabv3_mobilenet_v3_large" (42 MB), "deeplabv3_resnet50" (161 MB), "deeplabv3_resnet101"
+            (233 MB), "lraspp_mobilenet_v3_large" (12 MB), "fcn_resnet50" (135 MB) or "fcn_resnet101"
+            (208 MB).
+        device, precision: as in `Segmenter`.
 
     Raises:
         DataError: the name is none of these.
@@ -45,7 +80,15 @@ def torchvision_segmenter(name: str = TORCHVISION[0]) -> Segmenter:
             "again."
         ) from error
     given = weights.transforms()
-    return Segmenter(network, weights.meta["categories"], mean=given.mean, std=given.std)
+    return PhotographSegmenter(
+        network,
+        tuple(name.strip("_") for name in weights.meta["categories"]),  # "__background__"
+        mean=given.mean,
+        std=given.std,
+        device=device,
+        precision=precision,
+        shorter=given.resize_size[0],
+    )
 
 
 def load_street_model(

@@ -3,9 +3,10 @@
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from segcourse.data.decode import image_facts
 from segcourse.data.images import class_ids, read_image, read_mask
@@ -69,6 +70,75 @@ def test_cmyk_jpeg_becomes_rgb(tmp_path):
     Image.fromarray(HALVES).convert("CMYK").save(tmp_path / "print.jpg", quality=95)
     image = read_image(tmp_path / "print.jpg").astype(int)
     assert np.abs(image[4, 4] - HALVES[4, 4]).max() <= 6
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_sixteen_bits_per_colour_are_scaled(tmp_path, suffix, channels):
+    rgba = np.dstack([HALVES, np.full(HALVES.shape[:2], 255, np.uint8)])
+    rgba[:, 24:, 3] = 0
+    deep = rgba[..., [2, 1, 0, 3][:channels]].astype(np.uint16) * 257  # OpenCV takes blue first
+    cv2.imwrite(str(tmp_path / f"deep.{suffix}"), deep)
+    image = read_image(tmp_path / f"deep.{suffix}")
+    assert image[4, 4].tolist() == [200, 100, 50]
+    assert image[4, 44].tolist() == ([20, 60, 220] if channels == 3 else [255, 255, 255])
+
+
+@pytest.mark.parametrize("mode", ["LAB", "YCbCr", "CMYK"])
+def test_colour_spaces_of_tiff_become_rgb(tmp_path, mode):
+    picture = Image.fromarray(HALVES)
+    if mode == "LAB":
+        srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+        picture = ImageCms.profileToProfile(picture, srgb, lab, outputMode="LAB")
+    else:
+        picture = picture.convert(mode)
+    picture.save(tmp_path / "space.tif")
+    assert np.abs(read_image(tmp_path / "space.tif").astype(int) - HALVES).max() <= 3
+
+
+@pytest.fixture
+def swapping():
+    """A colour profile whose red is the blue of sRGB, and the other way round."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for old, new in ((b"rXYZ", b"wait"), (b"bXYZ", b"rXYZ"), (b"wait", b"bXYZ")):
+        profile = profile.replace(old, new)
+    return profile.replace("sRGB".encode("utf-16-be"), "Mine".encode("utf-16-be"))
+
+
+def test_colours_are_converted_from_the_files_profile(tmp_path, swapping):
+    picture = Image.new("RGB", (2, 2), (200, 10, 60))
+    picture.save(tmp_path / "profile.png", icc_profile=swapping)
+    assert np.abs(read_image(tmp_path / "profile.png")[0, 0].astype(int) - [60, 10, 200]).max() <= 1
+    picture.putalpha(0)
+    picture.save(tmp_path / "clear.png", icc_profile=swapping)
+    assert read_image(tmp_path / "clear.png")[0, 0].tolist() == [255, 255, 255]
+
+
+def test_a_profile_that_does_not_fit_is_ignored(tmp_path, swapping):
+    picture = Image.new("RGB", (2, 2), (200, 10, 60))
+    picture.save(tmp_path / "damaged.png", icc_profile=b"no profile")
+    assert read_image(tmp_path / "damaged.png")[0, 0].tolist() == [200, 10, 60]
+    Image.new("CMYK", (2, 2)).save(tmp_path / "print.tif", icc_profile=swapping)  # a profile of RGB
+    assert read_image(tmp_path / "print.tif")[0, 0].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_all_orientations_are_upright(tmp_path, orientation):
+    corners = np.arange(6 * 4, dtype=np.uint8).reshape(6, 4) * 10
+    turned = {
+        1: corners,
+        2: corners[:, ::-1],
+        3: corners[::-1, ::-1],
+        4: corners[::-1],
+        5: corners.T,
+        6: np.rot90(corners),
+        7: corners[::-1, ::-1].T,
+        8: np.rot90(corners, -1),
+    }
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path / "phone.png", np.ascontiguousarray(turned[orientation]), exif=exif)
+    np.testing.assert_array_equal(read_image(path)[..., 0], corners)
 
 
 def test_an_indexed_image_becomes_its_colours(tmp_path):

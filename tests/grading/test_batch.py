@@ -16,8 +16,9 @@ from distributed import Client
 from grading_class import IOU_FOR_DICE, LESSON, RIGHT, as_bytes, hand_in, make_lessons, notebook
 from processes import Process
 
+from segcourse import cluster
 from segcourse.errors import SegcourseError
-from segcourse.grading import Session, grade_lesson, pool
+from segcourse.grading import Session, grade_lesson
 from segcourse.grading.course import Course
 
 pytestmark = pytest.mark.sandbox
@@ -196,7 +197,7 @@ def test_a_cluster_that_loses_a_worker_grades_everyone(lessons, tmp_path, undist
 
 
 def test_a_cluster_that_does_not_answer_is_reported(lessons, tmp_path, monkeypatch):
-    monkeypatch.setattr(pool, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     course = course_of(tmp_path / "course", 1)
     with pytest.raises(SegcourseError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         grade_lesson(LESSON, course, lessons=lessons, scheduler="tcp://127.0.0.1:9")

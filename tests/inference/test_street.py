@@ -6,13 +6,15 @@ import urllib.error
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 import torchvision.models
 from PIL import Image
 
-from segcourse import Segmenter, create_model
+from segcourse import Segmenter, cli, create_model
 from segcourse.course import lessons
 from segcourse.errors import DataError, ModelFileError
 from segcourse.inference import street
+from segcourse.inference.shipped import TORCHVISION
 
 NAME = "deeplabv3_mobilenet_v3_large"
 
@@ -51,6 +53,68 @@ def test_torchvisions_network_gets_its_own_weights_and_normalisation(downloaded)
     with torch.no_grad():
         wanted = downloaded(((image - mean) / std)[None])["out"][0]
     torch.testing.assert_close(segmenter.logits(image), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_a_photograph_is_shrunk_to_the_size_of_the_training(downloaded):
+    segmenter = Segmenter.load(NAME, device="cpu")  # as every command does
+    assert segmenter.class_names[0] == "background"
+    assert segmenter.shorter == 520
+    segmenter.shorter = 65  # so that the test is quick
+    image = torch.rand(3, 130, 160)
+    small = F.interpolate(image[None], (65, 80), mode="bilinear", antialias=True)[0]
+    found = segmenter.logits(image)
+    assert found.shape == (21, 130, 160)
+    wanted = F.interpolate(segmenter.logits(small)[None], (130, 160), mode="bilinear")[0]
+    torch.testing.assert_close(found, wanted)
+    [mask] = segmenter.predict_batch([image])
+    np.testing.assert_array_equal(mask, wanted.argmax(0))
+
+
+@pytest.mark.parametrize("name", ["deeplabv3_resnet50", "lraspp_mobilenet_v3_large", "fcn_resnet50"])
+def test_networks_of_torchvision_are_loaded_by_name(name, monkeypatch):
+    """Their weights can't be downloaded here: the networks have random weights."""
+    build = torchvision.models.get_model
+    monkeypatch.setattr(
+        torchvision.models,
+        "get_model",
+        lambda name, weights: build(name, weights=None, weights_backbone=None),
+    )
+    assert name in TORCHVISION
+    segmenter = Segmenter.load(name, device="cpu")
+    assert segmenter.class_names[7] == "car"
+    assert segmenter.predict(np.zeros((33, 40, 3), np.uint8)).shape == (33, 40)
+
+
+def test_predict_takes_a_name_and_says_when_its_weights_cannot_be_downloaded(tmp_path, capsys):
+    Image.new("RGB", (40, 33)).save(tmp_path / "a.png")
+    arguments = [
+        "predict",
+        tmp_path / "a.png",
+        "--model",
+        "lraspp_mobilenet_v3_large",
+        "--out",
+        tmp_path / "out",
+    ]
+    with pytest.raises(SystemExit) as ended:
+        cli.main([str(argument) for argument in arguments])
+    assert ended.value.code == 2
+    assert "weights of 'lraspp_mobilenet_v3_large' could not be downloaded" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_predict_keeps_the_buses_of_a_photograph_without_cars(downloaded, tmp_path, capsys, monkeypatch):
+    head = downloaded.classifier[-1]
+    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.zeros_(head.bias)
+    head.bias.data[6] = 1.0  # a stand-in for weights that see a bus everywhere
+    torch.save(downloaded.state_dict(), next((tmp_path / "torch").rglob("*.pth")))
+    Image.new("RGB", (40, 33)).save(tmp_path / "a.png")
+    arguments = ["predict", tmp_path / "a.png", "--model", NAME, "--keep", "car", "--out", tmp_path / "out"]
+    with pytest.raises(SystemExit) as ended:
+        cli.main([str(argument) for argument in arguments])
+    assert ended.value.code == 0
+    assert "a.png: no car; shows bus instead." in capsys.readouterr().err
+    assert np.array(Image.open(tmp_path / "out" / "a_mask.png")).min() == 255
 
 
 def test_the_five_lines_of_the_lesson_run_and_are_what_the_segmenter_does(downloaded):
