@@ -107,7 +107,7 @@ def draw_project(val, test):
 
 
 def draw_uses():
-    """Write lesson 7's picture: one prediction of the network that comes with the package, used in three ways."""
+    """Write lesson 7's picture: one prediction of the shipped network, used in three ways."""
     segmenter = Segmenter.load("lesions")
     image, _ = load_dataset("lesions", "test", size=320, count=12, difficulties=["blur"]).picture(2)
     soft = segmenter.probabilities(image)[1].numpy()
@@ -115,7 +115,7 @@ def draw_uses():
     squares = np.full((320, 320, 3), 250, np.uint8)
     squares[::16], squares[:, ::16] = (150, 190, 230), (150, 190, 230)
     pictures = {
-        "photograph": image,
+        "picture": image,
         "tinted": overlay(image, soft > 0.5, (230, 159, 0), 0.5),
         "another background": replace(image, soft, squares),
         "another colour": replace(image[..., ::-1], soft, image),

@@ -278,7 +278,7 @@ EXERCISE = Exercise(
             _made(damaged=_raised),
         ),
         (
-            "You return a black picture where the file is damaged. Nobody learns that it was: raise a "
+            "You return a black picture where the file is damaged. The sender doesn't learn that: raise a "
             "ValueError.",
             _made(damaged=lambda error: np.zeros((1, 1, 3), np.uint8)),
         ),

@@ -121,12 +121,18 @@ def _session(file: Path) -> Any:
             "ONNX Runtime can't open your file. `torch.save` and `torch.jit.save` write other formats; "
             "`torch.onnx.export` writes ONNX."
         ) from error
-    names = [[one.name for one in side] for side in (session.get_inputs(), session.get_outputs())]
+    ends = session.get_inputs(), session.get_outputs()
+    names = [[one.name for one in side] for side in ends]
     if names != [["images"], ["logits"]]:
         came = ", ".join(names[0][:2]) + ", …" * (len(names[0]) > 2), ", ".join(names[1])
         raise Explained(
             f"Your file has the inputs {came[0]} and the outputs {came[1]}; one input `images` and one "
             "output `logits` are asked for."
+        )
+    kinds = [side[0].type.removeprefix("tensor").strip("()") for side in ends]
+    if kinds != ["float", "float"]:
+        raise Explained(
+            f"Your file takes {kinds[0]} and returns {kinds[1]}; float32 is asked for, both times."
         )
     return session
 
@@ -226,8 +232,8 @@ EXERCISE = Exercise(
             _made(training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False),
         ),
         (
-            "The model stays in eval mode after your export. Bring its mode back: whoever trains on would "
-            "train without batch statistics.",
+            "The model stays in eval mode after your export. Bring its mode back: a training that goes "
+            "on would miss the batch statistics.",
             lambda model, path: export_onnx(model.eval(), path),
         ),
         (

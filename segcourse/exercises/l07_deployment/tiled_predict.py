@@ -228,7 +228,7 @@ EXERCISE = Exercise(
             _made(of=lambda logits: logits.softmax(dim=0)),
         ),
         (
-            "You return class ids. The logits are asked for, C x H x W: whoever calls you decides what to do "
+            "You return class ids. The logits are asked for, C x H x W: the caller decides what to do "
             "with them.",
             _made(combine=lambda total, count: (total / count).argmax(dim=0)),
         ),

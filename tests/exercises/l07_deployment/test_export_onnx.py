@@ -91,6 +91,7 @@ class TestExportOnnx(Contract):
         ("a copy of this file works alone, in another folder", "one file", module._weights_beside),
         ("one input, `images`, and one output, `logits`", "the same numbers", module._made(names=("images",)),
          module._made(names=("images", "scores")), module._made(export_params=False)),
+        ("both float32", "the same numbers", module._made(step=lambda logits: logits.half())),
         ("any batch from 1", "the batch changes", module._made(free=(2, 3)), module._made(free=())),
         ("any height and width", "height and width change", module._made(free=(0,)), module._made(free=(0, 2))),
         ("any height and width", "a side is odd", module._made(free=(0,))),
