@@ -266,13 +266,17 @@ show_image(panels, titles, alt=alt)
 # one, and put the results together.
 
 # %% tags=["skip-grading"]
-nine, tile = load_dataset("lesions", "test", size=128, count=9), 128
+from torchvision.utils import make_grid
+
+tile, nine = 128, load_dataset("lesions", "test", size=128, count=9)
+images, masks = (torch.stack(part) for part in zip(*nine, strict=True))
 sheet, sheet_truth = (
-    np.concatenate([np.concatenate(three, axis=1) for three in zip(*[iter(parts)] * 3, strict=True)])
-    for parts in zip(*[nine.picture(i) for i in range(9)], strict=True)
+    make_grid(part, nrow=3, padding=0).roll(
+        (-40, -50), dims=(1, 2)
+    )  # moved, so that no lesion sits in a tile
+    for part in (images, masks[:, None])
 )
-sheet, sheet_truth = (np.roll(one, (-40, -50), axis=(0, 1)) for one in (sheet, sheet_truth))  # off the tiles
-scan = (torch.from_numpy(sheet).permute(2, 0, 1) / 255 - mean) / std  # 3, 384, 384
+scan = (sheet - mean) / std  # 3, 384, 384
 
 
 def cuts(logits, overlap):
@@ -353,7 +357,7 @@ blended = segmenter.logits(sheet, tile=tile, overlap=64)
 
 def dice_of_sheet(logits):
     """Return the Dice of a prediction for the whole sheet."""
-    return segcourse.dice_score(logits.argmax(dim=0)[None], torch.from_numpy(sheet_truth)[None].long()).item()
+    return segcourse.dice_score(logits.argmax(dim=0)[None], sheet_truth[:1]).item()
 
 
 # %% tags=["skip-grading"]
@@ -426,7 +430,7 @@ deployed = Deployed(segmenter).eval()
 # %% [markdown]
 # ### Exercise 7.4 · `export_onnx` · difficulty 2 of 3 · 20 minutes · 4 points
 #
-# Write a network to a file, by either exporter. The check runs your function nine times, and then the files. This takes a few
+# Write a network to a file, by either exporter. The check runs your function seven times, and then the files. This takes a few
 # seconds with the older exporter, and about a minute with the newer one.
 #
 # - `model`: maps images N x 3 x H x W to logits N x C x H x W. It may come in training mode; the file predicts as in eval
@@ -518,7 +522,7 @@ if ready:
 # The difference is as large as the logits themselves, and no error says so. This network's encoder pads
 # its convolutions by an amount that Python computes from the size of its input. A tracer doesn't see that computation: it keeps the
 # numbers that came out for the example. They are right for sides that are multiples of 32, and wrong for others. Don't count on
-# the newer exporter here: with PyTorch 2.15, it treats this padding no better.
+# the newer exporter here: when this was written, it treated this padding no better.
 #
 # There are two ways to live with a traced file. Give it only sizes for which it was checked: our pictures are resized to 128 x 128
 # anyway. Or put that resizing into the network, so that no other size ever gets in.
