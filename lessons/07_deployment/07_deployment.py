@@ -268,17 +268,15 @@ show_image(panels, titles, alt=alt)
 # %% tags=["skip-grading"]
 from torchvision.utils import make_grid
 
-tile, nine = 128, load_dataset("lesions", "test", size=128, count=9)
-images, masks = (torch.stack(part) for part in zip(*nine, strict=True))
-sheet, sheet_truth = (
-    make_grid(part, nrow=3, padding=0).roll(
-        (-40, -50), dims=(1, 2)
-    )  # moved, so that no lesion sits in a tile
-    for part in (images, masks[:, None])
-)
+tile, nine = 128, list(load_dataset("lesions", "test", size=128, count=9))
+images, masks = torch.stack([one.image for one in nine]), torch.stack([one.mask for one in nine])
+moved = {"shifts": (-40, -50), "dims": (1, 2)}  # so that no lesion sits in a tile
+sheet = make_grid(images, nrow=3, padding=0).roll(**moved)
+sheet_truth = make_grid(masks[:, None], nrow=3, padding=0).roll(**moved)
 scan = (sheet - mean) / std  # 3, 384, 384
 
 
+# %% tags=["skip-grading"]
 def cuts(logits, overlap):
     """Return how many times as often the class changes at the tiles' borders as elsewhere, along the rows."""
     starts = [*range(0, 384 - tile, tile - overlap), 384 - tile]
