@@ -97,7 +97,7 @@ with predict("The same weights get pixels of 0 … 255, not normalised. The mean
 # <details><summary>Why doesn't it fail?</summary>
 #
 # A convolution takes any numbers. Batch norm keeps the size of the numbers within bounds, so even such an input leads to masks that
-# look plausible. That is the trouble with deployment: most mistakes don't stop the program. They make it a little worse, for ever.
+# look plausible. That is the trouble with deployment: most mistakes don't stop the program. They make it worse, and say nothing.
 # </details>
 #
 # So keep the preprocessing with the weights. In a `Segmenter` it is part of the file, and in section 5 it moves into the network.
@@ -821,7 +821,7 @@ print(f"mean Dice {np.nanmean(scores):.3f} (after the repair: as above section 1
 # %% [markdown]
 # ## 12. In five lines
 #
-# 1. Size, normalisation, classes and colours belong to the weights. Without them the file runs, and is a little worse.
+# 1. Size, normalisation, classes and colours belong to the weights. Without them the file runs, and its masks are worse.
 # 2. Enlarge logits, not labels. Between two logits lies an edge that is finer than a pixel.
 # 3. Tiles see padding at their borders. Let them overlap, and take the mean.
 # 4. An exported file may be right at the example's size and wrong at others. Check parity at a second size and batch.
