@@ -1,15 +1,16 @@
-"""Draw the first pictures of lessons 1 to 6, lessons/*/result.png, from networks trained here.
+"""Draw the first pictures of lessons 1 to 7, lessons/*/result.png; 2 to 6 from networks trained here.
 
 .venv/bin/python tools/result_pictures.py
 """
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from sklearn.datasets import load_sample_image
 from torch.nn.functional import avg_pool2d
 
-from segcourse import Palette, create_model, dice_score, load_dataset, show_results
+from segcourse import Palette, Segmenter, create_model, dice_score, exercises, load_dataset, show_results
 from segcourse.classical import grow_region, kmeans, otsu_threshold
 from segcourse.course import ladder
 from segcourse.course.ladder import classical_masks
@@ -27,6 +28,7 @@ def main():
     draw_classical(train, test)
     draw_streets()
     draw_project(val, test)
+    draw_uses()
     trials = compare(ladder.VARIANTS, train, val, model=ladder.small_unet, **ladder.PLAN)
 
     masks = torch.stack([sample.mask for sample in test])
@@ -102,6 +104,26 @@ def draw_project(val, test):
     ranked = dice_score(found, torch.stack([sample.mask for sample in test])).argsort(descending=True)
     chosen = ranked[[20, 60, 100, 117]].tolist()
     draw(LESSONS / "06_skin_lesion", [test[i] for i in chosen], {"network": found[chosen]})
+
+
+def draw_uses():
+    """Write lesson 7's picture: one prediction of the shipped network, used in three ways."""
+    segmenter = Segmenter.load("lesions")
+    image, _ = load_dataset("lesions", "test", size=320, count=12, difficulties=["blur"]).picture(2)
+    soft = segmenter.probabilities(image)[1].numpy()
+    overlay, replace = (exercises.get(name).answer for name in ("overlay", "replace_background"))
+    squares = np.full((320, 320, 3), 250, np.uint8)
+    squares[::16], squares[:, ::16] = (150, 190, 230), (150, 190, 230)
+    pictures = {
+        "picture": image,
+        "tinted": overlay(image, soft > 0.5, (230, 159, 0), 0.5),
+        "another background": replace(image, soft, squares),
+        "another colour": replace(image[..., ::-1], soft, image),
+    }
+    figure = show_image(
+        list(pictures.values()), list(pictures), alt="One lesion, and three uses of its mask."
+    )
+    print(save_figure(figure, LESSONS / "07_deployment" / "result.png"))
 
 
 def draw(lesson, samples, masks, side=64):

@@ -1,7 +1,7 @@
-"""Write a new lesson's notebook and text, or add new exercises to them: `make lesson NAME=07_deployment`.
+"""Write a new lesson's notebook and text, or add new exercises to it: `make lesson NAME=08_light_and_rgbd`.
 
-Headings, stubs and checks come from the exercises in `segcourse/exercises/l07_deployment/`. What the author
-has to write is marked TODO.
+Headings, stubs and checks come from the exercises in `segcourse/exercises/l08_light_and_rgbd/`. What the
+author has to write is marked TODO.
 """
 
 import inspect

@@ -40,6 +40,7 @@ GIVEN = {
         "0.0025": "(1 - 0.95)², by hand",
     },
     "06_skin_lesion": {},
+    "07_deployment": {},
 }
 
 

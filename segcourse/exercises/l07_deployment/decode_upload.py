@@ -1,0 +1,292 @@
+"""Exercise 7.5: bytes that a stranger sent, as a picture or a refusal."""
+
+import contextlib
+import functools
+import io
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from numpy.random import Generator
+from PIL import Image, ImageFile, ImageOps
+
+from segcourse.exercises.engine.exercise import Case, Exercise
+from segcourse.exercises.engine.observations import container
+from segcourse.exercises.engine.observing import Explained
+from segcourse.exercises.l07_deployment import _pictures
+
+
+def decode_upload(data, max_pixels):
+    """Decode an uploaded image file: uint8 H x W x 3. Raise a ValueError for anything else."""
+    try:
+        image = Image.open(io.BytesIO(data))  # reads the header only
+        pixels = image.width * image.height
+        if pixels <= max_pixels:
+            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    except Exception as error:  # decoders raise many kinds for damaged files
+        raise ValueError("The upload isn't an image file, or it is damaged.") from error
+    raise ValueError(f"The image has {pixels} pixels; at most {max_pixels} are accepted.")
+
+
+PICTURES, LIMIT, BROKEN = "pictures", "too many pixels", "no picture"
+_ORIENTATION, _TURNED = 0x0112, 6  # the EXIF tag; 6 means: turn by 90 degrees clockwise to see it upright
+# what Pillow, OpenCV and the standard library raise on damaged files
+_DECODERS = (OSError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError,
+             Image.DecompressionBombWarning, IndexError, KeyError, MemoryError)  # fmt: skip
+
+
+def cases(rng: Generator) -> Iterator[Case]:
+    fixed = np.random.default_rng(7)
+
+    def case(group, data, max_pixels, given, *traits, refused=False):
+        inputs = {"data": data, "max_pixels": max_pixels}
+        observe = functools.partial(_refusal, given) if refused else None
+        return Case(group, inputs, traits, observe, given=f"{given}, max_pixels = {max_pixels}")
+
+    def colours(rng, height=2, width=3):
+        return Image.fromarray(_pictures.picture(rng, height, width))
+
+    grey = Image.fromarray(np.array([[0, 90, 255], [30, 60, 200]], np.uint8))
+    yield case(PICTURES, _file(colours(fixed)), 100, "an RGB picture, 2 x 3")
+    yield case(PICTURES, _file(grey), 100, "a grey picture, 2 x 3", "the file is grey")
+    few = colours(fixed).quantize(4)
+    yield case(PICTURES, _file(few), 100, "a picture with a palette", "the file has a palette")
+    opaque = colours(fixed)
+    opaque.putalpha(255)
+    yield case(
+        PICTURES, _file(opaque), 100, "a picture with an alpha channel", "the file has an alpha channel"
+    )
+    turned = colours(fixed)
+    given = "a picture that its EXIF data turn by 90 degrees"
+    yield case(PICTURES, _file(turned, turned=True), 100, given, "the camera was held upright")
+    flat = Image.new("RGB", (8, 8), (120, 120, 120))
+    yield case(PICTURES, _file(flat, "JPEG"), 100, "a JPEG file, 8 x 8", "the file is a JPEG")
+    yield case(LIMIT, _file(colours(fixed, 4, 5)), 20, "a picture, 4 x 5", "it has exactly max_pixels")
+    given = "a picture with one pixel too many"
+    yield case(LIMIT, _file(colours(fixed, 1, 21)), 20, given, refused=True)
+    given = "a picture of 2 x 60 pixels"
+    yield case(LIMIT, _file(colours(fixed, 2, 60)), 100, given, "each side is below max_pixels", refused=True)
+    plain = Image.new("RGB", (90, 80), (200, 0, 0))
+    given = "a picture of 7,200 pixels of one colour in a file of few bytes"
+    yield case(LIMIT, _file(plain), 7199, given, "the file is small", refused=True)
+    given = "a PNG file whose header says 30,000 x 30,000 pixels"
+    yield case(LIMIT, _bomb(30_000, 30_000), 10**6, given, "the file is small", refused=True)
+    yield case(BROKEN, b"", 100, "no byte at all", refused=True)
+    yield case(BROKEN, b"<html>please log in</html>", 100, "a web page", refused=True)
+    whole = _file(colours(fixed, 9, 9))
+    given = "the first two thirds of a PNG file"
+    yield case(BROKEN, whole[: len(whole) * 2 // 3], 100, given, "the file is cut off", refused=True)
+    given = "the header of a PNG file and nothing else"
+    yield case(BROKEN, _bomb(9, 9)[:33], 100, given, "the file is cut off", refused=True)
+    for mode in ("RGB", "L"):
+        image = colours(rng, 3, 4).convert(mode)
+        traits = ["the file is grey"] if mode == "L" else []
+        yield case(PICTURES, _file(image, turned=True), 100, f"a turned picture, {mode}", *traits)
+    height, width = 4 + int(rng.integers(4)), 5 + int(rng.integers(4))
+    image = _file(colours(rng, height, width))
+    given = f"a picture of {height} x {width} pixels"
+    yield case(LIMIT, image, height * width, given, "it has exactly max_pixels")
+    yield case(LIMIT, image, height * width - 1, given, refused=True)
+    cut = image[: int(rng.integers(50, len(image) - 20))]
+    yield case(BROKEN, cut, 100, "a part of a PNG file", "the file is cut off", refused=True)
+
+
+def _file(image: Image.Image, kind: str = "PNG", turned: bool = False) -> bytes:
+    """Return an image as the bytes of a file."""
+    exif = Image.Exif()
+    if turned:
+        exif[_ORIENTATION] = _TURNED
+    stream = io.BytesIO()
+    image.save(stream, kind, exif=exif)
+    return stream.getvalue()
+
+
+def _bomb(height: int, width: int) -> bytes:
+    """Return a PNG file whose header promises that many pixels and whose data hold none."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + checksum
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(b"")), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@contextlib.contextmanager
+def _decoding() -> Iterator[list[tuple[int, int]]]:
+    """Note the size of each picture whose pixels Pillow decodes meanwhile."""
+    sizes = []
+    load = ImageFile.ImageFile.load
+
+    def noting(self: ImageFile.ImageFile) -> Any:
+        sizes.append(self.size)
+        return load(self)
+
+    with mock.patch.object(ImageFile.ImageFile, "load", noting):
+        yield sizes
+
+
+def _refusal(given: str, answer: Callable, case: Case) -> dict[str, Any]:
+    """Observe that an upload is refused by a ValueError with a sentence, before its pixels are decoded."""
+    with _decoding() as sizes:
+        try:
+            value = answer(*case.inputs.values())
+            came = f"returns {container(value)}"
+        except ValueError as error:
+            came = "" if str(error) else "raises a ValueError without a sentence"
+        except _DECODERS as error:
+            came = f"stops with {type(error).__name__}"
+    if came:
+        raise Explained(f"Given {given}, your answer {came}. A ValueError with a sentence is asked for.")
+    if case.group == LIMIT and any(width * height > case.inputs["max_pixels"] for width, height in sizes):
+        raise Explained(
+            "You decode the pixels before you compare their number with `max_pixels`: a small file can "
+            "unpack to gigabytes. `Image.open` reads the header alone; compare width times height there."
+        )
+    return {"refused": True}
+
+
+def _made(allowed=lambda image, data, limit: image.width * image.height <= limit,
+          turn=ImageOps.exif_transpose, finish=lambda image: np.array(image.convert("RGB")),
+          damaged=None, early=lambda image: None):  # fmt: skip
+    """Return an answer that does one thing differently."""
+
+    def wrong(data, max_pixels):
+        try:
+            image = Image.open(io.BytesIO(data))
+            early(image)
+            if allowed(image, data, max_pixels):
+                return finish(turn(image))
+        except Exception as error:
+            if damaged:
+                return damaged(error)
+            raise ValueError("The upload isn't an image file, or it is damaged.") from error
+        raise ValueError("The image has too many pixels.")
+
+    return wrong
+
+
+def _raised(error):
+    raise error
+
+
+def _none_if_bad(data, max_pixels):
+    try:
+        return decode_upload(data, max_pixels)
+    except ValueError:
+        return None
+
+
+def _thumbnail(data, max_pixels):
+    """Shrink what is too large."""
+    try:
+        image = Image.open(io.BytesIO(data))
+        if image.width * image.height > max_pixels:
+            side = max(1, int(max_pixels**0.5))
+            image.thumbnail((side, side))
+        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    except Exception as error:
+        raise ValueError("The upload isn't an image file, or it is damaged.") from error
+
+
+def celebrate(answer):
+    """Show a picture that went through a file, and what was refused."""
+    from segcourse.plotting import show_image
+
+    image = Image.fromarray(_pictures.lesion()[0])
+    picture = answer(_file(image, "JPEG", turned=True), 10**6)
+    show_image(picture, "a turned JPEG, upright", alt="A lesion that your function has read from bytes.")
+    with contextlib.suppress(ValueError):
+        answer(_bomb(30_000, 30_000), 10**6)
+        return
+    print(f"Refused without unpacking: {len(_bomb(30_000, 30_000))} bytes that promise 900,000,000 pixels.")
+
+
+EXERCISE = Exercise(
+    decode_upload,
+    number="7.5",
+    difficulty=2,
+    minutes=15,
+    groups={PICTURES: 2, LIMIT: 2, BROKEN: 1},
+    cases=cases,
+    observe=_pictures.look,
+    celebrate=celebrate,
+    mistakes=[
+        *(
+            (
+                "You refuse no picture for its number of pixels. Where there are more than `max_pixels`, a "
+                "ValueError is asked for; to shrink a picture, you would have to decode it first.",
+                wrong,
+            )
+            for wrong in (_made(allowed=lambda image, data, limit: True), _thumbnail)
+        ),
+        (
+            "You decode the pixels first, and compare their number with `max_pixels` afterwards. Then the "
+            "memory is full already: compare the header's width and height.",
+            _made(early=lambda image: image.load()),
+        ),
+        (
+            "You compare the number of *bytes* with `max_pixels`. A file of few bytes can hold many pixels, "
+            "and a small picture can have a long file.",
+            _made(allowed=lambda image, data, limit: len(data) <= limit),
+        ),
+        (
+            "You compare the longer side with `max_pixels`. Compare width times height.",
+            _made(allowed=lambda image, data, limit: max(image.size) <= limit),
+        ),
+        (
+            "You refuse a picture with exactly `max_pixels`. At most that many are accepted.",
+            _made(allowed=lambda image, data, limit: image.width * image.height < limit),
+        ),
+        (
+            "Your picture lies on its side where the camera was held upright. The file's EXIF data say how "
+            "to turn it: `ImageOps.exif_transpose`.",
+            _made(turn=lambda image: image),
+        ),
+        (
+            "You turn the picture the wrong way. `ImageOps.exif_transpose` knows all eight ways.",
+            _made(
+                turn=lambda image: image.transpose(Image.Transpose.ROTATE_90)
+                if image.getexif().get(_ORIENTATION) == _TURNED
+                else image
+            ),
+        ),
+        (
+            "You return the file's own channels: one for grey or for a palette, four with transparency. "
+            "`convert(\"RGB\")` makes three.",
+            _made(finish=np.array),
+        ),
+        (
+            "Your channels are blue, green, red. RGB is asked for.",
+            _made(finish=lambda image: np.array(image.convert("RGB"))[..., ::-1].copy()),
+        ),
+        (
+            "Your channels come first, 3 x H x W. A picture is H x W x 3.",
+            _made(finish=lambda image: np.array(image.convert("RGB")).transpose(2, 0, 1).copy()),
+        ),
+        (
+            "Your picture is grey. Keep its colours: `convert(\"RGB\")`.",
+            _made(finish=lambda image: np.array(image.convert("L").convert("RGB"))),
+        ),
+        (
+            "You let the decoder's own errors through. A service that expects a ValueError then answers "
+            "\"internal error\" where the user needs a sentence.",
+            _made(damaged=_raised),
+        ),
+        (
+            "You return a black picture where the file is damaged. The sender doesn't learn that: raise a "
+            "ValueError.",
+            _made(damaged=lambda error: np.zeros((1, 1, 3), np.uint8)),
+        ),
+        (
+            "You return None where the file is bad. None travels on until something else breaks: raise a "
+            "ValueError.",
+            _none_if_bad,
+        ),
+    ],
+    finished=("segcourse.data.decode:open_image", "segcourse.data.images:read_image"),
+)  # fmt: skip
