@@ -13,7 +13,7 @@ from segcourse.inference.model_file import preprocessing_of, read_settings
 from segcourse.palette import Palette
 
 KEY = "segcourse"  # of the settings in the metadata
-CERTAIN = 100.0  # logit of the class that a file with arg-max inside names; the others have 0
+CERTAIN = 200.0  # logit of the class that a file with arg-max inside names; the others have 0
 
 
 class OnnxNetwork(nn.Module):
@@ -42,7 +42,7 @@ def logits_of_labels(labels: torch.Tensor, num_classes: int) -> torch.Tensor:
     """Return logits N×C×H×W that say with certainty what the class ids N×H×W say.
 
     >>> logits_of_labels(torch.tensor([[[1]]]), num_classes=2).flatten().tolist()
-    [0.0, 100.0]
+    [0.0, 200.0]
     """
     ids = torch.arange(num_classes, device=labels.device).view(-1, 1, 1)
     return (labels[:, None] == ids) * CERTAIN

@@ -69,14 +69,14 @@ def test_int8_measures_the_loss_on_given_images(model, folders, tmp_path, capsys
     [
         (["--out", "m.pb"], "expected a name that ends in .onnx or .engine"),
         (["--out", "m.onnx", "--precision", "int8"], "int8 needs real images"),
-        (["--out", "m.onnx", "--precision", "int8", "--images", "x"], "--calibration FOLDER"),
+        (["--out", "m.onnx", "--precision", "int8", "FOLDERS"], "--calibration FOLDER"),
         (["--out", "m.engine", "--largest", "4"], "batch, height and width"),
     ],
 )
 def test_wrong_options_are_explained(arguments, sentence, model, folders, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    arguments = [tmp_path / "images" if one == "x" else one for one in arguments]
-    code, _, complaint = run(capsys, model, *arguments)
+    given = [*arguments[:-1], *folders] if arguments[-1] == "FOLDERS" else arguments
+    code, _, complaint = run(capsys, model, *given)
     assert code == 2
     assert sentence in complaint
     assert "Traceback" not in complaint

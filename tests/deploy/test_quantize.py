@@ -26,7 +26,7 @@ def dark_is_lesion():
         blur.weight.fill_(-1 / 75)
         blur.bias.fill_(1)
         head.weight.copy_(torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1).expand(2, 8, 1, 1))
-        head.bias.copy_(torch.tensor([3.6, -3.6]))
+        head.bias.copy_(torch.tensor([2.4, -2.4]))
     network = nn.Sequential(blur, nn.BatchNorm2d(8), nn.ReLU(), head)
     return Segmenter(
         network, palette=Palette.lesion(), mean=(0.0,) * 3, std=(1.0,) * 3, size=96, device="cpu"
