@@ -27,6 +27,7 @@ from torch import nn
 
 from segcourse.data import load_dataset
 from segcourse.deploy.exports import export
+from segcourse.devices import Speed
 from segcourse.inference.evaluation import evaluate
 from segcourse.inference.segmenter import Segmenter
 
@@ -56,8 +57,10 @@ def ways(model: str, folder: Path, data: str, threads: int, compiled: bool) -> d
     """Return a segmenter for each way to run the model that this machine has."""
     eager = Segmenter.load(model, "cpu")
     found = {"eager": eager}
-    bf16 = with_network(eager, copy.deepcopy(eager.model), precision="bf16")
-    found["bf16, " + ("channels-last" if bf16._forward.speed.channels_last else "contiguous")] = bf16
+    speed = Speed(bf16=True, channels_last=True)
+    bf16 = copy.deepcopy(eager.model).to(memory_format=speed.memory_format)
+    found["bf16, channels-last"] = with_network(eager, bf16)
+    found["bf16, channels-last"]._forward.speed = speed
     if compiled:
         found["torch.compile"] = with_network(eager, torch.compile(copy.deepcopy(eager.model)))
     fp32, int8 = folder / "fp32.onnx", folder / "int8.onnx"

@@ -63,8 +63,9 @@ def quantize_onnx(
         raise ModelFileError(f'{path} needs ONNX Runtime: pip install "segcourse[deploy]".') from error
     exact = Segmenter.load(source, "cpu")
     inputs = _inputs(exact, calibration)
-    before = evaluate(exact, validation, progress=progress).compute()["dice_per_image"]
-    settings = json.loads(exact.model.session.get_modelmeta().custom_metadata_map[KEY])
+    before = _dice(exact, validation, progress)
+    model = onnx.load(source)
+    settings = json.loads({entry.key: entry.value for entry in model.metadata_props}[KEY])
     with tempfile.TemporaryDirectory() as folder, _quiet():
         prepared, quantised = (Path(folder) / f"{name}.onnx" for name in ("prepared", "quantised"))
         # folds batch norm into the convolutions; the symbolic inference of shapes fails at resizing
@@ -72,7 +73,7 @@ def quantize_onnx(
         quantize_static(
             prepared,
             quantised,
-            _Reader(inputs, exact.model.input),
+            _Reader(inputs, model.graph.input[0].name),
             quant_format=QuantFormat.QDQ,
             per_channel=True,  # depthwise convolutions have weights of very different size per channel
             activation_type=QuantType.QUInt8,
@@ -82,8 +83,7 @@ def quantize_onnx(
         settings |= {"precision": "int8"}
         settings["provenance"] |= {"calibration images": str(len(inputs))}
         quantised.write_bytes(with_settings(onnx.load(quantised), settings))
-        after = evaluate(Segmenter.load(quantised, "cpu"), validation, progress=progress).compute()
-        after = after["dice_per_image"]
+        after = _dice(Segmenter.load(quantised, "cpu"), validation, progress)
         if not before - after <= max_loss:
             raise ModelFileError(
                 f"{path} was not written: with 8 bits, the Dice score on {len(validation)} images falls from "
@@ -93,6 +93,10 @@ def quantize_onnx(
         with replacing(path) as temporary:
             temporary.write_bytes(quantised.read_bytes())
     return before, after
+
+
+def _dice(segmenter: Segmenter, dataset: SampleDataset, progress: bool) -> float:
+    return float(evaluate(segmenter, dataset, progress=progress).compute()["dice_per_image"])  # type: ignore[arg-type]
 
 
 def _inputs(segmenter: Segmenter, images: Iterable[Any]) -> list[np.ndarray]:
