@@ -12,12 +12,13 @@ ramp). Two functions: the identity, which leaves only the cost of tiling, and a 
   convolutions that sees four pixels far. What differs is what tiles lack at their borders.
 
 `--large N` then predicts an N × N image that lies on the disk with `Segmenter.predict(tile=1024)`, in a
-process of its own, and prints its peak memory beside the bound that the documentation states.
+process of its own, and prints its peak memory beside the bound that the documentation states. The network is
+a single convolution, because the bound leaves out what a network needs for one tile.
 """
 
 import argparse
+import importlib.util
 import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -69,6 +70,18 @@ def near_sighted() -> nn.Module:
 FUNCTIONS = {"identity": lambda: identity, "half_unet": network}
 
 
+def growth(run: Callable[[], object]) -> float:
+    """Return by how many MB the memory of this process grows at most while `run` runs (on Linux)."""
+
+    def status(name: str) -> float:
+        return int(Path("/proc/self/status").read_text().split(f"{name}:")[1].split()[0]) / 1024
+
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the earlier peak
+    before = status("VmRSS")
+    run()
+    return status("VmHWM") - before
+
+
 @torch.inference_mode()
 def _grow(function: str, way: str, side: int, tile: int, pipe) -> None:
     """Send by how many MB the peak memory of this process grows during one prediction."""
@@ -76,21 +89,17 @@ def _grow(function: str, way: str, side: int, tile: int, pipe) -> None:
     run = runners(FUNCTIONS[function]())[way]
     run(torch.rand(3, 2 * tile, 2 * tile), tile)  # buffers that a first call allocates
     image = torch.rand(3, side, side)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    run(image, tile)
-    pipe.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    pipe.send(growth(partial(run, image, tile)))
 
 
 def _large(path: str, side: int, tile: int, pipe) -> None:
     """Predict the image in a file; send the seconds, and the peak memory in MB without that of the start."""
     torch.set_num_threads(1)
-    segmenter = Segmenter(network(), device="cpu")
+    segmenter = Segmenter(nn.Conv2d(3, 2, 1), device="cpu")
     segmenter.predict(np.zeros((2 * tile, 2 * tile, 3), np.uint8), tile=tile)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    image = np.memmap(path, np.uint8, "c", shape=(side, side, 3))
     start = time.perf_counter()
-    mask = segmenter.predict(np.memmap(path, np.uint8, "c", shape=(side, side, 3)), tile=tile)
-    assert mask.shape == (side, side)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    grown = growth(lambda: segmenter.predict(image, tile=tile))
     pipe.send((time.perf_counter() - start, grown))
 
 
@@ -115,7 +124,7 @@ def large(side: int, tile: int = 1024) -> None:
             for top in range(0, side, tile):
                 file.write(rows[: side - top].tobytes())
         seconds, grown = in_own_process(_large, str(path), side, tile)
-    bound = (side**2 + 4 * 2 * side * (2 * tile + tile // 4)) / 2**20
+    bound = (side**2 + 4 * 3 * side * (2 * tile + tile // 4)) / 2**20
     pages = 3 * side**2 / 2**20
     print(
         f"{side} × {side} pixels in tiles of {tile}: {seconds:.0f} s; peak memory {grown:.0f} MB. Bound: "
@@ -133,9 +142,7 @@ def main() -> None:
     parser.add_argument("--large", type=int, default=0, help="then predict an image of this side from disk")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    try:
-        import monai  # noqa: F401
-    except ImportError:
+    if importlib.util.find_spec("monai") is None:
         print('MONAI is missing; to compare with it, pip install "segcourse[peers]".')
         return
     image = torch.rand(3, arguments.side, arguments.side)
@@ -148,15 +155,17 @@ def main() -> None:
         )
         print(f"\n{name}, {arguments.side} × {arguments.side} pixels, tiles of {arguments.tile}")
         print(table(seconds, ours="segcourse"))
-        for way in both:
-            grown = in_own_process(_grow, name, way, arguments.side, arguments.tile)
-            print(f"{way}: {grown:.0f} MB")
     near = near_sighted()
     small = image[:, : 4 * arguments.tile, : 4 * arguments.tile]
     whole = near(small[None])[0]
     print("\nseams: largest difference from the whole image, of logits of size", f"{whole.abs().max():.2f}")
     for way, run in runners(near).items():
         print(f"{way}: {(run(small, arguments.tile) - whole).abs().max():.1e}")
+    print("\npeak memory")
+    for name in FUNCTIONS:
+        for way in ("segcourse", "MONAI"):
+            grown = in_own_process(_grow, name, way, arguments.side, arguments.tile)
+            print(f"{name}, {way}: {grown:.0f} MB", flush=True)
     if arguments.large:
         large(arguments.large)
 

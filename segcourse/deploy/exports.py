@@ -78,7 +78,13 @@ def export(
         said = f"{difference:.1e} of the {'pixels' if labels else 'largest logit'} from PyTorch"
         if validation is not None:
             before, after = quantize_onnx(
-                first, last, images, validation, max_loss=max_loss, progress=progress
+                first,
+                last,
+                images,
+                validation,
+                max_loss=max_loss,
+                symmetric=suffix == ".engine",
+                progress=progress,
             )
             said = f"Dice {after:.4f} on {len(validation)} images, against {before:.4f} in fp32"
         if suffix == ".engine":

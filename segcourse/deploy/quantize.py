@@ -29,13 +29,14 @@ def quantize_onnx(
     validation: SampleDataset,
     *,
     max_loss: float = MAX_LOSS,
+    symmetric: bool = False,
     progress: bool = False,
 ) -> tuple[float, float]:
     """Write an ONNX file with 8-bit weights and activations, unless it scores clearly worse.
 
     Static quantisation: the range of each activation is measured on the calibration images, and is fixed
-    afterwards. The file is in the QDQ format (pairs of QuantizeLinear and DequantizeLinear), which ONNX
-    Runtime, TensorRT and OpenVINO read.
+    afterwards. The file is in the QDQ format (pairs of QuantizeLinear and DequantizeLinear), for ONNX Runtime
+    and, if `symmetric`, TensorRT. Other programs may compute something else: measure before you use them.
 
     Args:
         source: the ONNX file of `export_onnx` in fp32.
@@ -44,6 +45,8 @@ def quantize_onnx(
             `Segmenter.predict` takes.
         validation: other samples (image, mask, name), to measure the loss on.
         max_loss: the most by which the mean per-image Dice may fall.
+        symmetric: let the ranges be symmetric around 0, which TensorRT needs. Otherwise the 8 bits cover just
+            the values that occur, none of which are below 0 after a ReLU.
         progress: show progress bars.
 
     Returns:
@@ -76,9 +79,10 @@ def quantize_onnx(
             _Reader(inputs, model.graph.input[0].name),
             quant_format=QuantFormat.QDQ,
             per_channel=True,  # depthwise convolutions have weights of very different size per channel
-            activation_type=QuantType.QUInt8,
+            activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"ActivationSymmetric": symmetric},
         )
         settings |= {"precision": "int8"}
         settings["provenance"] |= {"calibration images": str(len(inputs))}

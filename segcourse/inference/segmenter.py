@@ -135,8 +135,8 @@ class Segmenter:
         """Return the class ids of an image, uint8 H×W at its size; arguments as in `probabilities`.
 
         With `tile` and without `flips`, a very large image takes little memory beside the image and the
-        result: 4·C·W·(2·`tile` + `overlap`) bytes and what the network needs for one tile. An 8-bit array of
-        shape H×W×3 isn't copied if it can be written to, and can be a `numpy.memmap` (mode "c").
+        result: about 4·(C + 1)·W·(2·`tile` + `overlap`) bytes and what the network needs for one tile. An
+        8-bit array H×W×3 isn't copied if it can be written to, and can be a `numpy.memmap` (mode "c").
         """
         if flips:
             return self._labels(self.probabilities(image, flips, tile, overlap).log())

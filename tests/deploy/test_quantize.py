@@ -63,6 +63,16 @@ def test_eight_bits_keep_the_masks(source, lesions, tmp_path):
     assert (loaded.size, loaded.class_names) == ((96, 96), ("skin", "lesion"))
 
 
+def test_for_tensorrt_the_ranges_are_symmetric(source, lesions, tmp_path):
+    images = [sample.image for sample in lesions["train"]][:2]
+    quantize_onnx(source, tmp_path / "m.onnx", images, lesions["val"], max_loss=1, symmetric=True)
+    model = onnx.load(tmp_path / "m.onnx")
+    values = {one.name: onnx.numpy_helper.to_array(one) for one in model.graph.initializer}
+    zeros = [values[node.input[2]] for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    assert zeros
+    assert all(zero.dtype == "int8" and not zero.any() for zero in zeros)
+
+
 def test_a_loss_of_dice_is_refused_and_an_older_file_stays(source, lesions, tmp_path):
     path = tmp_path / "int8.onnx"
     path.write_bytes(b"older")
