@@ -7,12 +7,12 @@ Gaussian blending, segcourse with its own (the outer quarter of an overlap is di
 ramp). Two functions: the identity, which leaves only the cost of tiling, and a real network.
 
 - Time: core-seconds of one thread.
-- Memory: by how much the peak memory of a process of its own grows, the result included.
+- Memory: the most that the memory of a separate process grows by, the result included.
 - Seams: the largest difference from the prediction of the whole image in one piece, for a network of four
   convolutions that sees four pixels far. What differs is what tiles lack at their borders.
 
 `--large N` then predicts an N × N image that lies on the disk with `Segmenter.predict(tile=1024)`, in a
-process of its own, and prints its peak memory beside the bound that the documentation states. The network is
+separate process, and prints its peak memory beside the bound that the documentation states. The network is
 a single convolution, because the bound leaves out what a network needs for one tile.
 """
 

@@ -1,14 +1,17 @@
 """TensorRT: what can be tested without an NVIDIA GPU, with a stand-in for the module tensorrt."""
 
+import ctypes
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
 from segcourse.deploy.onnx import export_onnx
 from segcourse.deploy.tensorrt import build_engine
 from segcourse.errors import DataError, DeviceError, ModelFileError
-from segcourse.inference.engine_file import join, split
+from segcourse.inference.engine_file import EngineNetwork, join, split
 from segcourse.inference.segmenter import Segmenter
 from segcourse.models import create_model
 
@@ -108,6 +111,53 @@ def test_without_tensorrt_the_error_says_what_to_install(monkeypatch, source, tm
     (tmp_path / "m.engine").write_bytes(join({"format": 1}, b"code"))
     with pytest.raises(ModelFileError, match="pip install tensorrt"):
         Segmenter.load(tmp_path / "m.engine")
+
+
+class Context:
+    """Answers the calls of `EngineNetwork` in ordinary memory: two channels of the images as logits."""
+
+    def __init__(self):
+        self.addresses = {}
+
+    def set_input_shape(self, name, shape):
+        self.shape = shape
+
+    def get_tensor_shape(self, name):
+        batch, _, height, width = self.shape
+        return (batch, 2, height, width)
+
+    def set_tensor_address(self, name, address):
+        self.addresses[name] = address
+
+    def execute_async_v3(self, stream):
+        batch, _, height, width = self.shape
+        size = 4 * height * width
+        for i in range(batch):
+            ctypes.memmove(
+                self.addresses["logits"] + 2 * i * size, self.addresses["images"] + 3 * i * size, 2 * size
+            )
+        return stream == 7
+
+
+def test_an_engine_runs_in_place_of_a_network_and_refuses_other_sizes(monkeypatch):
+    stream = SimpleNamespace(wait_stream=lambda other: None, cuda_stream=7)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stream)
+    engine = SimpleNamespace(
+        create_execution_context=Context,
+        get_tensor_name=("images", "logits").__getitem__,
+        get_tensor_profile_shape=lambda name, index: [(1, 3, 4, 4), (1, 3, 8, 8), (2, 3, 16, 16)],
+    )
+    network = EngineNetwork(engine, torch.device("cpu"))
+    images = torch.rand(2, 3, 5, 7)
+    for given in (images, images.to(memory_format=torch.channels_last)):
+        assert torch.equal(network(given), images[:, :2])
+    segmenter = Segmenter(network, mean=(0,) * 3, std=(1,) * 3, device="cpu")
+    assert segmenter.predict(np.zeros((5, 7, 3), np.uint8)).shape == (5, 7)
+    with pytest.raises(
+        DataError, match="the images are 1 × 3 × 17 × 7, and this engine takes 1 × 3 × 4 × 4 to"
+    ):
+        segmenter.predict(np.zeros((17, 7, 3), np.uint8))
 
 
 def test_files_that_are_no_engines_are_explained(stand_in, tmp_path):
