@@ -21,7 +21,10 @@ class Precision(StrEnum):
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="A model.safetensors that `segcourse fit` wrote, or lesions.")],
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A model.safetensors that `segcourse fit` wrote, or lesions."),
+    ],
     out: Annotated[
         Path, typer.Option(help="The file: NAME.onnx, or NAME.engine for TensorRT on this machine's GPU.")
     ],

@@ -107,7 +107,7 @@ def open_session(onnxruntime: Any, model: str | bytes, device: torch.device) -> 
     """Return an `InferenceSession` of a file or of a model's bytes."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3  # errors; its warnings are about itself
+    options.log_severity_level = 4  # only what is fatal: errors are raised, too, and then explained
     providers: list[Any] = ["CPUExecutionProvider"]
     if device.type == "cuda":
         providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))
