@@ -13,6 +13,7 @@ from segcourse.deploy.quantize import quantize_onnx
 from segcourse.errors import DataError, ModelFileError
 from segcourse.inference.onnx_file import KEY
 from segcourse.inference.segmenter import Segmenter
+from segcourse.options import spelled
 from segcourse.palette import Palette
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -78,8 +79,10 @@ def test_a_loss_of_dice_is_refused_and_an_older_file_stays(source, lesions, tmp_
     path.write_bytes(b"older")
     # calibrated on nearly black images, everything in a real image is as bright as the brightest of them
     dark = [sample.image / 50 for sample in lesions["train"]]
-    with pytest.raises(ModelFileError, match=r"the Dice score on 8 images falls from 0\.\d+ to 0\.\d+"):
+    sentence = r"the Dice score on 8 images falls from 0\.\d+ to 0\.\d+"
+    with pytest.raises(ModelFileError, match=sentence) as refused:
         quantize_onnx(source, path, dark, lesions["val"])
+    assert "or allow more with --max-loss." in spelled(str(refused.value))
     assert path.read_bytes() == b"older"
     assert [file.name for file in tmp_path.iterdir()] == ["int8.onnx"]
 
