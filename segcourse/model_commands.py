@@ -9,7 +9,7 @@ import typer
 
 from segcourse.options import ClassNames, Csv, MaskValues, PaletteFile, Void, meaning
 
-ModelFile = Annotated[Path, typer.Option(help="A model.safetensors that `segcourse fit` wrote, or lesions.")]
+ModelFile = Annotated[Path, typer.Option(help="A file that `segcourse fit` or `export` wrote, or lesions.")]
 Device = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1 or mps [default: a GPU if there is one].")
 ]

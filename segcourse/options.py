@@ -128,6 +128,7 @@ _SPELLING = {
     "batch_size": "--batch",
     "precision": "--precision",
     "build": "--build",
+    "max_loss": "--max-loss",
 }
 
 

@@ -123,6 +123,22 @@ def image_tensor(image: Any, channels: int = 3) -> torch.Tensor:
     return pixels
 
 
+def pixel_tensor(image: Any, channels: int = 3) -> torch.Tensor:
+    """Convert an image to C×H×W on the CPU; 8-bit values stay uint8 0 to 255, others become `image_tensor`'s.
+
+    A uint8 array that can be written to is not copied: a memory-mapped image (`numpy.memmap`, mode "c") stays
+    on the disk.
+
+    Args:
+        image, channels: as in `image_tensor`.
+
+    Raises:
+        DataError: as in `image_tensor`.
+    """
+    values = _channels_first(image, channels)
+    return values if values.dtype == torch.uint8 else image_tensor(values, channels)
+
+
 def mask_tensor(mask: Any, num_classes: int | None = None) -> torch.Tensor:
     """Convert a mask to class ids, int64 H×W on the CPU; 255 means ignored.
 
@@ -191,6 +207,20 @@ def _out_of_range(pixels: torch.Tensor, advice: str) -> str:
 
 def _pixels(image: Any, channels: int) -> torch.Tensor:
     """Return an image as float32 C×H×W, without looking at the range of floats."""
+    pixels = _channels_first(image, channels)
+    if pixels.dtype == torch.uint8:
+        return pixels / 255
+    if pixels.dtype == torch.uint16:
+        pixels = pixels.float()
+        refuse_twelve_bits(pixels.max().item(), "the image")
+        return pixels / 65535
+    if not pixels.is_floating_point():
+        raise DataError(f"image values are {pixels.dtype}; expected uint8, uint16 or floats in [0, 1].")
+    return pixels.float()
+
+
+def _channels_first(image: Any, channels: int) -> torch.Tensor:
+    """Return the values of an image as they are, C×H×W."""
     if isinstance(image, str | os.PathLike):
         image = _bands(open_image(image), channels, image)
     elif isinstance(image, Image.Image):
@@ -206,16 +236,7 @@ def _pixels(image: Any, channels: int) -> torch.Tensor:
         raise DataError(_wrong_shape(tuple(pixels.shape), channels))
     if fits_last and (rows_of_pixels or not fits_first):
         pixels = pixels.permute(2, 0, 1)
-    pixels = pixels[:channels].expand(channels, -1, -1)
-    if pixels.dtype == torch.uint8:
-        return pixels / 255
-    if pixels.dtype == torch.uint16:
-        pixels = pixels.float()
-        refuse_twelve_bits(pixels.max().item(), "the image")
-        return pixels / 65535
-    if not pixels.is_floating_point():
-        raise DataError(f"image values are {pixels.dtype}; expected uint8, uint16 or floats in [0, 1].")
-    return pixels.float()
+    return pixels[:channels].expand(channels, -1, -1)
 
 
 def _bands(image: Image.Image, channels: int, where: str | os.PathLike) -> np.ndarray:
@@ -242,4 +263,8 @@ def _tensor(values: Any) -> torch.Tensor:
         return values.detach().cpu().as_subclass(torch.Tensor)
     if not isinstance(values, np.ndarray | list | tuple):
         raise DataError(f"got {type(values).__name__}; expected an array, a tensor or a PIL image.")
-    return torch.tensor(np.ascontiguousarray(values))
+    array = np.ascontiguousarray(values)
+    # 8 bits are converted by every caller, so that no one writes into somebody's array
+    if array.dtype == np.uint8 and array.flags.writeable:
+        return torch.from_numpy(array)
+    return torch.tensor(array)

@@ -13,12 +13,14 @@ from torch import nn
 from tqdm import tqdm
 
 from segcourse.data.decode import Size, height_width
-from segcourse.data.samples import image_tensor
+from segcourse.data.samples import image_tensor, pixel_tensor
 from segcourse.devices import Speed, choose_speed, find_device
-from segcourse.errors import DataError, first_few
+from segcourse.errors import DataError, DeviceError, first_few
+from segcourse.inference.engine_file import EngineNetwork, read_engine
 from segcourse.inference.model_file import read_model_file, write_model_file
+from segcourse.inference.onnx_file import OnnxNetwork, read_onnx
 from segcourse.inference.shipped import TORCHVISION, weights_file
-from segcourse.inference.tiling import tiled
+from segcourse.inference.tiling import row_blocks, tiled
 from segcourse.models import is_own
 from segcourse.models.foreign import Constructor
 from segcourse.models.forward import IMAGENET, Forward
@@ -126,13 +128,26 @@ class Segmenter:
         views = [self.logits(image.flip(axes), tile, overlap).softmax(0).flip(axes) for axes in flipped]
         return torch.stack(views).mean(0)
 
+    @torch.inference_mode()
     def predict(
         self, image: Any, flips: bool | str = False, tile: int | None = None, overlap: int | None = None
     ) -> np.ndarray:
-        """Return the class ids of an image, uint8 H×W at its size; arguments as in `probabilities`."""
+        """Return the class ids of an image, uint8 H×W at its size; arguments as in `probabilities`.
+
+        With `tile` and without `flips`, a very large image takes little memory beside the image and the
+        result: about 4·(C + 1)·W·(2·`tile` + `overlap`) bytes and what the network needs for one tile. An
+        8-bit array H×W×3 isn't copied if it can be written to, and can be a `numpy.memmap` (mode "c").
+        """
         if flips:
             return self._labels(self.probabilities(image, flips, tile, overlap).log())
-        return self._labels(self.logits(image, tile, overlap))
+        if tile is None:
+            return self._labels(self.logits(image))
+        pixels = pixel_tensor(image, len(self.mean))
+        mask = np.empty(pixels.shape[-2:], np.uint8)
+        overlap = tile // 4 if overlap is None else overlap
+        for top, logits in row_blocks(self._pixel_scores, pixels, tile, overlap):
+            mask[top : top + logits.shape[1]] = self._labels(logits)
+        return mask
 
     @torch.inference_mode()
     def predict_batch(
@@ -179,7 +194,7 @@ class Segmenter:
                 batch = []
                 for path in files[start : start + batch_size]:
                     try:
-                        batch.append((path, image_tensor(path, len(self.mean))))
+                        batch.append((path, pixel_tensor(path, len(self.mean))))
                     except DataError as error:
                         if on_error != "skip":
                             raise
@@ -205,9 +220,18 @@ class Segmenter:
         Raises:
             SaveError: the folder is not writable or the disk is full. An older file is unchanged.
         """
-        palette = Palette(self.class_names, self.palette.colours)
-        kept = {name: getattr(self, name) for name in ("mean", "std", "size", "threshold", "upright")}
-        write_model_file(path, self.model, palette, half=half, **kept)
+        if isinstance(self.model, OnnxNetwork | EngineNetwork):
+            raise DataError(
+                f"{path} was not written: an export can't be turned into a model file again. Copy the "
+                "export, or save the model that it was made from."
+            )
+        write_model_file(path, self.model, self.settings(), half=half)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what a file holds beside the network: classes, colours, normalisation, size, threshold."""
+        kept = ("mean", "std", "size", "threshold", "upright")
+        classes = {"class_names": self.class_names, "colours": self.palette.colours}
+        return classes | {name: getattr(self, name) for name in kept}
 
     @classmethod
     def load(
@@ -217,16 +241,17 @@ class Segmenter:
         precision: str = "fp32",
         build: Constructor | str | None = None,
     ) -> "Segmenter":
-        """Load a segmenter from a file that `save` wrote, or one that comes with the package.
+        """Load a segmenter from a file of `save` or `segcourse export`, or one that comes with the package.
 
         Loading runs no code that the file names. A network of another library is therefore built by the
         function that you pass as `build`.
 
         Args:
-            path: the safetensors file, or "lesions": the network that outlines skin lesions in dermoscopic
-                images, see `segcourse/weights/lesions.md`; or a network of torchvision by name, such as
-                "deeplabv3_resnet50", see `segcourse.inference.street.torchvision_segmenter`.
-            device, precision: as in `Segmenter`.
+            path: the safetensors file; an export, .onnx or .engine; "lesions": the network that outlines skin
+                lesions in dermoscopic images, see `segcourse/weights/lesions.md`; or a network of torchvision
+                by name, such as "deeplabv3_resnet50", see `segcourse.inference.street.torchvision_segmenter`.
+            device: as in `Segmenter`. A .engine file needs an NVIDIA GPU.
+            precision: as in `Segmenter`. The precision of an export was chosen when it was written.
             build: for another library's network, the function or class that builds it, or its import path,
                 such as "torchvision.models.segmentation.deeplabv3_resnet50". It is called with the arguments
                 in the file, and with options that download weights switched off. If the file knows no
@@ -234,9 +259,19 @@ class Segmenter:
 
         Raises:
             ModelFileError: the file is missing, damaged, not written by segcourse, written by a newer
-                version, or its weights don't fit its settings; or it needs `build`.
+                version, or its weights don't fit its settings; or it needs `build`, or ONNX Runtime or
+                TensorRT, which is missing.
             DeviceError: this machine has no such device.
         """
+        read = {".onnx": read_onnx, ".engine": read_engine}.get(Path(path).suffix.lower())
+        if read is not None:
+            if precision == "bf16":
+                raise DeviceError(
+                    f"{path} computes in the precision of its export; leave precision={precision!r} out, or "
+                    "export the model again."
+                )
+            model, palette, preprocessing, device = read(path, device)
+            return cls(model, palette.names, palette, device=device, **preprocessing)
         device = find_device(device)
         if str(path) in TORCHVISION:
             from segcourse.inference.street import torchvision_segmenter  # which imports this file
@@ -244,6 +279,9 @@ class Segmenter:
             return torchvision_segmenter(str(path), device, precision)
         model, palette, preprocessing = read_model_file(weights_file(path), build)
         return cls(model, palette.names, palette, device=device, precision=precision, **preprocessing)
+
+    def _pixel_scores(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self._scores(pixels / 255 if pixels.dtype == torch.uint8 else pixels)
 
     def _scores(self, images: torch.Tensor) -> torch.Tensor:
         logits = self._forward(images)
@@ -262,8 +300,21 @@ class Segmenter:
         return F.interpolate(logits, image.shape[-2:], mode="bilinear", align_corners=False)[0]
 
     def _labels(self, logits: torch.Tensor) -> np.ndarray:
-        if len(logits) == 2 and self.threshold != 0.5:
-            ids = logits[1] - logits[0] > math.log(self.threshold / (1 - self.threshold))
-        else:
-            ids = logits.argmax(0)
-        return ids.to(torch.uint8).cpu().numpy()
+        return class_ids(logits, self.threshold).cpu().numpy()
+
+
+def class_ids(logits: torch.Tensor, threshold: float = 0.5) -> torch.Tensor:
+    """Return the class ids of logits …×C×H×W, uint8 …×H×W.
+
+    With two classes, a pixel is class 1 where its probability is above `threshold`; with more, its class has
+    the largest logit.
+
+    >>> logits = torch.tensor([[[0.0, 0.0]], [[1.0, 2.0]]])  # 2 classes, 1 × 2 pixels
+    >>> class_ids(logits, 0.8)  # probabilities of class 1: 0.73 and 0.88
+    tensor([[0, 1]], dtype=torch.uint8)
+    """
+    if logits.shape[-3] == 2:
+        # softmax of two logits is the sigmoid of their difference
+        above = logits.select(-3, 1) - logits.select(-3, 0) > math.log(threshold / (1 - threshold))
+        return above.to(torch.uint8)
+    return logits.argmax(-3).to(torch.uint8)

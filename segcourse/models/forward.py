@@ -61,7 +61,7 @@ class Forward:
             )
         images = images.to(self.device, memory_format=self.speed.memory_format, non_blocking=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.speed.bf16):
-            found = _logits(self._run((images - self.mean) / self.std))
+            found = logits_of(self._run((images - self.mean) / self.std))
             return [self._at_size(one, images.shape[-2:]).float() for one in found]
 
     def _run(self, x: Tensor) -> Any:
@@ -90,7 +90,7 @@ class Forward:
         return logits[..., : size[0], : size[1]]
 
 
-def _logits(output: Any) -> list[Tensor]:
+def logits_of(output: Any) -> list[Tensor]:
     """Return the logits in what a network returned, those of its auxiliary classifier last."""
     found = [output]
     if isinstance(output, Mapping):

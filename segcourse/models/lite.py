@@ -32,8 +32,13 @@ class SamePadConv2d(nn.Conv2d):
         padding = kernel_size // 2 if stride == 1 else 0  # stride 1 needs the same padding at both ends
         super().__init__(inputs, outputs, kernel_size, stride, padding, groups=groups, bias=False)
 
+    @property
+    def pads(self) -> bool:
+        """Whether `forward` has to pad; otherwise the padding is that of the convolution, or none."""
+        return self.kernel_size != (1, 1) and self.padding == (0, 0)
+
     def forward(self, x: Tensor) -> Tensor:
-        if self.kernel_size == (1, 1) or self.padding != (0, 0):
+        if not self.pads:
             return super().forward(x)
         padding: list[int] = []
         for axis in (1, 0):  # F.pad wants the last axis first
