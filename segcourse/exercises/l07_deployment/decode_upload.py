@@ -26,6 +26,8 @@ def decode_upload(data, max_pixels):
         pixels = image.width * image.height
         if pixels <= max_pixels:
             return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    except Image.DecompressionBombError as error:  # Pillow's own limit, 179 million pixels
+        raise ValueError("The image has too many pixels.") from error
     except Exception as error:  # decoders raise many kinds for damaged files
         raise ValueError("The upload isn't an image file, or it is damaged.") from error
     raise ValueError(f"The image has {pixels} pixels; at most {max_pixels} are accepted.")
