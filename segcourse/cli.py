@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from segcourse import fit_command, model_commands, options
+from segcourse import fit_command, model_commands, options, serve_command
 from segcourse.errors import SegcourseError, sentence
 from segcourse.grading import commands, course_commands
 
@@ -136,6 +136,7 @@ app.command()(commands.remove_student)
 app.command(cls=options.Grouped)(fit_command.fit)
 app.command()(model_commands.evaluate)
 app.command()(model_commands.predict)
+app.command()(serve_command.serve)
 
 
 @data.command("list")

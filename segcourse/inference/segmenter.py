@@ -1,8 +1,9 @@
 """`Segmenter`: a trained network with everything it needs to predict, saved as one file."""
 
+import copy
 import math
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,17 @@ class Segmenter:
         device = find_device(device)
         model, palette, preprocessing = read_model_file(weights_file(path), build)
         return cls(model, palette.names, palette, device=device, precision=precision, **preprocessing)
+
+    def through(self, wrap: Callable[[Callable], Callable]) -> "Segmenter":
+        """Return a segmenter with the same network, whose calls go through `wrap(forward)`.
+
+        Args:
+            wrap: takes and returns a function of images, N×C_in×H×W in [0, 1], to logits N×C×H×W. The web
+                service uses it to compute the calls of several threads together.
+        """
+        other = copy.copy(self)
+        other._forward = wrap(self._forward)  # type: ignore[assignment]
+        return other
 
     def _scores(self, images: torch.Tensor) -> torch.Tensor:
         logits = self._forward(images)
