@@ -47,6 +47,8 @@ def serve(
         raise ServiceError(
             f'the web service needs {error.name}; install it with pip install "segcourse[deploy]".'
         ) from error
+    import torch
+
     from segcourse.inference import shipped
     from segcourse.inference.segmenter import Segmenter
 
@@ -59,6 +61,7 @@ def serve(
     }
     limits = Limits(max_megabytes, max_megapixels, max_requests, batch, timeout)
     server = Server(Service(models, limits, tile), host, port)
+    torch.set_num_threads(1)  # of each thread that answers a request: there are more of them than cores
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: server.stop())
     if any(str(path) in shipped.names() for path in files):

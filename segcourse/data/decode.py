@@ -14,12 +14,13 @@ from segcourse.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp")
 # Pillow reads more formats. Some start another program: Ghostscript for an EPS file, whatever its name is.
-FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "TIFF", "WEBP")
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")
 # A small file can decompress to gigabytes. This many RGB pixels take 270 MB, and Pillow warns above it.
 MAX_PIXELS = 89_478_485
 
 _EXIF_ORIENTATION = 0x0112
 _REDUCED = 254  # the TIFF tag NewSubfileType: bit 0 marks a reduced copy of another page
+_PAGES = 100  # a hostile file has a million, which takes minutes; a pyramid of smaller copies has about ten
 _SIDES_SWAPPED = (5, 6, 7, 8)  # orientations that turn by 90 degrees
 
 Size = int | tuple[int, int]
@@ -121,12 +122,14 @@ def _too_many(where: str, max_pixels: int) -> str:
 
 def _refuse_pages(image: Image.Image, path: str) -> None:
     """Raise a DataError for a TIFF file with several pages, unless the others are smaller copies."""
-    if not isinstance(image, TiffImageFile) or image.n_frames == 1:
+    if not isinstance(image, TiffImageFile):
         return
     size, pages = image.size, 0
-    for page in range(image.n_frames):
-        image.seek(page)
-        pages += image.size == size and not image.tag_v2.get(_REDUCED, 0) & 1
+    with contextlib.suppress(EOFError):  # there is no further page
+        for page in range(_PAGES):
+            image.seek(page)
+            pages += image.size == size and not image.tag_v2.get(_REDUCED, 0) & 1
+        raise DataError(f"{path} has {_PAGES} pages or more; expected one image per file.")
     image.seek(0)
     if pages > 1:
         raise DataError(

@@ -20,8 +20,10 @@ class Batcher:
     rounding.
 
     Args:
-        forward: maps images N×C_in×H×W to N×C×H×W. Only one thread calls it, one batch at a time.
+        forward: maps images N×C_in×H×W to N×C×H×W.
         largest: images per batch; a single call may have more.
+        workers: batches at the same time, each in a thread of its own.
+        threads: PyTorch's threads in each of these, on a CPU.
         seconds: a call gives up after this time.
         observe: called with the number of images of each batch.
 
@@ -35,15 +37,21 @@ class Batcher:
         self,
         forward: Forward,
         largest: int = 8,
+        workers: int = 1,
+        threads: int = 1,
         seconds: float = 30,
         observe: Callable[[int], object] = lambda images: None,
     ):
         self.forward, self.largest, self.seconds, self.observe = forward, largest, seconds, observe
+        self.threads = threads
         self._waiting: deque[tuple[torch.Tensor, Future]] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="batches", daemon=True)
-        self._thread.start()
+        self._workers = [
+            threading.Thread(target=self._work, name=f"batches-{k}", daemon=True) for k in range(workers)
+        ]
+        for worker in self._workers:
+            worker.start()
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Return the network's output for these images.
@@ -68,14 +76,16 @@ class Batcher:
             ) from None
 
     def close(self) -> None:
-        """Finish the calls that wait, refuse new ones, and end the thread."""
+        """Finish the calls that wait, refuse new ones, and end the threads."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        for worker in self._workers:
+            worker.join()
 
     @torch.inference_mode()
     def _work(self) -> None:
+        torch.set_num_threads(self.threads)  # of this thread, and the default of later ones
         while batch := self._next():
             sizes = [len(images) for images, _ in batch]
             try:

@@ -14,6 +14,7 @@ from typing import Any
 import flask
 import numpy as np
 import prometheus_client as prometheus
+import torch
 from PIL import Image
 from werkzeug.exceptions import BadRequest, HTTPException
 
@@ -25,6 +26,7 @@ from segcourse.errors import DataError
 from segcourse.inference.rle import run_lengths
 from segcourse.inference.segmenter import Segmenter
 from segcourse.palette import Palette
+from segcourse.threads import choose_threads
 
 FORMATS = ("png", "json")
 _SCANS = (
@@ -65,6 +67,9 @@ class Service:
         models: name -> model.
         limits: see `Limits`.
         tile: side of tiles in pixels, as in `Segmenter.predict`. Default: no tiles.
+
+    Raises:
+        DataError: a network has another number of classes than there are class names.
     """
 
     def __init__(self, models: Mapping[str, Segmenter], limits: Limits, tile: int | None = None):
@@ -89,11 +94,24 @@ class Service:
         )
         busy.set_function(lambda: self.gate.admitted)
         self.batchers: list[Batcher] = []
-        self.models = {name: one.through(self._batcher) for name, one in models.items()}
+        self.models = {name: self._served(one) for name, one in models.items()}
 
-    def _batcher(self, forward: Any) -> Batcher:
-        self.batchers.append(Batcher(forward, self.limits.batch, self.limits.seconds, self.batches.observe))
-        return self.batchers[-1]
+    def _served(self, model: Segmenter) -> Segmenter:
+        """Return the model with its calls in batches, after a first prediction, which is slow."""
+        sides, channels = model.size or (256, 256), len(model.mean)
+        threads = workers = 1
+        if model.device.type == "cpu":
+            # batches of a small network on one core each take less time than one after another on all cores
+            threads = choose_threads(model.logits, torch.zeros(channels, *sides))
+            workers = torch.get_num_threads() // threads
+        options = (self.limits.batch, workers, threads, self.limits.seconds, self.batches.observe)
+        served = model.through(lambda forward: self._kept(Batcher(forward, *options)))
+        served.predict(np.zeros((*sides, channels), np.uint8), tile=self.tile)
+        return served
+
+    def _kept(self, batcher: Batcher) -> Batcher:
+        self.batchers.append(batcher)
+        return batcher
 
     def mask(self, name: str, upload: io.BytesIO) -> np.ndarray:
         """Return the class ids of a picture, uint8 H×W, as `Segmenter.predict` does; call it within the gate.
@@ -260,8 +278,8 @@ def _upload() -> io.BytesIO:
 
 def _refuse_many_scans(upload: io.BytesIO) -> None:
     """Refuse a JPEG that would be decoded for hours: each of its scans goes over the whole picture."""
-    content = upload.getbuffer()
-    if content[:2] == b"\xff\xd8" and bytes(content).count(b"\xff\xda") > _SCANS:
+    content = upload.getvalue()
+    if content.startswith(b"\xff\xd8") and content.count(b"\xff\xda") > _SCANS:
         raise DataError(f"the picture has more than {_SCANS} scans; save it again as an ordinary JPEG.")
 
 
