@@ -38,7 +38,7 @@ def serve(
 
     Open the printed address in a browser. The API is described at /openapi.json; for example:
     curl --data-binary @photo.jpg http://127.0.0.1:8000/segment --output mask.png
-    Ctrl-C stops the service after the requests that it is answering.
+    Ctrl-C stops the service after the requests that it is answering, and a second Ctrl-C at once.
     """
     try:
         from segcourse.deploy.server import Server
@@ -62,8 +62,13 @@ def serve(
     limits = Limits(max_megabytes, max_megapixels, max_requests, batch, timeout)
     server = Server(Service(models, limits, tile), host, port)
     torch.set_num_threads(1)  # of each thread that answers a request: there are more of them than cores
+
+    def stop(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        server.stop()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: server.stop())
+        signal.signal(number, stop)
     if any(str(path) in shipped.names() for path in files):
         typer.echo(f"{shipped.DEFAULT}: not a medical device; its card is {shipped.card_of(shipped.DEFAULT)}")
     if host not in _LOOPBACK:

@@ -21,7 +21,10 @@ class Server:
     Args:
         service: the models and limits.
         host: the address to listen at; 127.0.0.1 is this machine only.
-        port: 0 takes any free port, see `url`.
+        port: 0 takes any free port.
+
+    Attributes:
+        address: host and port of the socket.
 
     Raises:
         ServiceError: the address does not exist here, or the port is taken or not allowed.
@@ -29,7 +32,8 @@ class Server:
 
     def __init__(self, service: Service, host: str = "127.0.0.1", port: int = 0):
         self.service = service
-        self._socket = _listen(host, port)
+        listening = _listen(host, port)
+        self.address: tuple[str, int] = listening.getsockname()[:2]
         self._map: dict = {}
         self._stop = threading.Event()
         limits = service.limits
@@ -37,7 +41,7 @@ class Server:
         self._waitress = create_server(
             create_app(service),
             map=self._map,
-            sockets=[self._socket],
+            sockets=[listening],
             threads=limits.requests + _SPARE,
             connection_limit=_CONNECTIONS,
             channel_timeout=_IDLE,
@@ -51,7 +55,7 @@ class Server:
     @property
     def url(self) -> str:
         """The address for a browser on this machine."""
-        host, port = self._socket.getsockname()[:2]
+        host, port = self.address
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
     def run(self) -> None:
@@ -62,8 +66,9 @@ class Server:
 
     def stop(self) -> None:
         """Let `run` return; can be called from any thread and from a signal handler."""
-        self._stop.set()
-        self._waitress.pull_trigger()
+        if not self._stop.is_set():  # the trigger is closed after the first time
+            self._stop.set()
+            self._waitress.pull_trigger()
 
     def _turn(self, seconds: float) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
