@@ -27,9 +27,10 @@ _MODELS = {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["name", "size", "threshold", "classes"],
+                "required": ["name", "note", "size", "threshold", "classes"],
                 "properties": {
                     "name": {"type": "string"},
+                    "note": {"type": "string", "description": "What people have to know; may be empty."},
                     "size": {
                         "type": ["array", "null"],
                         "items": _COUNT,

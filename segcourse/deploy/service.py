@@ -32,6 +32,7 @@ FORMATS = ("png", "json")
 _SCANS = (
     100  # a progressive JPEG of a camera or an editor has about ten; each takes the time of a whole picture
 )
+_NOTES = {"lesions": "Not a medical device. This network says where a lesion is, not what it is."}
 _SAFE = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "img-src blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -248,6 +249,7 @@ def _about(name: str, model: Segmenter) -> dict[str, Any]:
         "name": name,
         "size": model.size,
         "threshold": model.threshold,
+        "note": _NOTES.get(name, ""),
         "classes": [
             {"id": label, "name": one, "colour": list(colour)} for label, (one, colour) in enumerate(classes)
         ],

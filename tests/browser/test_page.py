@@ -35,7 +35,8 @@ def segmenter():
 
 @pytest.fixture(scope="module")
 def server(segmenter):
-    server = Server(Service({"pets": segmenter}, Limits(megabytes=1, megapixels=1)))
+    models = {"pets": segmenter, "lesions": segmenter}
+    server = Server(Service(models, Limits(megabytes=1, megapixels=1)))
     thread = threading.Thread(target=server.run)
     thread.start()
     yield server
@@ -95,9 +96,9 @@ def test_a_picture_gets_its_classes_in_colour_and_can_be_compared(opened, pictur
     choose(opened, file)
     mask = segmenter.predict(pixels)
     assert opened.get_by_role("status").inner_text() == (
-        "stripes.png, 90 × 60 pixels: background 33.3 %, cat 33.3 %, dog 33.3 %."
+        "stripes.png, 90 × 60 pixels: background 33.3\u00a0%, cat 33.3\u00a0%, dog 33.3\u00a0%."
     )
-    assert opened.locator("canvas").get_attribute("aria-label").endswith("cat 33.3 %, dog 33.3 %")
+    assert opened.locator("canvas").get_attribute("aria-label").endswith("cat 33.3\u00a0%, dog 33.3\u00a0%")
     tinted = (0.5 * pixels + 0.5 * PALETTE.colourise(mask)).round()
     expected = np.where(mask[..., None] == 0, pixels, tinted)
     np.testing.assert_allclose(canvas(opened), expected, atol=1)
@@ -113,16 +114,24 @@ def test_everything_works_by_keyboard(opened, picture):
     choose(opened, file)
     reached = []
     opened.get_by_label("Choose a picture").focus()
-    for _ in range(7):
+    for _ in range(8):
         opened.keyboard.press("Tab")
         reached.append(opened.evaluate("document.activeElement.id || document.activeElement.value"))
-    assert reached == ["0", "1", "2", "opacity", "swipe", "save-mask", "save-view"]
+    assert reached == ["model", "0", "1", "2", "opacity", "swipe", "save-mask", "save-view"]
     opened.get_by_label("Opacity").focus()
     opened.keyboard.press("End")
     np.testing.assert_array_equal(canvas(opened)[:, 30:60], np.broadcast_to(PALETTE.colours[1], (60, 30, 3)))
     opened.get_by_role("checkbox", name="cat").focus()
     opened.keyboard.press("Space")
     np.testing.assert_array_equal(canvas(opened)[:, 30:60], pixels[:, 30:60])
+
+
+def test_another_network_segments_the_same_picture_and_its_note_is_shown(opened, picture):
+    choose(opened, picture[1])
+    assert not opened.get_by_text("Not a medical device").is_visible()
+    opened.get_by_label("Network").select_option("lesions")
+    opened.get_by_text("Not a medical device").wait_for()
+    opened.locator("#result").wait_for()
 
 
 def test_mask_and_view_can_be_saved(opened, picture, segmenter):
