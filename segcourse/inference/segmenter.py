@@ -192,6 +192,17 @@ class Segmenter:
                         yield path, mask
                         bar.update()
 
+    def through(self, wrap: Callable[[Callable], Callable]) -> "Segmenter":
+        """Return a segmenter with the same network, whose calls go through `wrap(forward)`.
+
+        Args:
+            wrap: takes and returns a function of images, N×C_in×H×W in [0, 1], to logits N×C×H×W. The web
+                service uses it to compute the calls of several threads together.
+        """
+        other = copy.copy(self)
+        other._forward = wrap(self._forward)  # type: ignore[assignment]
+        return other
+
     def save(self, path: str | Path, half: bool = False) -> None:
         """Write weights and settings to one safetensors file, which can be read without running code.
 
@@ -241,17 +252,6 @@ class Segmenter:
         model, palette, preprocessing = read_model_file(weights_file(path), build)
         return cls(model, palette.names, palette, device=device, precision=precision, **preprocessing)
 
-    def through(self, wrap: Callable[[Callable], Callable]) -> "Segmenter":
-        """Return a segmenter with the same network, whose calls go through `wrap(forward)`.
-
-        Args:
-            wrap: takes and returns a function of images, N×C_in×H×W in [0, 1], to logits N×C×H×W. The web
-                service uses it to compute the calls of several threads together.
-        """
-        other = copy.copy(self)
-        other._forward = wrap(self._forward)  # type: ignore[assignment]
-        return other
-
     def _scores(self, images: torch.Tensor) -> torch.Tensor:
         logits = self._forward(images)
         if logits.shape[1] != len(self.class_names):
@@ -269,7 +269,7 @@ class Segmenter:
         return F.interpolate(logits, image.shape[-2:], mode="bilinear", align_corners=False)[0]
 
     def _labels(self, logits: torch.Tensor) -> np.ndarray:
-        if len(logits) == 2:  # at 0.5 this is the argmax, which takes 100 times as long
+        if len(logits) == 2 and self.threshold != 0.5:
             ids = logits[1] - logits[0] > math.log(self.threshold / (1 - self.threshold))
         else:
             ids = logits.argmax(0)
