@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 from PIL import Image
 
 TESTS = Path(__file__).resolve().parents[1] / "tests" / "deploy"
@@ -56,8 +57,8 @@ def plain_server(model: str) -> None:
 
 
 @contextlib.contextmanager
-def started(command: list[str]) -> Iterator[int]:
-    """Start a server inside the `with` block, and yield its port."""
+def started(command: list[str]) -> Iterator[tuple[int, psutil.Process]]:
+    """Start a server inside the `with` block, and yield its port and its process."""
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         [sys.executable, *command],
@@ -72,7 +73,7 @@ def started(command: list[str]) -> Iterator[int]:
             line = process.stdout.readline()
             assert line, f"the server did not start: {' '.join(command)}"
             port = re.search(r"http://127\.0\.0\.1:(\d+)/", line)
-        yield int(port[1])
+        yield int(port[1]), psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -129,31 +130,48 @@ def load(port: int, pictures: list[bytes], clients: int, requests: int) -> tuple
     return seconds, latencies
 
 
-def compare(ports: dict[str, int], pictures: list[bytes], clients: int, requests: int, rounds: int) -> None:
-    """Print latencies and throughput of both servers, and check that their masks are equal."""
-    connections = {
-        name: http.client.HTTPConnection("127.0.0.1", port, timeout=300) for name, port in ports.items()
-    }
+def core_seconds(process: psutil.Process) -> float:
+    """Return the time that all threads of a process have computed; other programs don't affect it."""
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def compare(
+    servers: dict[str, tuple[int, psutil.Process]],
+    pictures: list[bytes],
+    clients: int,
+    requests: int,
+    rounds: int,
+) -> None:
+    """Print latencies and throughput of both servers, and in how many pixels their masks differ."""
+    connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=300) for port, _ in servers.values()]
     pixels = different = 0
     for picture in pictures[:20]:
-        ours, plain = (decoded(ask(connection, picture)[1]) for connection in connections.values())
+        ours, plain = (decoded(ask(connection, picture)[1]) for connection in connections)
         pixels, different = pixels + ours.size, different + int((ours != plain).sum())
     print(f"masks of {min(20, len(pictures))} pictures: {different} of {pixels} pixels differ")
-    seconds = {name: [] for name in ports}
-    latencies = {name: [] for name in ports}
-    for number in range(rounds):
-        for name in sorted(ports, reverse=bool(number % 2)):
-            taken, each = load(ports[name], pictures, clients, requests)
-            seconds[name].append(taken)
-            latencies[name] += each
-    print(f"{clients} clients, {requests} requests, {rounds} rounds in turn; latencies in milliseconds")
-    print(f"{'server':16} {'p50':>8} {'p95':>8} {'p99':>8} {'pictures per second':>20}")
-    for name in ports:
+    seconds: dict[str, list[float]] = {name: [] for name in servers}
+    computed: dict[str, list[float]] = {name: [] for name in servers}
+    latencies: dict[str, list[float]] = {name: [] for name in servers}
+    for number in range(rounds + 1):
+        for name in sorted(servers, reverse=bool(number % 2)):
+            port, process = servers[name]
+            before = core_seconds(process)
+            taken, each = load(port, pictures, clients, requests)
+            if number:  # the first round warms up
+                computed[name].append(core_seconds(process) - before)
+                seconds[name].append(taken)
+                latencies[name] += each
+    print(f"{clients} clients, {requests} requests, {rounds} rounds in turn; milliseconds")
+    print(f"{'server':16} {'p50':>7} {'p95':>7} {'p99':>7} {'core per picture':>17} {'pictures/s':>11}")
+    for name in servers:
         p50, p95, p99 = (1000 * np.percentile(latencies[name], q) for q in (50, 95, 99))
+        core = 1000 * statistics.median(computed[name]) / requests
         rate = requests / statistics.median(seconds[name])
-        print(f"{name:16} {p50:8.0f} {p95:8.0f} {p99:8.0f} {rate:20.1f}", flush=True)
-    ratio = statistics.median(b / a for a, b in zip(*seconds.values(), strict=True))
-    print(f"throughput of {' : '.join(ports)} = {ratio:.2f} (median of the rounds)")
+        print(f"{name:16} {p50:7.0f} {p95:7.0f} {p99:7.0f} {core:17.1f} {rate:11.1f}", flush=True)
+    for what, values in (("throughput", seconds), ("core time per picture", computed)):
+        ratio = statistics.median(b / a for a, b in zip(*values.values(), strict=True))
+        print(f"{what}: {ratio:.2f} times as good as the plain server's (median of the rounds)")
 
 
 def resident(connection: http.client.HTTPConnection) -> float:
@@ -233,14 +251,14 @@ def main():
             command = [sys.executable, "-m", "segcourse.cli", "export", arguments.model, "--out", served]
             subprocess.run(command, check=True)
         ours = ["-m", "segcourse.cli", "serve", "--port", "0", "--device", "cpu", "--model", served]
-        ports = {
+        servers = {
             "segcourse serve": stack.enter_context(started(ours)),
             "plain Flask": stack.enter_context(started([__file__, "--plain", arguments.model])),
         }
         if arguments.rounds:
-            compare(ports, pictures, arguments.clients, arguments.requests, arguments.rounds)
+            compare(servers, pictures, arguments.clients, arguments.requests, arguments.rounds)
         if arguments.hostile:
-            attack(ports["segcourse serve"], pictures, arguments.hostile)
+            attack(servers["segcourse serve"][0], pictures, arguments.hostile)
 
 
 if __name__ == "__main__":

@@ -51,14 +51,16 @@ def serve(
 
     from segcourse.inference import shipped
     from segcourse.inference.segmenter import Segmenter
+    from segcourse.threads import use_threads
 
     files = model or [Path(shipped.DEFAULT)]
     names = [path.stem for path in files]
     if repeated := {name for name in names if names.count(name) > 1}:
         raise DataError(f"several models have the name {min(repeated)}; rename their files.")
-    models = {
-        name: Segmenter.load(path, device, build=build) for name, path in zip(names, files, strict=True)
-    }
+    with use_threads(1):  # exports keep the number: the service runs several batches at the same time
+        models = {
+            name: Segmenter.load(path, device, build=build) for name, path in zip(names, files, strict=True)
+        }
     limits = Limits(max_megabytes, max_megapixels, max_requests, batch, timeout)
     server = Server(Service(models, limits, tile), host, port)
     torch.set_num_threads(1)  # of each thread that answers a request: there are more of them than cores
