@@ -15,14 +15,14 @@ Forward = Callable[[torch.Tensor], torch.Tensor]
 class Batcher:
     """A network that many threads can call; calls that wait at the same time are computed as one batch.
 
-    Nobody waits for a batch to fill up: while one batch is computed, the next calls collect. So a single call
-    is as fast as without batches, and batches grow with the load. Results are those of single calls, up to
+    A batch starts without waiting for more calls: while one batch is computed, the next calls collect. So a
+    single call is as fast as without batches, and batches grow with the load. Results are those of single calls, up to
     rounding.
 
     Args:
         forward: maps images N×C_in×H×W to N×C×H×W.
         largest: images per batch; a single call may have more.
-        workers: batches at the same time, each in a thread of its own.
+        workers: batches at the same time, each in a separate thread.
         threads: PyTorch's threads in each of these, on a CPU.
         seconds: a call gives up after this time.
         observe: called with the number of images of each batch.
@@ -69,7 +69,7 @@ class Batcher:
         try:
             return result.result(self.seconds)
         except TimeoutError:
-            result.cancel()  # if it still waits, nobody computes it
+            result.cancel()  # if it still waits, it is not computed
             raise BusyError(
                 f"there is no result after {self.seconds:g} seconds; try again later, or with a smaller "
                 "picture."

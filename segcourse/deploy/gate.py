@@ -13,8 +13,8 @@ class Gate:
     """Admit a bounded number of requests, and of pixels, at once. So memory is bounded, too.
 
     Args:
-        requests: so many are admitted; one more is refused at once.
-        pixels: the pictures that are in memory at the same time have at most this many pixels together.
+        requests: number of requests that are admitted at once; one more is refused.
+        pixels: number of pixels of all pictures together that are in memory at once.
         seconds: a picture waits at most this time for room.
 
     >>> gate = Gate(requests=1, pixels=100, seconds=0)
