@@ -16,8 +16,8 @@ class Batcher:
     """A network that many threads can call; calls that wait at the same time are computed as one batch.
 
     A batch starts without waiting for more calls: while one batch is computed, the next calls collect. So a
-    single call is as fast as without batches, and batches grow with the load. Results are those of single calls, up to
-    rounding.
+    single call is as fast as without batches, and batches grow with the load. Results are those of single
+    calls, up to rounding.
 
     Args:
         forward: maps images N×C_in×H×W to N×C×H×W.
