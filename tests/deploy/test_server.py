@@ -96,7 +96,7 @@ def test_many_clients_at_once_get_their_own_masks(red):
         pixels = np.zeros((9, 11, 3), np.uint8)
         pixels[:, :number] = 255
         connection = connect(server)
-        for _ in range(5):  # on one connection
+        for _ in range(3):  # on one connection
             status, body = ask(connection, body=uploads.encoded(Image.fromarray(pixels)))
             found = (
                 {one["name"]: one["share"] for one in json.loads(body)["classes"]} if status == 200 else {}
@@ -106,7 +106,7 @@ def test_many_clients_at_once_get_their_own_masks(red):
         connection.close()
 
     with running(red) as (server, _):
-        threads = [threading.Thread(target=client, args=(server, number)) for number in range(12)]
+        threads = [threading.Thread(target=client, args=(server, number)) for number in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:
