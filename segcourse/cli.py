@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from segcourse import export_command, fit_command, model_commands, options
+from segcourse import export_command, fit_command, model_commands, options, serve_command
 from segcourse.errors import SegcourseError, sentence
 from segcourse.grading import commands, course_commands
 
@@ -137,6 +137,7 @@ app.command(cls=options.Grouped)(fit_command.fit)
 app.command()(model_commands.evaluate)
 app.command(cls=options.Grouped)(model_commands.predict)
 app.command(cls=options.Grouped)(export_command.export)
+app.command()(serve_command.serve)
 
 
 @data.command("list")

@@ -24,6 +24,10 @@ class DeviceError(SegcourseError, RuntimeError):
     """The requested device does not exist on this machine."""
 
 
+class ServiceError(SegcourseError, OSError):
+    """The web service can't start: its address is wrong, or something else uses it."""
+
+
 class SaveError(SegcourseError, OSError):
     """A file could not be written; the previous version is unchanged."""
 

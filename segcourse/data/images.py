@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from segcourse.data.decode import Size, height_width, open_image
+from segcourse.data.decode import Size, Source, height_width, name_of, open_image
 from segcourse.errors import DataError, first_few
 from segcourse.palette import IGNORE, Palette
 
@@ -23,13 +23,13 @@ _BITS_PER_SAMPLE = 258  # a TIFF tag
 _JPEG_BLUR = 32  # class values must differ by more than this to survive JPEG compression
 
 
-def read_image(path: str | os.PathLike, size: Size | None = None) -> np.ndarray:
+def read_image(path: Source, size: Size | None = None) -> np.ndarray:
     """Read an image as uint8 H×W×3 RGB.
 
     A large JPEG with a small `size` is decoded at a fraction of its size, which is several times faster.
 
     Args:
-        path: the image file.
+        path: the image file, or its content: `io.BytesIO(content)`.
         size: side in pixels or (height, width) to resize to, bilinearly with antialiasing. Default: none.
 
     Raises:
@@ -42,7 +42,7 @@ def read_image(path: str | os.PathLike, size: Size | None = None) -> np.ndarray:
     >>> read_image(path)[0].tolist()
     [[0, 0, 0], [1, 1, 1], [255, 255, 255]]
     """
-    image = to_rgb(open_image(path, size), path)
+    image = to_rgb(open_image(path, size), name_of(path))
     if size is not None:
         image = image.resize(height_width(size)[::-1], Image.Resampling.BILINEAR)
     return np.array(image)

@@ -1,5 +1,6 @@
 """Read anybody's images and masks (arrays, tensors, PIL images, pairs of these) as `Sample`s."""
 
+import io
 import os
 from collections.abc import Mapping, Sequence, Sized
 from typing import Any
@@ -10,7 +11,7 @@ from PIL import Image, ImageOps
 from torch.utils.data import DataLoader, Dataset
 
 from segcourse.data import Sample, SampleDataset
-from segcourse.data.decode import open_image
+from segcourse.data.decode import name_of, open_image
 from segcourse.data.images import refuse_twelve_bits, to_rgb
 from segcourse.errors import DataError, first_few
 from segcourse.palette import IGNORE
@@ -106,8 +107,9 @@ def image_tensor(image: Any, channels: int = 3) -> torch.Tensor:
     """Convert an image to float32 C×H×W in [0, 1] on the CPU.
 
     Args:
-        image: a path, a PIL image, an array or a tensor: uint8, uint16 (of 65535) or floats in [0, 1], of
-            shape H×W, H×W×C or C×H×W. Where both fit, arrays are H×W×C and tensors are C×H×W.
+        image: a path, the content of a file (`io.BytesIO`), a PIL image, an array or a tensor: uint8, uint16
+            (of 65535) or floats in [0, 1], of shape H×W, H×W×C or C×H×W. Where both fit, arrays are H×W×C
+            and tensors are C×H×W.
         channels: C, the number of channels that the network takes. For 3, grey images are repeated and an
             alpha channel is dropped.
 
@@ -221,8 +223,8 @@ def _pixels(image: Any, channels: int) -> torch.Tensor:
 
 def _channels_first(image: Any, channels: int) -> torch.Tensor:
     """Return the values of an image as they are, C×H×W."""
-    if isinstance(image, str | os.PathLike):
-        image = _bands(open_image(image), channels, image)
+    if isinstance(image, str | os.PathLike | io.BytesIO):
+        image = _bands(open_image(image), channels, name_of(image))
     elif isinstance(image, Image.Image):
         image = _bands(image, channels, "the image")
     rows_of_pixels = isinstance(image, np.ndarray)

@@ -1,8 +1,9 @@
 """`Segmenter`: a trained network with everything it needs to predict, saved as one file."""
 
+import copy
 import math
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,17 @@ class Segmenter:
                     for (path, _), mask in zip(batch, masks, strict=True):
                         yield path, mask
                         bar.update()
+
+    def through(self, wrap: Callable[[Callable], Callable]) -> "Segmenter":
+        """Return a segmenter with the same network, whose calls go through `wrap(forward)`.
+
+        Args:
+            wrap: takes and returns a function of images, N×C_in×H×W in [0, 1], to logits N×C×H×W. The web
+                service uses it to compute the calls of several threads together.
+        """
+        other = copy.copy(self)
+        other._forward = wrap(self._forward)  # type: ignore[assignment]
+        return other
 
     def save(self, path: str | Path, half: bool = False) -> None:
         """Write weights and settings to one safetensors file, which can be read without running code.

@@ -65,14 +65,21 @@ def _address(runtime: Path, server: subprocess.Popen, log: Path) -> Callable[[st
     raise AssertionError(f"JupyterLab did not start: {log.read_text()}")
 
 
-@pytest.fixture
-def page(chromium):
-    """A page of the system's Chromium."""
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """The system's Chromium, one for all tests of a file."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1100})
-        page.set_default_timeout(180_000)
-        yield page
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A fresh page, with cookies of its own."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1100})
+    page.set_default_timeout(180_000)
+    yield page
+    page.close()

@@ -23,7 +23,6 @@ from segcourse.widgets.field import CELL, picture, touched
 from segcourse.widgets.scores import SCORES, distance, moved, scores, sentence
 from segcourse.widgets.viewer import tint
 
-CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 RNG = np.random.default_rng(0)
@@ -66,26 +65,6 @@ class Widget:
         self.page.mouse.click(
             box["x"] + (x + 0.5) * box["width"] / width, box["y"] + (y + 0.5) * box["height"] / height
         )
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    """One browser for all tests of this file: these widgets need no JupyterLab."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser):
-    """A fresh page."""
-    page = browser.new_page(viewport={"width": 1280, "height": 1100})
-    page.set_default_timeout(60_000)
-    yield page
-    page.close()
 
 
 @pytest.fixture
