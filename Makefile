@@ -62,7 +62,7 @@ clean:
 # its headless build; then it prints what works on this machine.
 .venv/.base: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Setting up .venv: this takes a few minutes and several gigabytes, mostly PyTorch."
-	$(install) .
+	$(install) ".[deploy]"
 	$(bin)/segcourse doctor --fix
 	@touch $@
 
