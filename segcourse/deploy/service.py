@@ -15,7 +15,6 @@ import flask
 import numpy as np
 import prometheus_client as prometheus
 import torch
-from PIL import Image
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from segcourse.data.decode import TooManyPixelsError, header_size
@@ -23,15 +22,14 @@ from segcourse.deploy.batching import Batcher
 from segcourse.deploy.gate import BusyError, Gate
 from segcourse.deploy.openapi import description
 from segcourse.errors import DataError
+from segcourse.inference.pictures import indexed
 from segcourse.inference.rle import run_lengths
 from segcourse.inference.segmenter import Segmenter
 from segcourse.palette import Palette
 from segcourse.threads import choose_threads
 
 FORMATS = ("png", "json")
-_SCANS = (
-    100  # a progressive JPEG of a camera or an editor has about ten; each takes the time of a whole picture
-)
+_SCANS = 100  # a camera's progressive JPEG has about ten; each takes the time of a whole picture
 _NOTES = {"lesions": "Not a medical device. This network says where a lesion is, not what it is."}
 _SAFE = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
@@ -217,10 +215,8 @@ def create_app(service: Service) -> flask.Flask:
 
 def as_png(mask: np.ndarray, palette: Palette) -> bytes:
     """Return a mask as an indexed PNG: the indices are the class ids, the colours those of the palette."""
-    picture = Image.fromarray(mask).convert("P")
-    picture.putpalette(np.array(palette.colours, dtype=np.uint8).tobytes())
     content = io.BytesIO()
-    picture.save(content, "PNG", compress_level=1)
+    indexed(mask, palette).save(content, "PNG", compress_level=1)
     return content.getvalue()
 
 

@@ -177,11 +177,21 @@ def _mask(
         mask = np.where(found, mask, IGNORE if rest is None else rest).astype(np.uint8)
     if chosen == "colours":
         return Image.fromarray(palette.colourise(mask))
-    indexed = Image.fromarray(mask).convert("P")
+    return indexed(mask, palette)
+
+
+def indexed(mask: np.ndarray, palette: Palette) -> Image.Image:
+    """Return class ids (uint8 H×W) as an indexed picture: the indices are the ids, 255 is ignored.
+
+    >>> picture = indexed(np.array([[0, 1, 255]], np.uint8), Palette.lesion())
+    >>> np.asarray(picture).tolist(), picture.mode
+    ([[0, 1, 255]], 'P')
+    """
+    picture = Image.fromarray(mask).convert("P")
     table = np.zeros((256, 3), np.uint8)
     table[: len(palette)], table[IGNORE] = palette.colours, IGNORE_COLOUR
-    indexed.putpalette(table.tobytes())
-    return indexed
+    picture.putpalette(table.tobytes())
+    return picture
 
 
 def _entries(palette: Palette, mask: np.ndarray, kept: Collection[int] | None) -> list[Entry]:
