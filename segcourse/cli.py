@@ -136,6 +136,7 @@ app.command()(commands.remove_student)
 app.command(cls=options.Grouped)(fit_command.fit)
 app.command()(model_commands.evaluate)
 app.command(cls=options.Grouped)(model_commands.predict)
+app.command()(model_commands.video)
 app.command(cls=options.Grouped)(export_command.export)
 app.command()(serve_command.serve)
 

@@ -150,3 +150,38 @@ def predict(
         f"the results are in {out}."
     )
     raise typer.Exit(2 if report.unreadable else 0)
+
+
+def video(
+    source: Annotated[str, typer.Argument(help="A video file, or the number of a camera, such as 0.")],
+    out: Annotated[Path, typer.Option(help="The video to write, .mp4 or .avi.")],
+    model: Annotated[Path, typer.Option(help="As for `predict`.")] = Path("lesions"),
+    keep: Annotated[
+        str | None, typer.Option(help="Show only this class, by name or number [default: all].")
+    ] = None,
+    alpha: Annotated[float, typer.Option(min=0, max=1, help="Opacity of the colours.")] = 0.5,
+    flips: Flips = False,
+    tile: Tile = None,
+    build: Build = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an older file.")] = False,
+    device: Device = None,
+) -> None:
+    """Segment a video or a camera frame by frame, with the frame rate in the picture.
+
+    Ctrl-C ends the video and keeps the frames so far.
+    """
+    from segcourse.inference.segmenter import Segmenter
+    from segcourse.inference.video import segment_video
+
+    frames, rate = segment_video(
+        Segmenter.load(model, device, precision="auto", build=build),
+        source,
+        out,
+        keep=keep,
+        alpha=alpha,
+        force=force,
+        progress=sys.stderr.isatty(),
+        flips=flips,
+        tile=tile,
+    )
+    typer.echo(f"{frames} frames, {rate:.1f} frames per second; the video is {out}.")
