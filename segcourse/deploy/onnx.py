@@ -159,7 +159,9 @@ def provenance(source: str | Path | None) -> dict[str, str]:
     """Return where an export comes from: name and SHA-256 of the model file, and the versions used."""
     found = {"segcourse": segcourse.__version__, "torch": str(torch.__version__)}
     if source is not None:
-        found |= {"file": Path(source).name, "sha256": hashlib.sha256(Path(source).read_bytes()).hexdigest()}
+        found["file"] = Path(source).name
+        if Path(source).is_file():  # else a network of torchvision, by name
+            found["sha256"] = hashlib.sha256(Path(source).read_bytes()).hexdigest()
     return found
 
 

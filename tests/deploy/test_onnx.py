@@ -242,3 +242,9 @@ def test_an_older_file_stays_if_the_check_fails(tmp_path, monkeypatch):
     with pytest.raises(ModelFileError, match="not written"):
         export_onnx(segmenter(), path)
     assert path.read_bytes() == b"older"
+
+
+def test_a_network_that_was_loaded_by_name_has_no_file_to_hash():
+    found = exporter.provenance("deeplabv3_resnet50")
+    assert found["file"] == "deeplabv3_resnet50"
+    assert "sha256" not in found
