@@ -258,3 +258,21 @@ def test_a_number_beside_a_drawn_array_is_still_told():
     drawn = html(exercises.assess("focal_loss", infinite))
     assert re.search(r"Expected <b>[\d.]+, gradient .*</b>, yours <b>inf, gradient", drawn)
     assert "expected gradient, channel 1" in drawn
+
+
+def test_a_reply_does_not_say_only_where_the_answer_stopped_elsewhere(shown):
+    """Gradients are recorded everywhere, but where the last tile is too small nothing was seen of them."""
+
+    def recording(model, image, tile, overlap):
+        out = torch.zeros(2, *image.shape[1:])
+        for top in range(0, image.shape[1], tile - overlap):
+            for left in range(0, image.shape[2], tile - overlap):
+                window = (..., slice(top, top + tile), slice(left, left + tile))
+                out[window] = model(image[None][window])[0]
+        return out
+
+    with pytest.raises(exercises.CheckFailed):
+        exercises.check("tiled_predict", recording)
+    reply = repr(shown[0])
+    assert "PyTorch records what your evaluation does" in reply
+    assert "This is so only" not in reply

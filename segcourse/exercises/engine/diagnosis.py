@@ -137,10 +137,12 @@ def _located(fact: Fact, records: Records) -> str:
     explained = first.seen.get("error") == Explained.__name__  # its sentence says what it is about
     if fact.about_all or explained or (first.index == 0 and "error" in first.fields):
         return fact.says  # an error in the very first case is what the student sees
-    # Where weights were not counted, they are neither right nor wrong.
+    # Where weights were not counted, or the answer stopped before, they are neither right nor wrong.
     looked_at = set(first.fields) - {"type"} or {"type"}
     always = {"error", "type", "changed"}
-    comparable = [r for r in records if r in fact.records or looked_at & {*r.expected, *always}]
+    seen = [r for r in records if looked_at & {*r.expected, *always}]
+    stopped = [r for r in seen if "error" in r.seen and "error" not in looked_at]
+    comparable = [r for r in records if r in fact.records or (r in seen and r not in stopped)]
     return " ".join([fact.says, *_scope(fact.records, comparable)])
 
 

@@ -67,10 +67,14 @@ def _made(inside=lambda mask: mask != 0, tint=None, outside=lambda image: image,
     return wrong
 
 
-def _weighted(image, mask, colour, alpha):
-    """Mix the whole picture with a layer that is black outside the mask."""
-    layer = (mask != 0)[..., None] * np.array(colour)
-    return ((1 - alpha) * image + alpha * layer).round().astype(np.uint8)
+def _weighted(inside=lambda mask: mask != 0, finish=np.round):
+    """Return an answer that mixes the whole picture with a layer that is black outside the mask."""
+
+    def wrong(image, mask, colour, alpha):
+        layer = inside(mask)[..., None] * np.array(colour)
+        return finish((1 - alpha) * image + alpha * layer).astype(np.uint8)
+
+    return wrong
 
 
 def _mask_as_weight(image, mask, colour, alpha):
@@ -105,10 +109,18 @@ EXERCISE = Exercise(
     observe=look,
     celebrate=celebrate,
     mistakes=[
-        (
-            "You mix the whole picture with a layer that is black outside the mask, so your picture gets "
-            "darker there. Outside the mask, keep the image as it is.",
-            _weighted,
+        *(
+            (
+                "You mix the whole picture with a layer that is black outside the mask, so your picture gets "
+                "darker there. Outside the mask, keep the image as it is.",
+                wrong,
+            )
+            for wrong in (  # section 2 shows the last one
+                _weighted(),
+                _weighted(finish=lambda x: x),
+                _weighted(inside=lambda mask: mask == 1),
+                _weighted(inside=lambda mask: mask == 1, finish=lambda x: x),
+            )
         ),
         (
             "You tint the whole picture. Only pixels whose mask isn't 0 get the colour.",

@@ -77,7 +77,7 @@ class TestOverlay(Contract):
          module._made(tint=lambda image, paint, alpha: (image + alpha * paint).clip(0, 255))),
         ("rounded to the nearest whole number", "colour and alpha", module._made(finish=lambda x: x),
          module._made(finish=np.ceil)),
-        ("Outside, the image is unchanged", "colour and alpha", module._weighted,
+        ("Outside, the image is unchanged", "colour and alpha", module._weighted(),
          module._made(outside=lambda image: 0 * image)),
         ("a new uint8 array", "alpha is 0", in_place),
         ("a new uint8 array", "colour and alpha", lambda i, m, c, a: answer(i, m, c, a) / 1.0,
