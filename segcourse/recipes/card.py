@@ -168,7 +168,7 @@ def groups(cases: Iterable[Case]) -> str:
             found = [case for case, at in zip(cases, place, strict=True) if at == i]
             if found:
                 failed = np.mean([case.jaccard < FAILED for case in found])
-                dice = np.mean([case.dice for case in found])
+                dice = np.nanmean([case.dice for case in found])  # NaN: no lesion, and none found
                 rows.append([trait, name, str(len(found)), f"{dice:.3f}", f"{100 * failed:.0f} %"])
     return markdown_table(rows)
 
@@ -189,7 +189,7 @@ def main() -> None:
         scores, cases, calibration = measure(segmenter, dataset, flips)
         found = scores.compute()
         values = [found[name] for name in ("dice_per_image", "jaccard_per_image", "threshold_jaccard")]
-        rows.append(["mean of four flips" if flips else "one pass", *(f"{value:.3f}" for value in values)])
+        rows.append(["with flips" if flips else "one pass", *(f"{value:.3f}" for value in values)])
     source = f"{len(dataset)} images of {arguments.data}, split {arguments.split}"
     parts = [
         f"{source}; means over images, each at its own size.\n",
