@@ -67,12 +67,11 @@ def start(
 ) -> None:
     """Copy the lessons to FOLDER and open JupyterLab there.
 
-    Existing files are never changed.
+    Lessons that you have not changed get the text of today. Your own work is never changed.
     """
-    from segcourse.course import lessons
+    from segcourse.course import lessons, working_copy
 
-    added = lessons.start(folder)
-    typer.echo(f"{folder}: {len(added)} new file(s); existing files are unchanged.")
+    typer.echo("\n".join(f"{folder}: {said}" for said in working_copy.start(folder).sentences()))
     if lab:
         command, environment = lessons.lab_command(folder, browser), lessons.lab_environment()
         if os.name == "nt":

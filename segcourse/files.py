@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import itertools
 import os
 import shutil
 import tempfile
@@ -81,6 +82,27 @@ def copy_new(source: Path, target: Path) -> bool:
     with replacing(target) as temporary:
         shutil.copyfile(source, temporary)
     return True
+
+
+def keep_copy(path: Path) -> Path:
+    """Rename a file that is about to be replaced to NAME.bak, NAME.bak2 … and return its new path.
+
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "work.ipynb"
+    >>> _ = path.write_text("mine")
+    >>> keep_copy(path).name, path.exists()
+    ('work.ipynb.bak', False)
+    """
+    names = (
+        path.with_name(f"{path.name}.bak{number if number > 1 else ''}") for number in itertools.count(1)
+    )
+    kept = next(name for name in names if not name.exists())
+    try:
+        return path.rename(kept)
+    except OSError as error:
+        raise SaveError(
+            f"{path} could not be renamed to {kept.name} ({error.strerror}); nothing was changed."
+        ) from error
 
 
 def write_csv(path: str | os.PathLike, rows: Iterable[Iterable]) -> None:

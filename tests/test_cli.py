@@ -92,21 +92,22 @@ def test_help_lists_every_command_and_imports_nothing_heavy():
     assert {"start", "doctor", "data", "solve"} <= listed
 
 
-def test_start_prints_the_number_of_new_files(tmp_path, capsys, monkeypatch):
-    from segcourse.course import lessons
+def test_start_says_what_it_did(tmp_path, capsys, monkeypatch):
+    from segcourse.course import working_copy
 
-    monkeypatch.setattr(lessons, "start", lambda folder: [folder / "a", folder / "b"])
+    done = working_copy.Changes(added=["a/b"], updated=["c/d"])
+    monkeypatch.setattr(working_copy, "start", lambda folder: done)
     code, said, _ = run(capsys, "start", str(tmp_path), "--no-lab")
     assert code == 0
-    assert said == f"{tmp_path}: 2 new file(s); existing files are unchanged.\n"
+    assert said.splitlines() == [f"{tmp_path}: {sentence}" for sentence in done.sentences()]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot replace a process")
 def test_start_replaces_itself_with_jupyterlab_in_its_environment(tmp_path, monkeypatch):
-    from segcourse.course import lessons
+    from segcourse.course import lessons, working_copy
 
     started = []
-    monkeypatch.setattr(lessons, "start", lambda folder: [])
+    monkeypatch.setattr(working_copy, "start", lambda folder: working_copy.Changes())
     monkeypatch.setattr(os, "execve", lambda *arguments: started.append(arguments))
     with pytest.raises(SystemExit):
         cli.main(["start", str(tmp_path)])

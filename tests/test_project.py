@@ -5,8 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
-import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import segcourse
+from segcourse import exercises
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
@@ -204,29 +205,65 @@ def test_a_quiet_command_that_fails_shows_its_last_lines_and_keeps_its_status(tm
     assert done.stderr.splitlines() == [*last, f"The last 30 lines of {tmp_path / 'log'} are above."]
 
 
+# What a student's kernel runs, in the folder of lesson 5: the solved exercise with its check, and a widget.
+LESSON = """
+import json, pathlib, segcourse
+from segcourse.course import lessons
+from segcourse.exercises import assess
+print(segcourse.__file__)
+cells = json.loads(pathlib.Path("05_losses_metrics.ipynb").read_text(encoding="utf-8"))["cells"]
+assert any("mean_iou" in "".join(cell["source"]) for cell in cells)
+cell = next(c for c in lessons.solve("05").cells if lessons.grade_id(c) == "iou_per_class")
+exec(cell.source)
+segcourse.check("iou_per_class", iou_per_class)
+print(assess("iou_per_class", iou_per_class).points)
+from segcourse.widgets import threshold_explorer
+lesion = segcourse.load_dataset("lesions", "test", size=64, count=1)[0]
+print('type="range"' in threshold_explorer(lesion.image, lesion.mask).html())
+"""
+
+
 @pytest.mark.slow
-def test_the_wheel_brings_lessons_and_catalogue(tmp_path):
+def test_the_wheel_carries_the_course_to_a_machine_without_the_checkout(tmp_path):
+    """In an environment of its own: the wheel, and this environment's packages below it."""
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
     subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True)
     [wheel] = tmp_path.glob("*.whl")
-    installed = tmp_path / "installed"
-    zipfile.ZipFile(wheel).extractall(installed)
-    assert (installed / "segcourse" / "_course" / "datasets" / "catalogue.toml").is_file()
-    code = "import segcourse, sys; from segcourse import cli; print(segcourse.__file__, flush=True)\n"
-    code += "try: cli.main(['start', 'work', '--no-lab'])\n"
-    code += "except SystemExit: cli.main(['course', 'new', 'class'])"
-    environment = os.environ | {"PYTHONPATH": str(installed)}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.startswith(str(installed))
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    python = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+        "install",
+        "--no-index",
+        "--no-deps",
+        str(wheel),
+    ]
+    subprocess.run(pip, check=True, capture_output=True)
+    packages = subprocess.check_output(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
+    ).strip()
+    Path(packages, "below.pth").write_text(sysconfig.get_path("purelib"))  # lines that this adds are not read
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def run(*command, cwd=tmp_path):
+        done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    segcourse_command = python.with_name("segcourse")
+    assert "file(s) added" in run(segcourse_command, "start", "work", "--no-lab")
+    assert "Nothing is new" in run(segcourse_command, "start", "work", "--no-lab")
     copied = sorted(path.name for path in (tmp_path / "work").glob("*/*.ipynb"))
     assert copied == sorted(path.name for path in (REPOSITORY / "lessons").glob("*/*.ipynb"))
     assert copied
+    where, *said = run(python, "-c", LESSON, cwd=tmp_path / "work" / "05_losses_metrics").splitlines()
+    assert Path(where).is_relative_to(packages)
+    assert said[-2:] == [str(exercises.get("iou_per_class").points), "True"]
+    assert "isic2018" in run(segcourse_command, "data", "list")
+    run(segcourse_command, "course", "new", "class")
     course = {path.name for path in (tmp_path / "class" / "grading").iterdir()}
     assert course == {"README.md", "course.toml", "nbgrader_config.py", ".gitignore"}  # and no one's work

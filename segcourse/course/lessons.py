@@ -1,4 +1,4 @@
-"""The lessons: their folders, a working copy for a student, and solved notebooks for instructors."""
+"""The lessons: their folders, solved notebooks for instructors, and JupyterLab on a folder of lessons."""
 
 import ast
 import contextlib
@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 
 from segcourse.errors import LessonError
-from segcourse.files import copy_new, replacing
+from segcourse.files import replacing
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -125,31 +125,6 @@ def write_solved(lesson: str, out: Path | None = None, force: bool = False) -> P
     with replacing(out) as temporary:
         nbformat.write(solved, temporary)
     return out
-
-
-def start(folder: str | os.PathLike) -> list[Path]:
-    """Copy the lessons to `folder` and return the files that were added.
-
-    An existing file is never changed, because it can be a student's work. The text versions (.py) are not
-    copied, because students need only one version of a lesson.
-
-    Raises:
-        LessonError: there are no lessons to copy.
-        SaveError: a file could not be written.
-    """
-    if not folders():
-        raise LessonError(
-            f"There are no lessons in {root()}: install segcourse again, or use a complete checkout."
-        )
-    folder, added = Path(folder), []
-    for lesson in folders():
-        for source in sorted(path for path in lesson.rglob("*") if path.is_file()):
-            target = folder / source.relative_to(root())
-            if source.suffix == ".py" or ".ipynb_checkpoints" in source.parts:
-                continue
-            if copy_new(source, target):
-                added.append(target)
-    return added
 
 
 def lab_command(folder: str | os.PathLike, browser: bool = True) -> list[str]:

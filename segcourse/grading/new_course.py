@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segcourse.course import lessons
+from segcourse.course import working_copy
 from segcourse.files import copy_new
 from segcourse.grading.sandbox.environment import PACKAGE
 
@@ -18,9 +18,9 @@ def create(folder: Path) -> list[Path]:
         LessonError: There are no lessons to copy.
         SaveError: A file could not be written.
     """
-    added = lessons.start(folder / "lessons")
-    targets = {name: folder / "grading" / name for name in FILES}
-    return added + [target for name, target in targets.items() if copy_new(_templates() / name, target)]
+    wanted = [(source, folder / "lessons" / name) for source, name in working_copy.files()]
+    wanted += [(_templates() / name, folder / "grading" / name) for name in FILES]
+    return [target for source, target in wanted if copy_new(source, target)]
 
 
 def _templates() -> Path:

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from segcourse import exercises
-from segcourse.course import lessons
+from segcourse.course import lessons, working_copy
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -69,7 +69,7 @@ def test_a_wrong_answer_is_explained_and_a_widget_answers(lab, page, tmp_path, m
     notebook = nbformat.v4.new_notebook(cells=LESSON, metadata={"kernelspec": KERNEL})
     nbformat.write(notebook, course / "05_lesson.ipynb")
     monkeypatch.setattr(lessons, "root", lambda: course.parent)
-    lessons.start(tmp_path / "work")
+    working_copy.start(tmp_path / "work")
     page.goto(lab("05_lesson/05_lesson.ipynb"))
     page.wait_for_function(KERNEL_READY)
     page.evaluate(RUN_ALL)
@@ -124,7 +124,7 @@ def test_a_drawn_widget_answers_to_keys_and_again_the_next_day(lab, page, tmp_pa
 
 
 def test_a_real_lesson_explains_a_wrong_answer(lab, page, tmp_path):
-    lessons.start(tmp_path / "work")
+    working_copy.start(tmp_path / "work")
     for exercise, answer in WRONG.items():
         lesson, points = exercises.get(exercise).lesson, exercises.get(exercise).points
         page.goto(lab(f"{lesson}/{lesson}.ipynb"))

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 import torch
 
-from segcourse.course import lessons
+from segcourse.course import lessons, working_copy
 from segcourse.errors import LessonError
 
 STUB = 'def dice_score(prediction, target):\n    raise NotImplementedError("Exercise 5.4")'
@@ -69,39 +69,6 @@ def test_a_misspelt_lesson_suggests_similar_names(course):
         lessons.find("zzz")
 
 
-def test_start_copies_notebooks_and_pictures_and_nothing_else(course, tmp_path):
-    added = lessons.start(tmp_path / "work")
-    assert [path.relative_to(tmp_path / "work").as_posix() for path in added] == [
-        "00_start_here/00_start_here.ipynb",
-        "05_losses_metrics/05_losses_metrics.ipynb",
-        "05_losses_metrics/toy.png",
-    ]
-    copy = tmp_path / "work" / "05_losses_metrics" / "toy.png"
-    assert copy.read_bytes() == b"picture"
-
-
-def test_start_adds_new_files_and_never_changes_existing_work(course, tmp_path):
-    lessons.start(tmp_path / "work")
-    mine = tmp_path / "work" / "05_losses_metrics" / "05_losses_metrics.ipynb"
-    mine.write_text("my evening's work")
-    write(course / "06_skin_lesion")
-    added = lessons.start(tmp_path / "work")
-    assert [path.name for path in added] == ["06_skin_lesion.ipynb"]
-    assert mine.read_text() == "my evening's work"
-
-
-def test_start_in_a_path_that_is_a_file_is_explained(course, tmp_path):
-    (tmp_path / "work").write_text("a file")
-    with pytest.raises(OSError, match="could not be written"):
-        lessons.start(tmp_path / "work")
-
-
-def test_a_course_without_lessons_is_explained(tmp_path, monkeypatch):
-    monkeypatch.setattr(lessons, "root", lambda: tmp_path / "nowhere")
-    with pytest.raises(LessonError, match="no lessons in"):
-        lessons.start(tmp_path / "work")
-
-
 def test_solve_fills_the_exercise_and_leaves_every_other_cell(course):
     solved, original = lessons.solve("05"), lessons.notebook("05")
     assert "def dice_score(" in solved.cells[1].source
@@ -133,7 +100,7 @@ def test_jupyterlab_opens_the_folder_without_log_messages(tmp_path):
 def test_jupyterlab_opens_lesson_0_if_it_is_there(course, tmp_path):
     url = "--LabApp.default_url=/lab/tree/00_start_here/00_start_here.ipynb"
     assert url not in lessons.lab_command(tmp_path / "work")
-    lessons.start(tmp_path / "work")
+    working_copy.start(tmp_path / "work")
     assert url in lessons.lab_command(tmp_path / "work")
 
 
