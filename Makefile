@@ -6,7 +6,7 @@
 #   make lint                  check style and types
 #   make lesson NAME=NN_slug   write a new lesson, or add its new exercises to it
 #   make lessons               sync each lesson's notebook and text from the one that was edited last, and
-#                              write the table in lessons/README.md
+#                              write their first and last cells and the table in lessons/README.md
 #   make bench                 compare speed and accuracy with other libraries
 #   make constraints           record the installed versions in constraints.txt
 #   make clean                 remove .venv and caches
@@ -41,6 +41,7 @@ lesson: .venv/.all
 
 lessons: .venv/.all
 	$(bin)/jupytext --sync lessons/*/*.ipynb
+	$(bin)/python -m segcourse.course.frame
 	$(bin)/python -m segcourse.course.overview
 
 bench: .venv/.all

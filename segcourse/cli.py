@@ -88,8 +88,11 @@ def doctor(
     ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="First repair OpenCV if it can't be imported.")] = False,
     teach: Annotated[bool, typer.Option("--teach", help="Also test the sandbox that grading needs.")] = False,
+    run: Annotated[
+        bool, typer.Option(help="Run NOTEBOOK's answers and public checks in a new kernel on this machine.")
+    ] = True,
 ) -> None:
-    """Check that this machine is ready, or that NOTEBOOK is.
+    """Check that this machine is ready, or that NOTEBOOK is, and name the file to hand in.
 
     Exits with 1 if something needs to be fixed.
     """
@@ -106,9 +109,9 @@ def doctor(
         else:
             findings.append(doctor.sandbox())
     else:
-        from segcourse.grading.submissions import preview
+        from segcourse.grading import hand_in
 
-        findings = preview.findings(notebook)
+        findings = hand_in.rehearse(notebook, run)
     typer.echo(doctor.table(findings))
     raise typer.Exit(0 if doctor.ready(findings) else 1)
 

@@ -37,6 +37,19 @@
 # - build the head of DeepLabV3, which looks at a map at several scales: `ASPP`
 
 # %%
+# On Google Colab, this cell installs the course. Elsewhere it does nothing.
+import sys
+
+if "google.colab" in sys.modules:
+    try:
+        from segcourse.course import colab
+    except ImportError:
+        # first upload segcourse-….whl, which your teacher has: folder icon on the left
+        # %pip install --quiet segcourse-*.whl onnx onnxscript onnxruntime flask waitress prometheus-client
+        from segcourse.course import colab
+    colab.start()
+
+# %%
 import copy
 
 import numpy as np
@@ -903,3 +916,14 @@ print("after: ", np.unique(again)[:12].tolist(), "…" if len(np.unique(again)) 
 # Koltun 2016, *Multi-scale context aggregation by dilated convolutions* (arXiv 1511.07122): section 2 for doubling
 # dilations. Wang et al. 2018, *Understanding convolution for semantic segmentation* (arXiv 1702.08502): section 3 for
 # gridding. Lesson 5 asks what a good mask is, and what training should lower.
+
+# %% [markdown]
+# ## Hand in
+#
+# Save the notebook (Ctrl + S, on a Mac ⌘ + S) and run the cell below. It runs your saved answers in a new
+# kernel, says what the checks give there, and names the file to hand in. This often takes less than a minute.
+
+# %% tags=["skip-grading"]
+from segcourse.grading import hand_in
+
+hand_in.doctor("04_dilated_aspp.ipynb")

@@ -7,7 +7,6 @@ author has to write is marked TODO.
 import inspect
 import re
 import sys
-from pathlib import Path
 
 import jupytext
 import nbformat
@@ -15,10 +14,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from segcourse import exercises
-from segcourse.course import lessons, solutions
+from segcourse.course import frame, lessons, solutions
 from segcourse.errors import LessonError, SegcourseError
 from segcourse.exercises import Exercise
-from segcourse.files import replacing
 
 METADATA = {
     "jupytext": {
@@ -66,7 +64,8 @@ def scaffold(name: str) -> list[str]:
     declared = [exercises.get(exercise) for exercise in exercises.names(name)]
     text = path.with_suffix(".py")
     if not path.exists() and not text.exists():
-        _write(path, new_notebook(cells=_lesson(name, declared), metadata=METADATA))
+        cells = frame.framed(_lesson(name, declared), name, frame.project())
+        frame.write(path, new_notebook(cells=cells, metadata=METADATA))
         return [exercise.name for exercise in declared]
     notebook = nbformat.read(path, as_version=4)
     if text.read_text(encoding="utf-8") != jupytext.writes(notebook, fmt="py:percent"):
@@ -77,7 +76,7 @@ def scaffold(name: str) -> list[str]:
         place = _place(notebook.cells, [one.name for one in declared[: declared.index(exercise)]])
         notebook.cells[place:place] = _exercise(exercise)
     if missing:
-        _write(path, notebook)
+        frame.write(path, notebook)
     return [exercise.name for exercise in missing]
 
 
@@ -121,14 +120,6 @@ def _place(cells: list[NotebookNode], earlier: list[str]) -> int:
     checks = [i for i, cell in enumerate(cells) if lessons.grade_id(cell) in [f"check_{e}" for e in earlier]]
     code = [i for i, cell in enumerate(cells) if cell.cell_type == "code"]
     return checks[-1] + 1 if checks else code[0] + 1 if code else len(cells)
-
-
-def _write(path: Path, notebook: NotebookNode) -> None:
-    with replacing(path) as temporary:
-        nbformat.write(notebook, temporary)
-    text = jupytext.writes(nbformat.read(path, as_version=4), fmt="py:percent")  # nbformat sorts metadata
-    with replacing(path.with_suffix(".py")) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

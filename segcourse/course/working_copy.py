@@ -39,9 +39,9 @@ class Changes:
         """Return what a student should know, one sentence per line.
 
         >>> Changes(added=["00_start_here/00_start_here.ipynb"]).sentences()
-        ['1 file(s) added: 00_start_here/00_start_here.ipynb.']
+        ['1 file(s) added.']
         """
-        said = [f"{len(self.added)} file(s) added: {first_few(self.added, 3)}."] if self.added else []
+        said = [f"{len(self.added)} file(s) added."] if self.added else []
         if self.updated:
             said.append(
                 f"{len(self.updated)} file(s) that you had not changed updated: {first_few(self.updated)}."

@@ -203,7 +203,7 @@ def _judge(name: str, submission: Submission, events: Events, seed: int) -> Verd
         verdict = judge(exercise, [seen.get(case) for case in range(max(seen) + 1)], cases)
     else:
         groups = tuple(GroupResult(group, False, points) for group, points in exercise.groups.items())
-        says, cause = _why_undefined(name, submission, events, check)
+        says, cause = why_undefined(name, submission, events, check)
         verdict = Verdict(name, groups, says, started=says is not None, cause=cause)
     hint = submission.hints.get(name)
     if hint and not verdict.points and not verdict.diagnosis:
@@ -211,7 +211,7 @@ def _judge(name: str, submission: Submission, events: Events, seed: int) -> Verd
     return verdict
 
 
-def _why_undefined(
+def why_undefined(
     name: str, submission: Submission, events: Events, check: int | None
 ) -> tuple[str | None, str | None]:
     """Return why there was nothing to observe, and the cause that a class report counts.

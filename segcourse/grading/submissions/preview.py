@@ -25,11 +25,14 @@ def findings(path: Path) -> list[Finding]:
     Raises:
         OSError: The file cannot be read.
     """
-    data = Path(path).read_bytes()
     try:
-        lesson, submission = _find_lesson(data, Path(path).stem)
+        return described(*find_lesson(Path(path).read_bytes(), Path(path).stem))
     except SegcourseError as refusal:
         return [Finding("Notebook", "problem", str(refusal))]
+
+
+def described(lesson: Lesson, submission: Submission) -> list[Finding]:
+    """Return the findings about a notebook whose lesson is known."""
     found = [Finding("Notebook", "ok", f"{lesson.name}, {sum(lesson.points.values()):g} points.")]
     found += [_exercise(name, lesson, submission) for name in lesson.points]
     for cell in submission.cells:
@@ -38,8 +41,12 @@ def findings(path: Path) -> list[Finding]:
     return found + [Finding("Repair", "note", f"{repair}.") for repair in submission.repairs]
 
 
-def _find_lesson(data: bytes, stem: str) -> tuple[Lesson, Submission]:
-    """Return the lesson that a notebook belongs to, by its file name or else by its content."""
+def find_lesson(data: bytes, stem: str) -> tuple[Lesson, Submission]:
+    """Return the lesson that a notebook belongs to, by its file name or else by its content.
+
+    Raises:
+        SegcourseError: It is no notebook of any lesson.
+    """
     read_notebook(data, MEGABYTES)  # refuses what is not a notebook at all
     refusals = {}
     for path in sorted(lessons.notebooks(), key=lambda path: path.stem != stem):

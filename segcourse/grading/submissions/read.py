@@ -52,7 +52,7 @@ def read_notebook(data: bytes, max_megabytes: float) -> tuple[list[Cell], list[s
     if any(data.count(character) > most for character, most in _MAX_COUNTS.items()):
         raise Refused(f"the file contains millions of values; {CLEAR}.")
     try:
-        text, repairs = _decode(data)
+        text, repairs = decode(data)
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         start = data.lstrip()
@@ -79,7 +79,7 @@ def read_notebook(data: bytes, max_megabytes: float) -> tuple[list[Cell], list[s
     return [cell for cell in read if cell], repairs
 
 
-def _decode(data: bytes) -> tuple[str, list[str]]:
+def decode(data: bytes) -> tuple[str, list[str]]:
     """Decode a notebook that is usually UTF-8; also return a sentence about each repair.
 
     Raises:
@@ -132,7 +132,8 @@ def _cell(cell: Any) -> Cell | None:
     tags = metadata.get("tags") if isinstance(metadata.get("tags"), list) else []
     kind, tags = cell["cell_type"], tuple(filter(None, map(_text, tags)))
     role = "run" if kind == "code" else "text"
-    return Cell(source, kind, role, None, _text(about.get("grade_id")), _text(cell.get("id")), tags)
+    own = _text(cell.get("id")) or _text(metadata.get("id"))  # Colab moves ids into the metadata
+    return Cell(source, kind, role, None, _text(about.get("grade_id")), own, tags)
 
 
 def _text(value: Any) -> str | None:

@@ -14,7 +14,7 @@ RUNS = ("run", "exercise")
 
 def remove_foreign_lines(cells: list[Cell], lesson: Lesson) -> tuple[list[Cell], list[str]]:
     """Remove the lines that only work in another editor or on a GPU; also return the repairs."""
-    on_colab = any("google.colab" in cell.source for cell in cells)
+    on_colab = any(patterns.IMPORTS_COLAB.search(cell.source) for cell in cells)
     result, notes = [], []
     for cell in cells:
         source, removed = cell.source, []
