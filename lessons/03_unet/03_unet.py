@@ -699,7 +699,7 @@ print("loss every five steps:", [f"{value:.2f}" for value in history[::5]])
 # ## Hand in
 #
 # Save the notebook (Ctrl + S, on a Mac ⌘ + S) and run the cell below. It runs your saved answers in a new
-# kernel, says what the checks give there, and names the file to hand in. This often takes less than a minute.
+# kernel. Then it says what the checks give there, and names the file to hand in. This takes up to a minute.
 
 # %% tags=["skip-grading"]
 from segcourse.grading import hand_in

@@ -1051,7 +1051,7 @@ print(f"operations that PyTorch still remembers: {depth} (after the repair: 0)")
 # ## Hand in
 #
 # Save the notebook (Ctrl + S, on a Mac ⌘ + S) and run the cell below. It runs your saved answers in a new
-# kernel, says what the checks give there, and names the file to hand in. This often takes less than a minute.
+# kernel. Then it says what the checks give there, and names the file to hand in. This takes up to a minute.
 
 # %% tags=["skip-grading"]
 from segcourse.grading import hand_in

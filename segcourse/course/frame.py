@@ -43,7 +43,7 @@ UPLOADED = """        # first upload segcourse-….whl, which your teacher has: 
 HAND_IN = """## Hand in
 
 Save the notebook (Ctrl + S, on a Mac ⌘ + S) and run the cell below. It runs your saved answers in a new
-kernel, says what the checks give there, and names the file to hand in. This often takes less than a minute."""
+kernel. Then it says what the checks give there, and names the file to hand in. This takes up to a minute."""
 DOCTOR = """from segcourse.grading import hand_in
 
 hand_in.doctor("{lesson}.ipynb")"""

@@ -92,7 +92,7 @@ def rehearse(path: Path, run: bool = True, history: list[str] | None = None) -> 
     except SegcourseError as refusal:
         return [Finding("Notebook", "problem", str(refusal))]
     if unsaved := _unsaved(submission, lesson, history or []):
-        says = f"the saved file has not the {unsaved} that you ran last. {SAVE}"
+        says = f"the saved {unsaved} is not the one that you ran last. Run its cell. {SAVE}"
         return [Finding("Notebook", "problem", says)]
     found = preview.described(lesson, submission)
     if run and submission.untouched != lesson.points.keys():
