@@ -118,7 +118,7 @@ def _exercise(exercise: Exercise) -> list[NotebookNode]:
 def _place(cells: list[NotebookNode], earlier: list[str]) -> int:
     """Return the place after the check of the last of the earlier exercises, else after the imports."""
     checks = [i for i, cell in enumerate(cells) if lessons.grade_id(cell) in [f"check_{e}" for e in earlier]]
-    code = [i for i, cell in enumerate(cells) if cell.cell_type == "code"]
+    code = [i for i, cell in enumerate(cells) if cell.cell_type == "code" and cell.id not in frame.IDS]
     return checks[-1] + 1 if checks else code[0] + 1 if code else len(cells)
 
 
