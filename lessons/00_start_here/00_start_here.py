@@ -38,8 +38,9 @@ if "google.colab" in sys.modules:
     try:
         from segcourse.course import colab
     except ImportError:
-        # first upload segcourse-….whl, which your teacher has: folder icon on the left
-        # %pip install --quiet segcourse-*.whl onnx onnxscript onnxruntime flask waitress prometheus-client
+        # %pip list --format=freeze > installed.txt
+        # %pip install --quiet --constraint installed.txt segcourse-*.whl onnx onnxscript onnxruntime flask waitress prometheus-client
+        # segcourse-….whl comes from your teacher; upload it first: folder icon on the left
         from segcourse.course import colab
     colab.start()
 
@@ -223,26 +224,30 @@ with predict(question, answers) as reveal:
 # %% [markdown]
 # ## 7. Handing in
 #
-# Save the notebook. Then ask in a terminal, in the folder of the lesson, whether it is ready. This executes nothing in
-# the notebook:
+# Every lesson with exercises ends with a cell that says whether the notebook is ready, and which file to hand in. It
+# reads the saved file, so save first. Then it runs your answers and their checks in a new kernel. This finds what only
+# the old kernel knew: a cell that you deleted, or cells in another order. In a terminal, in the folder of the lesson,
+# this does the same:
 #
 # `segcourse doctor 05_losses_metrics.ipynb`
 #
-# For an untouched lesson 5, the doctor says:
+# For an untouched lesson 5, there is nothing to run, and the doctor says:
 
 # %%
 print(doctor.table(preview.findings(lessons.find("05") / "05_losses_metrics.ipynb")))
 
 # %% [markdown]
-# Then give the file to your teacher in the way that your class uses. Only the exercise cells are graded, with whatever
+# Grading draws other cases than the checks, so the doctor can't know your grade. Give the file that it names to your
+# teacher in the way that your class uses. Only the exercise cells are graded, with whatever
 # they need from the rest of the notebook. You may add cells, and you may delete cells that are not part of an exercise.
 # Grading skips long demonstrations. Nobody sees your guesses.
 #
 # ## 8. Without your own machine
 #
-# The notebooks also open in Google Colab (*File → Upload notebook*). Add a cell at the top and run it first: `%pip
-# install ADDRESS`. Your teacher gives you the address of the course. Colab deletes files when you leave, so download
-# the notebook. Every lesson runs without a GPU.
+# The notebooks also open in Google Colab (*File → Upload notebook*). Run the first code cell of the lesson: it installs
+# the course and changes nothing that Colab brings. The cell says what to upload before, if anything. Colab deletes its
+# machine when you leave. *File → Save a copy in Drive* keeps the notebook, and `colab.keep("my_model.safetensors")` also
+# keeps files that you name. Every lesson runs without a GPU.
 
 # %% [markdown]
 # ## 9. In five lines

@@ -44,8 +44,9 @@ if "google.colab" in sys.modules:
     try:
         from segcourse.course import colab
     except ImportError:
-        # first upload segcourse-….whl, which your teacher has: folder icon on the left
-        # %pip install --quiet segcourse-*.whl onnx onnxscript onnxruntime flask waitress prometheus-client
+        # %pip list --format=freeze > installed.txt
+        # %pip install --quiet --constraint installed.txt segcourse-*.whl onnx onnxscript onnxruntime flask waitress prometheus-client
+        # segcourse-….whl comes from your teacher; upload it first: folder icon on the left
         from segcourse.course import colab
     colab.start()
 

@@ -34,12 +34,14 @@ if "google.colab" in sys.modules:
     try:
         from segcourse.course import colab
     except ImportError:
+        %pip list --format=freeze > installed.txt
 {install}
         from segcourse.course import colab
     colab.start()"""
-FROM_GIT = '        %pip install --quiet "segcourse[deploy] @ git+{address}"'
-UPLOADED = """        # first upload segcourse-….whl, which your teacher has: folder icon on the left
-        %pip install --quiet segcourse-*.whl {deploy}"""
+PIP = "        %pip install --quiet --constraint installed.txt"
+FROM_GIT = PIP + ' "segcourse[deploy] @ git+{address}"'
+UPLOADED = f"""{PIP} segcourse-*.whl {{deploy}}
+        # segcourse-….whl comes from your teacher; upload it first: folder icon on the left"""
 HAND_IN = """## Hand in
 
 Save the notebook (Ctrl + S, on a Mac ⌘ + S) and run the cell below. It runs your saved answers in a new
@@ -80,7 +82,11 @@ def framed(cells: list[NotebookNode], lesson: str, project: Mapping[str, Any]) -
 
 
 def _install(address: str, project: Mapping[str, Any]) -> str:
-    """Return the lines that install segcourse and what lesson 7 needs; pip keeps what Colab has."""
+    """Return the lines that install segcourse and what lesson 7 needs.
+
+    The constraint keeps the versions that Colab has: a newer PyTorch, or a newer protobuf for onnx, could
+    break what is there.
+    """
     if address:
         return FROM_GIT.format(address=address)
     extra = (Requirement(text).name for text in project["optional-dependencies"]["deploy"])

@@ -142,17 +142,18 @@ def _run_without(skipped: Container[int], submission: Submission, folder: Path) 
     places = [i for i, cell in enumerate(submission.cells) if cell.runs and i not in skipped]
     cells = [submission.cells[place] for place in places]
     notebook = new_notebook(cells=[new_code_cell(_source(cell)) for cell in cells])
+    begun: list[int] = []
     client = NotebookClient(
         notebook, timeout=CELL_SECONDS, interrupt_on_timeout=True, allow_errors=True,
         kernel_name="python3", resources={"metadata": {"path": str(folder)}},
+        on_cell_start=lambda cell, cell_index: begun.append(cell_index),
     )  # fmt: skip
     start, ended = time.monotonic(), ""
     try:
         client.execute(env={**os.environ, _INSIDE: "1"}, stderr=subprocess.DEVNULL)
     except (DeadKernelError, CellTimeoutError) as error:
-        ran = sum(cell.execution_count is not None for cell in notebook.cells)
         why = "took too long" if isinstance(error, CellTimeoutError) else "stopped the kernel"
-        ended = f"{cells[min(ran, len(cells) - 1)]} {why}"
+        ended = f"{cells[begun[-1]]} {why}"
     outputs = [cell.outputs for cell in notebook.cells]
     verdicts = {
         cell.exercise: verdict

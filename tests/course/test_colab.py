@@ -61,7 +61,8 @@ def run():
 
         def magic(line):
             pip.append(line)
-            installs()
+            if line.startswith("install"):
+                installs()
 
         shell.register_magic_function(magic, "line", "pip")
         shell.run_cell(source).raise_error()
@@ -87,8 +88,9 @@ def test_on_a_fresh_machine_it_installs_the_wheel_that_was_uploaded(
     setup_cell, run, on_colab, monkeypatch, capsys
 ):
     monkeypatch.setitem(sys.modules, "segcourse.course", None)  # an import fails, as if it were missing
-    [line] = run(setup_cell, installs=monkeypatch.undo)
-    assert line == "install --quiet segcourse-*.whl onnx"
+    freeze, install = run(setup_cell, installs=monkeypatch.undo)
+    assert freeze == "list --format=freeze > installed.txt"
+    assert install == "install --quiet --constraint installed.txt segcourse-*.whl onnx"
 
 
 def test_the_first_cell_is_not_flagged_as_unusual(setup_cell):

@@ -52,7 +52,7 @@ def test_an_address_on_github_gives_a_badge(address):
     assert title.id == "title"
     wanted = "colab.research.google.com/github/someone/segcourse/blob/main/lessons"
     assert f"{wanted}/{LESSON}/{LESSON}.ipynb" in badge.source
-    assert f'%pip install --quiet "segcourse[deploy] @ git+{address}"' in setup.source
+    assert f'"segcourse[deploy] @ git+{address}"' in setup.source
 
 
 def test_an_address_elsewhere_gives_no_badge_because_colab_opens_none():
@@ -63,8 +63,8 @@ def test_an_address_elsewhere_gives_no_badge_because_colab_opens_none():
 
 def test_without_an_address_the_cell_says_what_to_upload():
     source = frame.framed(OWN, LESSON, PROJECT)[1].source
-    assert "first upload segcourse-….whl" in source
-    assert "%pip install --quiet segcourse-*.whl onnx flask\n" in source
+    assert "# segcourse-….whl comes from your teacher; upload it first" in source
+    assert "%pip install --quiet --constraint installed.txt segcourse-*.whl onnx flask\n" in source
 
 
 @pytest.fixture
