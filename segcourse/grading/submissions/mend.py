@@ -43,18 +43,23 @@ def mended(data: bytes, lesson: Lesson) -> tuple[NotebookNode, bool]:
 
 def _cells(notebook: NotebookNode, submission: Submission, lesson: Lesson) -> list[NotebookNode]:
     by_id = {cell["id"]: cell for cell in notebook.cells}
-    ids = {name: lesson.cell(name).id for name in lesson.metadata}
+    labelled = {cell.grade_id: lesson.cell(cell.grade_id).id for cell in submission.cells if cell.grade_id}
     made = []
     for cell in submission.cells:
         node = by_id.get(cell.id) or _original(cell, lesson)
+        if node["id"] in labelled.values():  # of a second definition, for example
+            node["id"] = uuid.uuid4().hex[:8]
         if cell.role == "check":
             node["source"] = cell.source
         if node["cell_type"] != cell.kind:
-            node = nbformat.v4.new_code_cell(cell.source, id=cell.id)
+            node = nbformat.v4.new_code_cell(cell.source, id=node["id"])
+        if node["cell_type"] != "code":
+            for name in ("outputs", "execution_count"):
+                node.pop(name, None)
         node.metadata.pop("nbgrader", None)
         if cell.grade_id:
             node.metadata["nbgrader"] = lesson.metadata[cell.grade_id]
-            node["id"] = ids[cell.grade_id] or node["id"]
+            node["id"] = labelled[cell.grade_id] or node["id"]
         if cell.tags:
             node.metadata["tags"] = list(cell.tags)
         made.append(node)

@@ -87,6 +87,7 @@ def _match(cells: list[Cell], lesson: Lesson) -> tuple[list[Cell], int]:
     labelled = {cell.grade_id for cell in cells}
     result, unlabelled = [], 0
     for cell in cells:
+        rehearses = patterns.REHEARSAL.search(cell.source)  # it would run the notebook once more
         original = by_grade_id.get(cell.grade_id) or by_id.get(cell.id)
         if original is None and (same := by_source.get(cell.source.strip())):
             original = same if same.grade_id not in labelled or not same.grade_id else None
@@ -95,14 +96,18 @@ def _match(cells: list[Cell], lesson: Lesson) -> tuple[list[Cell], int]:
             original = _match_by_content(cell, lesson, labelled)
         if original is None:
             only_checks = patterns.CHECK.search(cell.source) and not patterns.without_checks(cell.source)
-            role = "skip" if cell.role == "run" and only_checks else cell.role
+            role = "skip" if cell.role == "run" and (only_checks or rehearses) else cell.role
             result.append(replace(cell, role=role, grade_id=None))
             continue
         unlabelled += bool(original.grade_id and original.grade_id not in labelled)
         role, exercise, grade_id = original.role, original.exercise, original.grade_id
         if role == "check" and patterns.defines(exercise, cell.source):
             role, grade_id = "exercise", exercise  # an answer in the check's own cell is still an answer
-        if role == "skip" and patterns.normalized(cell.source) != patterns.normalized(original.source):
+        if (
+            role == "skip"
+            and not rehearses
+            and patterns.normalized(cell.source) != patterns.normalized(original.source)
+        ):
             role = "run"  # a student who edits a demonstration's code wants it to run
         result.append(replace(cell, role=role, exercise=exercise, grade_id=grade_id, tags=original.tags))
     return result, unlabelled

@@ -4,7 +4,9 @@ import copy
 import json
 
 from accident_class import CHECK_DICE, DICE, IMPORTS, IOU, accident
-from grading_class import RIGHT, STUBS, as_bytes, notebook
+from grading_class import LESSON, RIGHT, STUBS, as_bytes, notebook
+
+from segcourse.course import frame
 
 COLAB = """from google.colab import drive, files
 drive.mount('/content/drive')
@@ -36,6 +38,21 @@ def colab():
             picture = {"image/png": "iVBORw0KGgo=" * 5000}
             cell.outputs = [{"output_type": "display_data", "data": picture, "metadata": {}}]
     made.metadata = {"colab": {"provenance": [], "toc_visible": True}, "accelerator": "GPU"}
+    made.nbformat_minor = 0
+    return made
+
+
+@accident(7, repaired=["6 cell(s) had lost their nbgrader labels"])
+def colab_keeps_ids_in_the_metadata():
+    """A lesson's first and last cells, and the ids of its cells where Colab puts them."""
+    made = notebook(RIGHT)
+    made.cells = frame.framed(made.cells, LESSON, frame.project())
+    for number, cell in enumerate(made.cells):
+        cell.metadata = {"id": cell.pop("id"), "outputId": f"cD{number}", "executionInfo": {"elapsed": 5}}
+    made.metadata = {
+        "colab": {"provenance": []},
+        "kernelspec": {"name": "python3", "display_name": "Python 3"},
+    }
     made.nbformat_minor = 0
     return made
 
