@@ -44,14 +44,20 @@ KERNEL_READY = """() => {
         && app.commands.hasCommand('notebook:run-all-cells');
 }"""
 RUN_ALL = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
-# runs the cell of this grade_id (or the first of this kind), with new source if one is given
+# runs the cell of this grade_id or id, with new source if one is given
 RUN_CELL = """async ([wanted, source]) => {
     const app = window.jupyterapp, notebook = app.shell.currentWidget.content;
-    const named = cell => cell.model.getMetadata('nbgrader')?.grade_id ?? cell.model.type;
+    const named = cell => cell.model.getMetadata('nbgrader')?.grade_id ?? cell.model.id;
     notebook.activeCellIndex = notebook.widgets.findIndex(cell => named(cell) === wanted);
     if (source) notebook.activeCell.model.sharedModel.setSource(source);
     await app.commands.execute('notebook:run-cell');
     await notebook.scrollToItem(notebook.activeCellIndex, 'end');
+}"""
+RUN_LAST = """async () => {
+    const app = window.jupyterapp, notebook = app.shell.currentWidget.content;
+    await app.commands.execute('docmanager:save');
+    notebook.activeCellIndex = notebook.widgets.length - 1;
+    await app.commands.execute('notebook:run-cell');
 }"""
 
 
@@ -129,10 +135,14 @@ def test_a_real_lesson_explains_a_wrong_answer(lab, page, tmp_path):
         lesson, points = exercises.get(exercise).lesson, exercises.get(exercise).points
         page.goto(lab(f"{lesson}/{lesson}.ipynb"))
         page.wait_for_function(KERNEL_READY)
-        page.evaluate(RUN_CELL, ["code", None])
+        page.evaluate(RUN_CELL, ["what-you-will-be-able-code", None])  # the imports
         page.evaluate(RUN_CELL, [exercise, answer])
         page.evaluate(RUN_CELL, [f"check_{exercise}", None])
         page.get_by_text("What happened:").first.wait_for()
         assert page.get_by_text(f"{exercise}: {points} of {points} points").count() == 0
         # the README shows the last picture: SEGCOURSE_SCREENSHOT=docs/lab.png pytest tests/browser -k real
         page.screenshot(path=os.environ.get("SEGCOURSE_SCREENSHOT", tmp_path / "lab.png"))
+    page.evaluate(RUN_LAST)  # hand in: the server tells the cell which file it is in
+    page.get_by_text(f"0 of {points} points in the public check").wait_for()
+    page.get_by_text(f"work/{lesson}/{lesson}.ipynb").first.wait_for()
+    page.screenshot(path=tmp_path / "hand_in.png")
