@@ -52,6 +52,21 @@ def test_one_version_everywhere():
     assert {"cff-version", "message", "title", "authors"} <= citation.keys()  # what the format requires
 
 
+# what Google Colab installs (its public list of June 2026, Python 3.12); pip must leave all of it as it is
+COLAB = {
+    "torch": "2.11.0", "torchvision": "0.26.0", "numpy": "2.0.2", "scipy": "1.16.3", "matplotlib": "3.10.0",
+    "opencv-python": "4.13.0.92", "pillow": "11.3.0", "scikit-learn": "1.6.1", "nbformat": "5.10.4",
+    "nbclient": "0.10.4", "accelerate": "1.13.0", "safetensors": "0.7.0", "tensorboard": "2.20.0",
+    "tqdm": "4.67.3", "pooch": "1.9.0", "platformdirs": "4.10.0", "psutil": "5.9.5", "typer": "0.25.1",
+}  # fmt: skip
+
+
+def test_the_versions_that_colab_ships_are_within_the_bounds():
+    wanted = {one.name: one.specifier for one in map(Requirement, PROJECT["dependencies"])}
+    assert wanted.keys() - COLAB.keys() == {"jupyterlab"}
+    assert not [name for name, version in COLAB.items() if not wanted[name].contains(version)]
+
+
 def test_torch_and_torchvision_are_a_pair():
     pins = constraints()
     if metadata.version("torchvision").partition("+")[0] != pins["torchvision"]:

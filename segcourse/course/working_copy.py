@@ -1,7 +1,7 @@
-"""A student's working copy of the lessons: made once, and brought up to date without losing anybody's work.
+"""A student's working copy of the lessons: made once, and brought up to date without losing any work.
 
 The folder holds `.segcourse.json`, which says what text of each file was handed out last. A file that still
-has that text is nobody's work and may be replaced. Everything else stays as it is.
+has that text holds no work and may be replaced. Everything else stays as it is.
 """
 
 import hashlib
@@ -72,7 +72,7 @@ def files() -> Iterator[tuple[Path, str]]:
 
 
 def start(folder: str | os.PathLike) -> Changes:
-    """Copy the lessons to `folder`, and update the files there that nobody has changed.
+    """Copy the lessons to `folder`, and update the files there that still have the text handed out before.
 
     A notebook is unchanged if its cells hold the text that was handed out: running a notebook or saving it
     does not make it a student's work. Its outputs are kept in a copy all the same. A newer text of a changed

@@ -38,7 +38,7 @@ from segcourse.exercises.engine.display import headline as _headline
 import json as _json
 _verdict = _assess("{name}", {name})
 print("{mark}" + _json.dumps([_verdict.passed, _verdict.started, _headline(_verdict)]))"""
-HIDDEN = "grading draws cases that nobody has seen, so your points can differ from those above."
+HIDDEN = "grading draws new cases, so your points can differ from those above."
 SAVE = "Save the notebook (Ctrl + S, on a Mac ⌘ + S), then run this cell again."
 
 
@@ -191,7 +191,7 @@ def _combined(found: list[Finding], trial: Trial, lesson: Lesson, submission: Su
     result += [Finding("Cell", "problem", f"in a new kernel, {says}.") for says in stopped]
     if trial.ended:
         return [*result, Finding("Run", "problem", f"in a new kernel, {trial.ended}; nothing below it ran.")]
-    clean = f"what grading runs of it ran in a new kernel in {trial.seconds:.0f} s"
+    clean = f"the cells that grading needs ran in a new kernel in {trial.seconds:.0f} s"
     return [*result, Finding("Run", "ok", f"{clean}{', apart from the cells above' if stopped else ''}.")]
 
 
@@ -208,7 +208,7 @@ def _exercise(finding: Finding, trial: Trial, submission: Submission) -> Finding
     if passed:
         return Finding(name, "ok", f"{points} in the public check.")
     hint = f" {finding.says}" if finding.state == "note" else ""
-    return Finding(name, "note", f"{points} in the public check; run its check to see why.{hint}")
+    return Finding(name, "note", f"{points} in the public check; its reply says why.{hint}")
 
 
 def _hand_in(path: Path, data: bytes, lesson: Lesson) -> Finding:

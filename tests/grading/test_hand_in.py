@@ -53,7 +53,7 @@ def test_a_new_kernel_tells_points_and_what_only_the_old_kernel_knew(save, tmp_p
     assert found(findings, "iou_per_class") == ("ok", "2 of 2 points in the public check.")
     state, says = found(findings, "dice_score")
     assert state == "note"
-    assert says.startswith("0 of 3 points in the public check; run its check")
+    assert says.startswith("0 of 3 points in the public check; its reply")
     state, says = found(findings, "mean_iou")
     assert state == "problem"
     assert "name 'helper' is not defined" in says
