@@ -19,7 +19,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from segcourse.course import colab
 from segcourse.course.findings import Finding, table
-from segcourse.errors import SegcourseError
+from segcourse.errors import SaveError, SegcourseError
 from segcourse.files import keep_copy, replacing
 from segcourse.grading.notebooks import Cell, Lesson
 from segcourse.grading.scoring.events import Events
@@ -83,7 +83,7 @@ def rehearse(path: Path, run: bool = True, history: list[str] | None = None) -> 
         history: the sources of the cells that were run, to see whether the notebook was saved since.
 
     Raises:
-        OSError: the file cannot be read, or the repaired copy cannot be written.
+        OSError: the file cannot be read.
     """
     path = Path(path)
     data = path.read_bytes()
@@ -98,7 +98,11 @@ def rehearse(path: Path, run: bool = True, history: list[str] | None = None) -> 
     if run and submission.untouched != lesson.points.keys():
         trial = _run(lesson, submission, path.parent)
         found = _combined(found, trial, lesson, submission)
-    return [*found, _hand_in(path, data, lesson), Finding("Grading", "note", HIDDEN)]
+    try:
+        found.append(_hand_in(path, data, lesson))
+    except SaveError as error:
+        found.append(Finding("Hand in", "problem", f"no repaired copy was written. {error}"))
+    return [*found, Finding("Grading", "note", HIDDEN)]
 
 
 def _unsaved(submission: Submission, lesson: Lesson, history: list[str]) -> str | None:
@@ -136,8 +140,9 @@ def _run(lesson: Lesson, submission: Submission, folder: Path) -> Trial:
 
 
 def _run_without(skipped: Container[int], submission: Submission, folder: Path) -> Trial:
+    from jupyter_client.kernelspec import NoSuchKernel
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from nbclient.exceptions import CellTimeoutError
 
     places = [i for i, cell in enumerate(submission.cells) if cell.runs and i not in skipped]
     cells = [submission.cells[place] for place in places]
@@ -151,9 +156,10 @@ def _run_without(skipped: Container[int], submission: Submission, folder: Path) 
     start, ended = time.monotonic(), ""
     try:
         client.execute(env={**os.environ, _INSIDE: "1"}, stderr=subprocess.DEVNULL)
-    except (DeadKernelError, CellTimeoutError) as error:
+    except (CellTimeoutError, RuntimeError, NoSuchKernel) as error:  # a dead kernel is a RuntimeError
         why = "took too long" if isinstance(error, CellTimeoutError) else "stopped the kernel"
-        ended = f"{cells[begun[-1]]} {why}"
+        unable = f"no kernel could start ({' '.join(str(error).split())}); `segcourse doctor` checks Jupyter"
+        ended = f"{cells[begun[-1]]} {why}" if begun else unable
     outputs = [cell.outputs for cell in notebook.cells]
     verdicts = {
         cell.exercise: verdict
@@ -190,7 +196,7 @@ def _combined(found: list[Finding], trial: Trial, lesson: Lesson, submission: Su
     stopped = trial.events.stopped_cells(submission, lesson)
     result += [Finding("Cell", "problem", f"in a new kernel, {says}.") for says in stopped]
     if trial.ended:
-        return [*result, Finding("Run", "problem", f"in a new kernel, {trial.ended}; nothing below it ran.")]
+        return [*result, Finding("Run", "problem", f"{trial.ended}; the rest did not run.")]
     clean = f"the cells that grading needs ran in a new kernel in {trial.seconds:.0f} s"
     return [*result, Finding("Run", "ok", f"{clean}{', apart from the cells above' if stopped else ''}.")]
 

@@ -76,6 +76,27 @@ def test_a_cell_that_stops_the_kernel_is_named(save):
     assert found(findings, "mean_iou")[0] == "problem"
 
 
+def test_a_machine_without_a_kernel_is_explained(save, monkeypatch):
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    def missing(self, name):
+        raise NoSuchKernel(name)
+
+    monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", missing)
+    state, says = found(hand_in.rehearse(save(notebook(RIGHT))), "Run")
+    assert state == "problem"
+    assert "no kernel could start" in says
+
+
+def test_a_folder_that_cannot_be_written_costs_only_the_copy(save):
+    path = save(notebook(RIGHT), "mine.ipynb")
+    (path.parent / "hand-in").write_text("a file")
+    findings = hand_in.rehearse(path, run=False)
+    assert found(findings, "dice_score")[0] == "ok"
+    assert found(findings, "Hand in")[0] == "problem"
+    assert (path.parent / "hand-in").read_text() == "a file"
+
+
 def test_an_untouched_lesson_starts_no_kernel(save, monkeypatch):
     monkeypatch.setattr(hand_in, "_run", forbidden)
     findings = hand_in.rehearse(save(notebook()))
