@@ -83,3 +83,17 @@ def page(browser):
     page.set_default_timeout(180_000)
     yield page
     page.close()
+
+
+@pytest.fixture
+def broken_rules() -> Callable[..., list[str]]:
+    """Returns a function: the rules of axe that a page breaks, each with the first element that breaks it."""
+    why = "axe is not installed: pip install axe-playwright-python"
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason=why)
+
+    def broken(page, rules=()) -> list[str]:
+        only = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else {}
+        found = axe.Axe().run(page, options={"resultTypes": ["violations"]} | only).response["violations"]
+        return [f"{rule['id']}: {rule['nodes'][0]['html'][:200]}" for rule in found]
+
+    return broken

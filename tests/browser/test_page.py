@@ -227,3 +227,9 @@ def test_text_has_contrast(opened, picture, scheme):
     )
     assert len(contrasts) > 10
     assert min(contrasts) >= 4.5  # WCAG 2, level AA
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_breaks_no_rule_of_axe(opened, broken_rules, theme):
+    opened.emulate_media(color_scheme=theme)
+    assert broken_rules(opened) == []
