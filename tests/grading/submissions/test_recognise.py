@@ -13,7 +13,9 @@ from nbformat.v4 import new_code_cell
 
 from segcourse.grading.lesson import read_lesson
 from segcourse.grading.notebooks import Refused
+from segcourse.grading.submissions import patterns
 from segcourse.grading.submissions.find import find_notebook, lesson_folder
+from segcourse.grading.submissions.read import read_notebook
 from segcourse.grading.submissions.recognise import recognise
 
 
@@ -280,3 +282,17 @@ def test_accidents_are_repaired_or_refused_before_anything_runs(lesson, tmp_path
     repairs += recognise(data, lesson, MEGABYTES).repairs
     assert len(repairs) == len(accident.repaired)
     assert all(words in repair for words, repair in zip(accident.repaired, repairs, strict=True))
+
+
+def test_ids_count_where_colab_puts_them():
+    cell = {"cell_type": "code", "source": "", "metadata": {"id": "check-dice_score"}, "outputs": []}
+    [read], _ = read_notebook(json.dumps({"cells": [cell]}).encode(), 1)
+    assert read.id == "check-dice_score"
+
+
+@pytest.mark.parametrize(
+    "source", ['hand_in.doctor("mine.ipynb")', "from x import hand_in\n\nhand_in.doctor('y')"]
+)
+def test_a_rehearsal_of_handing_in_never_runs_in_grading(source):
+    assert patterns.REHEARSAL.search(source)
+    assert not patterns.REHEARSAL.search(f"# {source.splitlines()[-1]}")
