@@ -385,4 +385,3 @@ EXERCISE = Exercise(
         ),
     ],
 )
-
