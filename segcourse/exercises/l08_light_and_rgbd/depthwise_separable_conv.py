@@ -53,6 +53,7 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield drawn((3, 3, 1), (1, 3, 6, 5), "the number of channels stays", "the weights are set by rule")
     yield drawn((3, 6, 1), (2, 3, 5, 6), "the number of channels doubles", "the weights are set by rule")
     yield drawn((4, 2, 2), (1, 4, 7, 8), "stride is 2", "the weights are set by rule")
+    yield drawn((3, 4, 1), (1, 3, 5, 5), "the picture holds large numbers", scale=40)
     large = "two pictures hold large numbers, after training"
     yield drawn((4, 6, 1), (2, 4, 7, 8), large, look=modules.output(seed=seed, trained=True), scale=40)
     yield drawn(
@@ -83,7 +84,9 @@ def celebrate(answer):
     light, ordinary = count_parameters(answer(64, 64, 1)), count_parameters(nn.Conv2d(64, 64, 3))
     print(f"64 to 64 channels: {light:,} parameters with both batch norms, an ordinary one has {ordinary:,}")
     alt = "Three feature maps that your untrained block makes of a street."
-    show_image(list(maps / maps.amax(dim=(1, 2), keepdim=True)), ["channel 0", "channel 1", "channel 2"], alt)
+    show_image(
+        list(maps / maps.amax(dim=(1, 2), keepdim=True)), ["channel 0", "channel 1", "channel 2"], alt=alt
+    )
 
 
 Layers = Callable[[int, int, int], list[nn.Module]]
@@ -196,7 +199,7 @@ _MISTAKES: list[tuple[Any, ...]] = [
         _made("PNRDNR"),
     ),
     (
-        "All channels go through one and the same kernel in your depthwise step. Each channel learns its own.",
+        "All channels go through the same kernel in your depthwise step. Each channel learns its own.",
         _OneKernel,
     ),
     (

@@ -1,10 +1,12 @@
 """Exercise 8.1: how many multiplications a convolution takes, ordinary and depthwise separable."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from numpy.random import Generator
 
 from segcourse.exercises.engine.exercise import Case, Exercise
+from segcourse.exercises.engine.observing import Explained
 
 
 def depthwise_separable_cost(in_channels, out_channels, kernel, height, width):
@@ -33,11 +35,19 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(LARGE, 512, 512, 3, 8, 8, traits=("both numbers of channels are equal",))
     yield case(LARGE, 256, 320, 5, 30, 40, traits=("the kernel is 5 x 5",))
     huge = "there are more than 2,147,483,647 multiplications"
-    yield case(LARGE, 1024, 2048, 7, 768, 1024, traits=(huge,))
+    yield case(LARGE, 1021, 2039, 7, 767, 1023, traits=(huge,))
     for group, most in ((SMALL, 9), (LARGE, 300)):
         for kernel in (3, 5):
             channels = (int(n) for n in rng.integers(4, most, 2))
             yield case(group, *channels, kernel, *(int(n) for n in rng.integers(3, most, 2)))
+
+
+def look(obj: Callable, case: Case) -> dict[str, Any]:
+    """Observe the two counts, which are whole numbers."""
+    value = obj(*case.inputs.values())
+    if isinstance(value, tuple) and any(isinstance(one, float) for one in value):
+        raise Explained("Your counts are floats. Two ints are asked for: where you divide, use `//`.")
+    return {"value": value}
 
 
 def celebrate(answer):
@@ -76,6 +86,7 @@ EXERCISE = Exercise(
     minutes=10,
     groups={SMALL: 1, LARGE: 1},
     cases=cases,
+    observe=look,
     celebrate=celebrate,
     mistakes=[
         (
@@ -155,8 +166,8 @@ EXERCISE = Exercise(
             lambda *numbers: _answer(*numbers)[1],
         ),
         (
-            "You count a multiplication and an addition, two operations per weight and pixel. Multiplications "
-            "alone are asked for.",
+            "You count a multiplication and an addition, two operations per weight and pixel. "
+            "Multiplications alone are asked for.",
             lambda *numbers: tuple(2 * count for count in _answer(*numbers)),
         ),
         (

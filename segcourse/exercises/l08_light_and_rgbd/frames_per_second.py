@@ -20,7 +20,6 @@ def frames_per_second(model, images, runs, clock, wait):
     seconds = []
     with torch.inference_mode():
         for _ in range(3 + runs):
-            wait()
             start = clock()
             model(images)
             wait()
@@ -39,10 +38,11 @@ class Machine:
     Args:
         seconds: how long the calls take, one after the other and over again.
         queued: whether it works like a GPU: a call returns at once, and `wait` lets the work be done.
+        cold: how much slower its first three calls are.
     """
 
-    def __init__(self, seconds: Sequence[float], queued: bool):
-        self.seconds, self.queued = seconds, queued
+    def __init__(self, seconds: Sequence[float], queued: bool, cold: float):
+        self.seconds, self.queued, self.cold = seconds, queued, cold
         self.now, self.left = 1000.0, 0.0
         self.calls = self.reads = 0
 
@@ -54,8 +54,8 @@ class Machine:
         self.now, self.left = self.now + self.left, 0.0
 
     def work(self) -> None:
-        slow = 20 if self.calls < WARM_UP else 1
-        took = slow * self.seconds[self.calls % len(self.seconds)]
+        slow = self.calls < WARM_UP
+        took = (self.cold if slow else 1) * self.seconds[self.calls % len(self.seconds)]
         self.calls += 1
         if self.queued:
             self.now, self.left = self.now + 1e-4, self.left + took
@@ -72,13 +72,13 @@ class Timed(nn.Module):
         self.weight = nn.Parameter(torch.ones(1))
         self.modes: list[bool] = []
         self.graphs: list[bool] = []
-        self.shapes: list[tuple] = []
+        self.given: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Tensor:
         y = x.mean(dim=1, keepdim=True) * self.weight  # N, 1, H, W
         self.modes += [self.training, self.inner.training]
         self.graphs.append(y.requires_grad)
-        self.shapes.append(tuple(x.shape))
+        self.given.append(x)
         self.machine.work()
         return y
 
@@ -100,7 +100,10 @@ def cases(rng: Generator) -> Iterator[Case]:
     fixed = np.random.default_rng(8)
 
     def case(group, runs, batch, *traits, rng=fixed, queued=False, training=False):
-        machine = Machine(_durations(rng, runs), queued)
+        if group == MEDIAN:
+            machine = Machine(_durations(rng, runs), queued, cold=20)
+        else:  # all calls take the same time: who forgets the warm-up loses no point here
+            machine = Machine([float(rng.uniform(0.01, 0.05))], queued, cold=1)
         kind = "with a queue, like a GPU" if queued else "without a queue, like a CPU"
         inputs = {
             "model": Timed(machine).train(training),
@@ -134,14 +137,14 @@ def look(obj: Callable, case: Case) -> dict[str, Any]:
     model, images, *others = case.inputs.values()
     mode = model.training
     value = obj(model, images, *others)
-    if not model.shapes:
+    if not model.given:
         raise Explained("Your answer never calls the model. Time calls of `model(images)`.")
     if not model.machine.reads:
         raise Explained("Your answer never reads `clock()`. Take the time before and after a call from it.")
     if not isinstance(value, float):  # NumPy's float64 is one
         raise Explained(f"Your answer returns a {type(value).__name__}; a float is asked for.")
     return {
-        "whole batches": all(shape == tuple(images.shape) for shape in model.shapes),
+        "whole batches": all(x.dtype == images.dtype and x.equal(images) for x in model.given),
         "in eval mode": not any(model.modes),
         "without gradients": not any(model.graphs),
         "the mode afterwards": model.training == model.inner.training == mode,
@@ -269,15 +272,16 @@ EXERCISE = Exercise(
             "Your warm-up has two calls. Three are asked for.",
             _made(warm_up=2),
         ),
-        (
-            "You return the mean of the runs. Another program disturbs some of them, and the mean moves with "
-            "those. Time each call by itself and take the median.",
-            _made(result=lambda n, seconds: n / statistics.fmean(seconds)),
-        ),
-        (
-            "You look at the clock once before and once after all runs, which gives their mean. Time each "
-            "call by itself and take the median.",
-            _whole(late=True),
+        *(
+            (
+                "Your result is that of the mean time. Another program disturbs some calls, and the mean "
+                "moves with those. Time each call by itself and take the median.",
+                wrong,
+            )
+            for wrong in (
+                _made(result=lambda n, seconds: n / statistics.fmean(seconds)),
+                _whole(late=True),
+            )
         ),
         (
             "You look at the clock once before and once after all calls, and the warm-up is among them. Time "
@@ -335,15 +339,13 @@ EXERCISE = Exercise(
             "You multiply by `runs`. Each time belongs to one call, and so does their median.",
             lambda *given: given[2] * frames_per_second(*given),
         ),
-        (
-            "You never call `wait`. A device with a queue returns from `model(images)` before the work is "
-            "done, so you time how fast work is put into the queue.",
-            _made(before=False, after=False),
-        ),
-        (
-            "You don't wait before the second look at the clock. A device with a queue has only accepted the "
-            "work by then.",
-            _made(after=False),
+        *(
+            (
+                "You look at the clock before the work is done. A device with a queue returns from "
+                "`model(images)` at once: call `wait()` before you look at the clock a second time.",
+                _made(before=before, after=False),
+            )
+            for before in (True, False)
         ),
         (
             "You don't wait before the first look at the clock. On a device with a queue, the work of the "

@@ -119,7 +119,7 @@ def celebrate(answer):
     *_, close, known = answer(streets[3].image[None], depth[None], 2.0, 60.0)[0]
     titles = ["the street", "nearness", "where depth is known"]
     alt = "A street, bright where things are near, and white where the sensor measured something."
-    show_image([streets[3].image, close, known], titles, alt)
+    show_image([streets[3].image, close, known], titles, alt=alt)
 
 
 EXERCISE = Exercise(
@@ -137,8 +137,8 @@ EXERCISE = Exercise(
             _made(lambda d, near, far: ((far - d) / (far - near)).clamp(0, 1)),
         ),
         (
-            "You scale depth, (depth - near) / (far - near), so that far is 1. Nearness is asked for: 1/depth, "
-            "scaled to 1 at near and 0 at far.",
+            "You scale depth, (depth - near) / (far - near), so that far is 1. Nearness is asked for: "
+            "1/depth, scaled to 1 at near and 0 at far.",
             _made(lambda d, near, far: ((d - near) / (far - near)).clamp(0, 1)),
         ),
         (

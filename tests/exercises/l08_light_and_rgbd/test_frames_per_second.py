@@ -1,5 +1,6 @@
 """Exercise 8.3: right answers in other styles, promises and their breakers, mutants that are equal."""
 
+import statistics
 import time
 from contextlib import contextmanager
 
@@ -98,9 +99,10 @@ class TestFramesPerSecond(Contract):
         ("PyTorch records nothing for gradients", "mode and gradients", made(grad=True)),
         ("float tensor N x C x H x W. Each call gets all of them", "the batch holds several images",
          made(batches=lambda images: images.split(1)), made(batches=lambda images: [images[:1]])),
-        ("the number of timed calls, at least 1", "there is one run and one image", made(count=lambda runs: runs + 1),
-         made(count=lambda runs: max(runs, 2))),
-        ("the number of timed calls, at least 1", "calls are disturbed", made(count=lambda runs: 1)),
+        ("the number of timed calls, at least 1", "there is one run and one image",
+         made(result=lambda n, seconds: n / statistics.median(seconds[1:]))),
+        ("the number of timed calls, at least 1", "calls are disturbed", made(count=lambda runs: 1),
+         made(count=lambda runs: runs + 1)),
         ("returns seconds as a float", "warm-up and median", with_a_stopwatch_of_its_own,
          lambda m, i, r, c, w: answer(m, i, r, lambda: int(c()), w)),
         ("until the device has done all work", "there is one run on the queue", made(before=False, after=False),
@@ -118,12 +120,6 @@ class TestFramesPerSecond(Contract):
     equal = {
         r"range\(runs \+ 3\)": "a sum commutes",
         r"range\((4|6) \+ runs\)": "the calls' times come over again, so their median is the same",
-        r"^wait\(\); start = clock\(\)  ->  start = clock\(\); wait\(\)$": "between calls nothing is queued: only "
-        "the first run notices, and the warm-up is not timed",
-        r"^wait\(\); start|^for _ .*wait\(\)": "each call is waited for, so nothing is queued before it",
-        r"^wait\(\)  ->\s*$": "as above, where it is the first of the two",
-        r"^training = model\.training; model\.eval": "as above",
-        r"seconds\[3:\]  ->  .*(--3|seconds\[4)": "as above",
         r"model\.(eval|train)\b.*->  model\.train\(False": "the same in other words",
         r"^seconds = \[\]|->  seconds = \[\]": "the order of the two lines does not matter",
         r"inference_mode\(\)": "no_grad does the same here",
@@ -133,13 +129,13 @@ class TestFramesPerSecond(Contract):
         (lambda *given: 1.0, "Your answer never calls the model"),
         (with_a_stopwatch_of_its_own, "Your answer never reads `clock()`"),
         (lambda *given: torch.tensor(answer(*given)), "a float is asked for"),
-        (made(after=False), "before the second look at the clock"),
+        (made(after=False), "You look at the clock before the work is done"),
         (lambda *given: 2 * answer(*given), "Your numbers are 2 times the expected ones"),
     )
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_stand_ins_tell_warm_up_median_and_mean_apart(seed):
-    """Whatever was drawn: three calls of warm-up matter, and so does the median."""
+    """Whatever was drawn: three calls of warm-up matter, and so does the median; the rest keeps its points."""
     for wrong in (made(warm_up=0), made(warm_up=2), made(result=lambda n, s: n / np.mean(s))):
-        assert exercises.assess("frames_per_second", wrong, seed).points == 2 + 0
+        assert exercises.assess("frames_per_second", wrong, seed).points == 3
