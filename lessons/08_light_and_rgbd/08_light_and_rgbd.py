@@ -32,7 +32,6 @@
 # - give depth to a network, holes included: `fuse_rgbd`
 
 # %%
-import contextlib
 import time
 
 import numpy as np
@@ -41,6 +40,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+# %%
 import segcourse
 from segcourse import check, create_model, exercises, load_dataset, show_image
 from segcourse.course import ladder
@@ -91,23 +91,17 @@ def connections(layer, cell=8):
     return F.pad(picture, [0, 9 * channels * cell - picture.shape[1], 0, 2 * cell], value=1)
 
 
+# %%
 ordinary, depthwise = nn.Conv2d(8, 8, 3, bias=False), nn.Conv2d(8, 8, 3, groups=8, bias=False)
-steps = [ordinary, depthwise, nn.Conv2d(8, 8, 1, bias=False)]
-title = (
-    "weights: "
-    + ", ".join(f"{layer.weight.numel()}" for layer in steps)
-    + " (ordinary, depthwise, pointwise)"
-)
-show_image(
-    torch.cat([connections(layer) for layer in steps]),
-    title,
-    alt="A full matrix, a stair of eight short rows, a small full square.",
-)
+layers = {"ordinary": ordinary, "depthwise": depthwise, "pointwise": nn.Conv2d(8, 8, 1, bias=False)}
+title = ", ".join(f"{name}: {layer.weight.numel()} weights" for name, layer in layers.items())
+picture = torch.cat([connections(layer) for layer in layers.values()])
+show_image(picture, title, alt="A full matrix, a stair of eight short rows, and a small full square.")
 
 
 # %%
 def multiplications(model, images):
-    """Count the multiplications of a forward pass. PyTorch's counter also counts additions: hence the half."""
+    """Count the multiplications of a forward pass. PyTorch's counter counts additions, too: take half."""
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         model.eval()(images)
     return counter.get_total_flops() // 2
@@ -200,7 +194,7 @@ def lighten(model):
     return model
 
 
-# %%
+# %% tags=["skip-grading"]
 choices = {"more than half": 0.5, "about a third": 0.25, "about a fifth": 0.15, "about a tenth": 0}
 with predict("How many of a U-Net's parameters are left?", choices) as reveal:
     unet = create_model("unet", 8, width=32)
@@ -225,8 +219,8 @@ with predict("How many of a U-Net's parameters are left?", choices) as reveal:
 #
 # Write the block.
 #
-# - `DepthwiseSeparableConv(in_channels, out_channels, stride)` makes it. `stride` is 1 or 2. First comes a 3 x 3 convolution with a kernel of
-#   its own for each channel, and the stride: `groups=in_channels`. Then comes a 1 x 1 convolution from in_channels to out_channels
+# - `DepthwiseSeparableConv(in_channels, out_channels, stride)` makes it. `stride` is 1 or 2. First comes a 3 x 3 convolution with a separate
+#   kernel for each channel, and the stride: `groups=in_channels`. Then comes a 1 x 1 convolution from in_channels to out_channels
 # - each followed by batch norm with PyTorch's defaults and ReLU; biases as you like
 # - input: float tensor, N x in_channels x H x W, any H and W; zeros stand beyond the border
 # - returns a float tensor: N x out_channels x H x W for stride 1; for stride 2 half of both, rounded up. Gradients reach every weight
@@ -268,14 +262,8 @@ check("DepthwiseSeparableConv", DepthwiseSeparableConv)
 # Multiplications can be counted, and time has to be measured. That sounds easier than it is. Here is the time of eight calls of the same
 # network with the same picture.
 
-# %%
-choices = {
-    "less": 0,
-    "about as long": 0.8,
-    "up to twice as long": 1.25,
-    "2 to 5 times as long": 2,
-    "longer still": 5,
-}
+# %% tags=["skip-grading"]
+choices = {"less": 0, "about as long": 0.8, "up to twice as long": 1.25, "longer": 2}
 with predict("Beside the others, how long does the very first call take?", choices) as reveal:
     fresh, seconds = create_model("encoder_unet", 8, encoder="mobilenet_v3_large").eval(), []
     with torch.inference_mode():
@@ -359,7 +347,7 @@ def speed(model, images, runs=9):
     )
 
 
-# %%
+# %% tags=["skip-grading"]
 shapes = {
     f"{channels} channels, {side} x {side}": (channels, side)
     for channels, side in ((32, 96), (64, 64), (128, 32), (512, 8))
@@ -400,7 +388,7 @@ with predict("Which layer gains most time when it is split?", list(shapes)) as r
 # Both are in the library. `pretrained=True` starts them from ImageNet weights, which are downloaded at the first use. Speed doesn't depend on
 # the weights, so ours are random.
 
-# %%
+# %% tags=["skip-grading"]
 device = "cpu"  # try it: "cuda" on a machine with a GPU, then run this cell and the next one again
 networks = {
     "U-Net, width 32": create_model("unet", 8, width=32),
@@ -415,7 +403,7 @@ for name, model in networks.items():
         f"{name:24} {count_parameters(model) / 1e6:5.2f} million parameters, {costs[name] / 1e9:.2f} billion multiplications"
     )
 
-# %%
+# %% tags=["skip-grading"]
 first, last = "U-Net, width 32", "MobileNetV3, LR-ASPP"
 choices = {"less than 5 times": 0, "5 to 10 times": 5, "10 to 20 times": 10, "more than 20 times": 20}
 question = f"{last}: {costs[first] / costs[last]:.0f} times fewer multiplications than the U-Net. How many times as fast?"
@@ -441,7 +429,7 @@ with predict(question, choices) as reveal:
 # of the backward pass, everything comes back at once. Put one around each *block*, as `fit(..., checkpointing=True)` does, and only one block's
 # maps come back at any time.
 
-# %%
+# %% tags=["skip-grading"]
 trainee = create_model("unet", 8, width=16).train()
 batch, target = torch.rand(4, 3, 96, 128), torch.randint(0, 8, (4, 96, 128))
 
@@ -451,19 +439,20 @@ def step():
     F.cross_entropy(trainee(batch), target).backward()
 
 
-def measured(checkpoints):
-    """Return the memory moment by moment in MB, and the seconds of a step."""
-    with activation_checkpointing(trainee) if checkpoints else contextlib.nullcontext():
-        step(), step()  # warm-up
-        start = time.perf_counter()
-        step()
-        return time.perf_counter() - start, memory_curve(step)
+def measured():
+    """Return the seconds of a step, and its memory moment by moment in MB."""
+    step(), step()  # warm-up
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start, memory_curve(step)
 
 
-# %%
+# %% tags=["skip-grading"]
 choices = {"nearly all": 0.85, "about three quarters": 0.66, "about half": 0.4, "about a quarter": 0}
 with predict("How much of the peak is left with a checkpoint around each block?", choices) as reveal:
-    (plain_time, plain), (again_time, again) = measured(False), measured(True)
+    plain_time, plain = measured()
+    with activation_checkpointing(trainee):
+        again_time, again = measured()
     curves = {"without checkpoints": plain[::8], "a checkpoint around each block": again[::8]}
     show_curves(curves, xlabel="moment of a training step (in 8 events)", ylabel="MB")
     print(
@@ -505,7 +494,7 @@ show_image(
 # %% [markdown]
 # Move the slider. Which things can you cut out by their nearness alone, and which never come free of the ground?
 
-# %%
+# %% tags=["skip-grading"]
 near_trees_here = ((street.mask == 3) & (depth < 15)).long()
 explorer = threshold_explorer(
     street.image, inverse.clamp(0, 1), near_trees_here, threshold=0.1, title="near trees"
@@ -526,7 +515,7 @@ print(photograph.says)
 choices = {"none": 0, "up to 5 %": 0.001, "5 to 20 %": 0.05, "20 to 40 %": 0.2, "about half": 0.4}
 show_image(photograph.image, "the photograph", alt="What the colour camera saw.")
 
-# %%
+# %% tags=["skip-grading"]
 with predict("How many of its pixels have no depth?", choices) as reveal:
     holes = np.isnan(photograph.depth) | (photograph.depth == 0)
     known = np.where(holes, np.nan, photograph.depth)
@@ -543,8 +532,8 @@ with predict("How many of its pixels have no depth?", choices) as reveal:
 # Files store such a hole as 0 or as NaN. Both are traps. One NaN in the input makes *every* output of a convolution around it NaN, and after batch norm in training the
 # whole batch. And 0 reads as "touching the lens": 1/0 is infinitely near.
 #
-# So a network gets two channels for depth. One is nearness, with 0 in the holes. The other says where depth is *known*, so that a hole can be told from
-# something far away.
+# So a network gets two channels for depth. One is nearness, with 0 in the holes. The other says where depth is *known*, so that the network can
+# distinguish a hole from something far away.
 #
 # Why nearness and not metres? From 2 m to 4 m the world changes more than from 52 m to 54 m, and cameras measure near things more exactly. 1/depth spends
 # its numbers where they count.
@@ -593,7 +582,7 @@ check("fuse_rgbd", fuse_rgbd)
 #
 # A small world first. A point has a redness and a nearness. Its class is 1 if it is *either* red *or* near, but not both.
 
-# %%
+# %% tags=["skip-grading"]
 torch.manual_seed(0)
 points = torch.rand(2000, 2)  # redness, nearness
 classes = ((points > 0.5).sum(dim=1) == 1).long()
@@ -613,7 +602,7 @@ def learn(*columns):
     return network(grid[:, columns]).softmax(dim=1)[:, 1].detach()
 
 
-# %%
+# %% tags=["skip-grading"]
 choices = {"about 50 %": 0, "about 75 %": 0.65, "about 90 %": 0.85, "nearly 100 %": 0.95}
 with predict("How many points does late fusion get right?", choices) as reveal:
     red, near = learn(0), learn(1)
@@ -789,7 +778,7 @@ print(
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# The old kind of checkpoint looks whether its <em>input</em> needs a gradient. A picture doesn't. PyTorch recommends the other kind.
+# The old kind of checkpoint only works if its <em>input</em> needs a gradient. A picture doesn't. PyTorch recommends the other kind.
 # </details>
 #
 # ### 11.3 "With a depth channel, the pretrained network starts from nothing"

@@ -179,7 +179,7 @@ DEFAULTS: Sequence[dict[str, Any]] = (
 _MISTAKES: list[tuple[Any, ...]] = [
     (
         "Your 3 x 3 convolution mixes the channels, as an ordinary one does. With `groups=in_channels` each "
-        "channel has a kernel of its own; the 1 x 1 convolution mixes them.",
+        "channel has its own kernel; the 1 x 1 convolution mixes them.",
         _made(grouped=False),
     ),
     (

@@ -97,7 +97,7 @@ class TestDepthwiseSeparableConv(Contract):
         "padding same": lambda i, o, s: as_layers(i, o, s) if s > 1 else made(padding="same")(i, o, s),
     }
     promises = (
-        ("a kernel of its own for each channel, and the stride", "the weights are set by rule", made(grouped=False)),
+        ("a separate kernel for each channel, and the stride", "the weights are set by rule", made(grouped=False)),
         ("`groups=in_channels`", "the weights are counted", made(grouped=False)),
         ("and the stride", "stride is 2 and the sides are even", made(strides=lambda s: (1, 1)), made(strides=lambda s: (s, s))),
         ("and the stride", "stride is 2", made(strides=lambda s: (1, s))),
