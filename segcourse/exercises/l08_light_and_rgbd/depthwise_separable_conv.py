@@ -151,6 +151,19 @@ class _OneKernel(nn.Module):
         return self.rest(torch.relu(self.first(y)))
 
 
+class PerChannel(nn.Module):
+    """The same with a convolution per channel, whose weights a check sets in another way."""
+
+    def __init__(self, i: int, o: int, s: int):
+        super().__init__()
+        self.each = nn.ModuleList(nn.Conv2d(1, 1, 3, s, padding=1) for _ in range(i))
+        self.first, self.rest = nn.BatchNorm2d(i), nn.Sequential(*_unit(nn.Conv2d(i, o, 1)))
+
+    def forward(self, x):
+        maps = [conv(channel) for conv, channel in zip(self.each, x.split(1, dim=1), strict=True)]
+        return self.rest(torch.relu(self.first(torch.cat(maps, dim=1))))
+
+
 class _Shortcut(nn.Module):
     """Adds the input where sizes allow it, as MobileNetV2 does."""
 
@@ -348,6 +361,7 @@ EXERCISE = Exercise(
     minutes=15,
     groups={SIZE: 1, LAYERS: 2, TRAINING: 1},
     cases=cases,
+    variants=(PerChannel,),
     celebrate=celebrate,
     mistakes=[(says, wrong) for says, *wrongs in _MISTAKES for wrong in wrongs],
     finished=(

@@ -105,6 +105,21 @@ EXERCISE = Exercise(
             _made(separable=lambda i, o, k, hw: i * k * k * hw * i * o * hw),
         ),
         (
+            "Both of your counts are that of the ordinary convolution. The two steps come one after the "
+            "other: add their counts.",
+            _made(separable=lambda i, o, k, hw: i * k * k * o * hw),
+        ),
+        (
+            "Your 1 x 1 convolution has no input channels. It has all pairs: in_channels times out_channels "
+            "at each pixel.",
+            _made(separable=lambda i, o, k, hw: (i * k * k + o) * hw),
+        ),
+        (
+            "Your 1 x 1 convolution has no output channels. It has all pairs: in_channels times out_channels "
+            "at each pixel.",
+            _made(separable=lambda i, o, k, hw: (i * k * k + i) * hw),
+        ),
+        (
             "Your depthwise step has a kernel per *output* channel. It works on the input, before the 1 x 1 "
             "convolution changes the number of channels.",
             _made(separable=lambda i, o, k, hw: (o * k * k + i * o) * hw),

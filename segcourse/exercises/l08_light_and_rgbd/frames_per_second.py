@@ -143,13 +143,12 @@ def look(obj: Callable, case: Case) -> dict[str, Any]:
         raise Explained("Your answer never reads `clock()`. Take the time before and after a call from it.")
     if not isinstance(value, float):  # NumPy's float64 is one
         raise Explained(f"Your answer returns a {type(value).__name__}; a float is asked for.")
-    return {
-        "whole batches": all(x.dtype == images.dtype and x.equal(images) for x in model.given),
-        "in eval mode": not any(model.modes),
-        "without gradients": not any(model.graphs),
-        "the mode afterwards": model.training == model.inner.training == mode,
-        "value": float(value),
-    }
+    seen = {"whole batches": all(x.dtype == images.dtype and x.equal(images) for x in model.given)}
+    if case.group == MODE:
+        seen["in eval mode"] = not any(model.modes)
+        seen["without gradients"] = not any(model.graphs)
+        seen["the mode afterwards"] = model.training == model.inner.training == mode
+    return {**seen, "value": float(value)}
 
 
 def _made(
@@ -192,6 +191,10 @@ def _made(
         return float(result(len(images), seconds))
 
     return wrong
+
+
+def _or_nan(images: int, seconds: list[float]) -> float:
+    return images / statistics.median(seconds) if seconds else float("nan")
 
 
 def _whole(warm_up: int = WARM_UP, late: bool = False) -> Callable:
@@ -292,6 +295,11 @@ EXERCISE = Exercise(
             "You look at the clock once before and once after all runs, without any warm-up. Let three calls "
             "pass, time each call by itself, and take the median.",
             _whole(warm_up=0),
+        ),
+        (
+            "Your warm-up is taken from the runs, so that fewer than `runs` calls are timed. It comes before "
+            "them: 3 + runs calls in all.",
+            _made(count=lambda runs: max(runs - WARM_UP, 0), result=_or_nan),
         ),
         (
             "You average frames per second. Disturbed runs spoil that mean, too: take the median.",

@@ -154,6 +154,10 @@ EXERCISE = Exercise(
             _made(lambda d, near, far: 1 / d),
         ),
         (
+            "Your nearness is 1/depth, cut off at 1/near and 1/far. Scale it, too: 1 at near and 0 at far.",
+            _made(lambda d, near, far: (1 / d).clamp(1 / far, 1 / near)),
+        ),
+        (
             "You join depth in metres. Numbers up to a hundred beside colours up to 1 decide everything at "
             "first: make nearness from it, 0 … 1.",
             _made(lambda d, near, far: d),

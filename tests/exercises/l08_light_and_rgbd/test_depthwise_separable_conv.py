@@ -55,6 +55,19 @@ class ByEinsum(nn.Module):
         return self.norm(torch.einsum("nchw,co->nohw", y, self.mix)).relu()
 
 
+class ByChannel(nn.Module):
+    """A convolution per channel, and an index instead of a split."""
+
+    def __init__(self, i, o, s):
+        super().__init__()
+        self.b, self.a, self.mix = nn.BatchNorm2d(o), nn.BatchNorm2d(i), nn.Conv2d(i, o, 1, bias=False)
+        self.convs = nn.ModuleList([nn.Conv2d(1, 1, 3, stride=s, padding=1, bias=False) for _ in range(i)])
+
+    def forward(self, x):
+        y = torch.cat([conv(x[:, k : k + 1]) for k, conv in enumerate(self.convs)], dim=1)
+        return self.b(self.mix(self.a(y).relu())).relu()
+
+
 class Detached(Answer):
     def forward(self, x):
         return super().forward(x.detach())
@@ -94,6 +107,7 @@ class TestDepthwiseSeparableConv(Contract):
         "by function": ByFunction,
         "lazy layer, linear layer, __call__": ByMatrix,
         "einsum": ByEinsum,
+        "a convolution per channel": ByChannel,
         "padding same": lambda i, o, s: as_layers(i, o, s) if s > 1 else made(padding="same")(i, o, s),
     }
     promises = (
