@@ -32,6 +32,7 @@
 # - give depth to a network, holes included: `fuse_rgbd`
 
 # %%
+import statistics
 import time
 
 import numpy as np
@@ -121,7 +122,7 @@ def pair(channels, bias=False):
 
 # %%
 choices = {"about half as many": 0, "a quarter": 3, "an eighth": 6, "a sixty-fourth": 30}
-question = "64 channels in and out: how many multiplications do the two steps need, beside the ordinary one?"
+question = "64 channels in and out: how many multiplications are left when it is split?"
 with predict(question, choices) as reveal:
     fewer = {}
     for channels in (8, 64, 256, 1024):
@@ -269,7 +270,7 @@ check("DepthwiseSeparableConv", DepthwiseSeparableConv)
 
 # %% tags=["skip-grading"]
 choices = {"less": 0, "about as long": 0.8, "up to twice as long": 1.25, "longer": 2}
-with predict("Beside the others, how long does the very first call take?", choices) as reveal:
+with predict("Compared with the later calls, how long does the very first call take?", choices) as reveal:
     fresh, seconds = create_model("encoder_unet", 8, encoder="mobilenet_v3_large").eval(), []
     with torch.inference_mode():
         for _ in range(8):
@@ -413,7 +414,7 @@ first, last = "U-Net, width 32", "MobileNetV3, LR-ASPP"
 choices = {"less than 5 times": 0, "5 to 10 times": 5, "10 to 20 times": 10, "more than 20 times": 20}
 question = f"{last}: {costs[first] / costs[last]:.0f} times fewer multiplications than the U-Net. How many times as fast?"
 with predict(question, choices) as reveal:
-    rates = {name: speed(model, images, runs=7) for name, model in networks.items()}
+    rates = {name: speed(model, images, runs=5) for name, model in networks.items()}
     show_bars(rates, xlabel=f"frames of 192 x 256 pixels per second, on one thread ({device})")
     faster = rates[last] / rates[first]
     print(f"{faster:.1f} times as fast")
@@ -459,7 +460,9 @@ with predict("How much of the peak is left with a checkpoint around each block?"
     with activation_checkpointing(trainee):
         again_time, again = measured()
     curves = {"without checkpoints": plain[::8], "a checkpoint around each block": again[::8]}
-    show_curves(curves, xlabel="moment of a training step (in 8 events)", ylabel="MB")
+    show_curves(
+        curves, xlabel="a training step: every 8th time that memory is taken or given back", ylabel="MB"
+    )
     print(
         f"peak {max(plain):.1f} MB without, {max(again):.1f} MB with checkpoints, a step takes {again_time / plain_time:.2f} times as long"
     )
