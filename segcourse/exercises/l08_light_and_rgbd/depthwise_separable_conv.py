@@ -366,7 +366,6 @@ EXERCISE = Exercise(
     mistakes=[(says, wrong) for says, *wrongs in _MISTAKES for wrong in wrongs],
     finished=(
         "torchvision.models.mobilenetv2:InvertedResidual",
-        "segmentation_models_pytorch.base.modules:SeparableConv2d",
         "segmentation_models_pytorch.decoders.deeplabv3.decoder:SeparableConv2d",
     ),
 )
