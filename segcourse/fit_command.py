@@ -83,8 +83,8 @@ def fit(
     model: Annotated[
         str | None,
         _network(
-            help="unet, attention_unet, half_unet, fcn, deeplabv3, encoder_unet, lesion_net, or the import "
-            "path of another library's network [default: recipe; folders: half_unet]."
+            help="unet, attention_unet, half_unet, fcn, deeplabv3, encoder_unet, lesion_net, lraspp, or the "
+            "import path of another library's network [default: recipe; folders: half_unet]."
         ),
     ] = None,
     width: Annotated[

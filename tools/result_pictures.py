@@ -1,4 +1,4 @@
-"""Draw the first pictures of lessons 1 to 7, lessons/*/result.png; 2 to 6 from networks trained here.
+"""Draw the first pictures of lessons 1 to 8, lessons/*/result.png; 2 to 6 and 8 from networks trained here.
 
 .venv/bin/python tools/result_pictures.py
 """
@@ -15,10 +15,12 @@ from segcourse.classical import grow_region, kmeans, otsu_threshold
 from segcourse.course import ladder
 from segcourse.course.ladder import classical_masks
 from segcourse.course.trials import compare
+from segcourse.data import Sample
 from segcourse.data.lesions import APPEARANCE
 from segcourse.data.transforms import train_transform
 from segcourse.inference.evaluation import save_figure
 from segcourse.plotting import outline, show_image
+from segcourse.training.loop import fit
 
 LESSONS = Path(__file__).parents[1] / "lessons"
 
@@ -29,6 +31,7 @@ def main():
     draw_streets()
     draw_project(val, test)
     draw_uses()
+    draw_near_trees()
     trials = compare(ladder.VARIANTS, train, val, model=ladder.small_unet, **ladder.PLAN)
 
     masks = torch.stack([sample.mask for sample in test])
@@ -124,6 +127,36 @@ def draw_uses():
         list(pictures.values()), list(pictures), alt="One lesion, and three uses of its mask."
     )
     print(save_figure(figure, LESSONS / "07_deployment" / "result.png"))
+
+
+def draw_near_trees():
+    """Write lesson 8's picture: two streets, nearness, near trees, and what a network of both finds."""
+    fuse = exercises.get("fuse_rgbd").answer
+
+    def near_trees(split, count):
+        data = load_dataset("scenes", split, size=(48, 64), count=count)
+        for i in range(count):
+            depth = torch.from_numpy(data.picture(i).depth)
+            target = ((data[i].mask == 3) & (depth < 15)).long()
+            target[data[i].mask == 255] = 255
+            yield Sample(fuse(data[i].image[None], depth[None], 2.0, 60.0)[0], target, data[i].name)
+
+    torch.manual_seed(0)
+    model = create_model("unet", 2, in_channels=5, width=8, depth=3)
+    normalise = (0.5,) * 5, (0.25,) * 5
+    fit(model, list(near_trees("train", 128)), normalise=normalise, folder=False, **ladder.PLAN)
+    test = list(near_trees("test", 60))
+    with torch.inference_mode():
+        found = model.eval()(torch.stack([(sample.image - 0.5) / 0.25 for sample in test])).argmax(dim=1)
+    areas = torch.tensor([float((sample.mask == 1).sum()) for sample in test])
+    pictures, titles = [], []
+    for i in areas.argsort(descending=True)[[2, 12]].tolist():
+        colours, truth = test[i].image[:3], test[i].mask == 1
+        pictures += [colours, test[i].image[3], outline(colours, truth), outline(colours, found[i])]
+        score = dice_score(found[i] == 1, truth)
+        titles += ["street", "nearness", "trees nearer than 15 m", f"colour and depth: Dice {score:.2f}"]
+    alt = "Two streets, nearness, near trees outlined, and what a network of colour and depth finds."
+    print(save_figure(show_image(pictures, titles, alt=alt), LESSONS / "08_light_and_rgbd" / "result.png"))
 
 
 def draw(lesson, samples, masks, side=64):

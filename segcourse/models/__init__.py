@@ -13,6 +13,7 @@ from segcourse.models.encoder_unet import EncoderUNet
 from segcourse.models.fcn import FCN
 from segcourse.models.lesion import LesionNet
 from segcourse.models.light import HalfUNet
+from segcourse.models.lraspp import LRASPP
 from segcourse.models.unet import UNet
 
 _MODELS: dict[str, Callable[..., nn.Module]] = {
@@ -23,6 +24,7 @@ _MODELS: dict[str, Callable[..., nn.Module]] = {
     "deeplabv3": DeepLabV3,
     "encoder_unet": EncoderUNet,
     "lesion_net": LesionNet,
+    "lraspp": LRASPP,
 }
 
 
@@ -30,7 +32,7 @@ def names() -> list[str]:
     """Return the names that `create_model` accepts.
 
     >>> names()
-    ['attention_unet', 'deeplabv3', 'encoder_unet', 'fcn', 'half_unet', 'lesion_net', 'unet']
+    ['attention_unet', 'deeplabv3', 'encoder_unet', 'fcn', 'half_unet', 'lesion_net', 'lraspp', 'unet']
     """
     return sorted(_MODELS)
 
@@ -39,8 +41,8 @@ def create_model(name: str, num_classes: int, in_channels: int = 3, **options: A
     """Return a new network; `create_model(**model.config)` builds one of the course's own again.
 
     Args:
-        name: "unet", "attention_unet", "half_unet", "fcn", "deeplabv3", "encoder_unet" or "lesion_net"; or
-            the import path of another library's constructor, such as
+        name: "unet", "attention_unet", "half_unet", "fcn", "deeplabv3", "encoder_unet", "lesion_net" or
+            "lraspp"; or the import path of another library's constructor, such as
             "torchvision.models.segmentation.deeplabv3_resnet50".
         num_classes: number of output channels.
         in_channels: number of input channels.

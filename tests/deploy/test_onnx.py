@@ -33,6 +33,7 @@ MODELS = {
     "deeplabv3": {},
     "encoder_unet": {"encoder": "lite0", "channels": 8},
     "lesion_net": {},
+    "lraspp": {"encoder": "mobilenet_v3_large"},
 }
 
 

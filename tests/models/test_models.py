@@ -10,7 +10,10 @@ from segcourse.models import count_parameters, create_model
 
 # options of a small network, where they are not those of a U-Net
 _WITH_ENCODER = {"width": 4, "channels": 4}
-SMALL = {"fcn": {"width": 4}, **dict.fromkeys(("deeplabv3", "encoder_unet", "lesion_net"), _WITH_ENCODER)}
+SMALL = {
+    "fcn": {"width": 4},
+    **dict.fromkeys(("deeplabv3", "encoder_unet", "lesion_net", "lraspp"), _WITH_ENCODER),
+}
 
 
 @pytest.mark.parametrize("name", models.names())

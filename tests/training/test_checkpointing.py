@@ -22,6 +22,7 @@ SMALL = {
     "deeplabv3": {"width": 8, "channels": 8, "decoder": True},
     "encoder_unet": {"width": 8, "channels": 8, "dropout": 0.0},
     "lesion_net": {"width": 8, "channels": 8, "dropout": 0.0},
+    "lraspp": {"width": 8, "channels": 8},
 }
 
 
