@@ -41,6 +41,16 @@ def masks_of(rng: Generator, count: int, height: int, width: int) -> Tensor:
     return masks
 
 
+def demand(right: bool, sentence: str) -> None:
+    """Stop with a sentence that the student reads, unless something is right.
+
+    Raises:
+        Explained: it isn't.
+    """
+    if not right:
+        raise Explained(sentence)
+
+
 def pair(came: Any, names: str) -> tuple[Any, Any]:
     """Return the two things that an answer returned.
 

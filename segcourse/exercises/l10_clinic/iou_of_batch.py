@@ -101,15 +101,13 @@ EXERCISE = Exercise(
             "alone, so the ratio stays wrong.",
             lambda prediction, target: starter(prediction, target) / len(target),
         ),
-        (
-            "You divide the intersection by the number of images. Each prediction still meets each target: "
-            "that is the mean over all pairs, not the intersection of the N right ones.",
-            _divided,
-        ),
-        (
-            "Your score can't exceed 1 any more, but intersection and union still compare each prediction "
-            "with each target. Print the shape of `prediction * target`.",
-            _pairs,
+        *(
+            (
+                "Your score can't exceed 1 any more, but each prediction still meets each target: that is "
+                "the mean over all pairs. Print the shape of `prediction * target`.",
+                wrong,
+            )
+            for wrong in (_pairs, _divided)
         ),
         (
             "You average one IoU per image. The IoU of all pixels of the batch together is asked for.",

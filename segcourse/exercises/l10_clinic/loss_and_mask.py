@@ -82,14 +82,13 @@ EXERCISE = Exercise(
             "Your masks are right now, and your loss isn't: it still treats the model's output as logits.",
             _made(F.binary_cross_entropy_with_logits),
         ),
-        (
-            "Your loss is right now, and your masks aren't: a sigmoid of a probability is never below one "
-            "half.",
-            _made(decide=lambda output: output.sigmoid() > 0.5),
-        ),
-        (
-            "Your loss is right, and every pixel of your masks is lesion: a probability is always above 0.",
-            _made(decide=lambda output: output > 0),
+        *(
+            (
+                "Your loss is right now, and every pixel of your masks is lesion: a probability is always "
+                "above 0, and its sigmoid is never below one half.",
+                _made(decide=decide),
+            )
+            for decide in (lambda output: output.sigmoid() > 0.5, lambda output: output > 0)
         ),
         (
             "You compute the loss from the decided masks. A decision has no gradient, so nothing is learned.",

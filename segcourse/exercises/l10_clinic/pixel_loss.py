@@ -116,17 +116,9 @@ EXERCISE = Exercise(
         ),
         *(
             (
-                "Your probability has a floor, so the loss has a ceiling: a pixel that is badly wrong costs "
-                "no more than one that is wrong, and gets no gradient.",
+                "Your probability has a floor, by `clamp` or by a small number added to it. So the loss has "
+                "a ceiling, and a pixel that is badly wrong gets no gradient.",
                 _made(log=lambda p, floor=floor: p.clamp(min=floor).log()),
-            )
-            for floor in (1e-6, 1e-7, 1e-8, 1e-12)
-        ),
-        *(
-            (
-                "Your probability gets a small number added, so the loss has a ceiling: a pixel that is "
-                "badly wrong costs no more than one that is wrong, and gets almost no gradient.",
-                _made(log=lambda p, floor=floor: (p + floor).log()),
             )
             for floor in (1e-6, 1e-7, 1e-8, 1e-12)
         ),

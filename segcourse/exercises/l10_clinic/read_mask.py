@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from numpy.random import Generator
 
-from segcourse.exercises.engine.exercise import Case, Exercise
+from segcourse.exercises.engine.exercise import Case, Exercise, call
+from segcourse.exercises.l10_clinic._pipelines import demand
 
 
 def read_mask(pixels):
@@ -49,6 +50,15 @@ def _made(of):
     return lambda pixels: torch.from_numpy(np.asarray(of(pixels.astype(float)))).float()[None]
 
 
+def look(obj, case):
+    """Observe the mask, whose type the loss accepts only if it is a floating-point one."""
+    mask = obj(*case.inputs.values())
+    whole = isinstance(mask, torch.Tensor) and not mask.is_floating_point()
+    dtype = getattr(mask, "dtype", None)
+    demand(not whole, f"Your mask has the type {dtype}, and the loss needs floating-point numbers.")
+    return call(lambda pixels: mask, case)
+
+
 EXERCISE = Exercise(
     read_mask,
     number="10.3",
@@ -56,6 +66,7 @@ EXERCISE = Exercise(
     minutes=5,
     groups={CLEAN: 1, COMPRESSED: 1},
     cases=cases,
+    observe=look,
     starter=starter,
     symptom=(
         "The symptom is still there: your mask holds numbers above 1, and cross-entropy of such a mask "

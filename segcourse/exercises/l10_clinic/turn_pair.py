@@ -7,8 +7,7 @@ import torch
 from numpy.random import Generator
 
 from segcourse.exercises.engine.exercise import Case, Exercise
-from segcourse.exercises.engine.observing import Explained
-from segcourse.exercises.l10_clinic._pipelines import images_of, masks_of, pair
+from segcourse.exercises.l10_clinic._pipelines import demand, images_of, masks_of, pair
 
 
 def turn_pair(image, mask, turns, mirrored):
@@ -53,13 +52,14 @@ def cases(rng: Generator) -> Iterator[Case]:
 def look(obj, case):
     """Observe image and mask as the planes of one array."""
     image, mask = pair(obj(*case.inputs.values()), "(image, mask)")
-    if not (isinstance(image, torch.Tensor) and isinstance(mask, torch.Tensor)):
-        raise Explained("Image and mask are tensors; your answer returns something else.")
-    if image.ndim != 3 or image.shape[1:] != mask.shape:
-        raise Explained(
-            f"Your image has shape {tuple(image.shape)} and your mask {tuple(mask.shape)}; C x H x W and "
-            "H x W are asked for."
-        )
+    both = isinstance(image, torch.Tensor) and isinstance(mask, torch.Tensor)
+    demand(both, "Image and mask are tensors; your answer returns something else.")
+    sizes = f"Your image has shape {tuple(image.shape)} and your mask {tuple(mask.shape)}"
+    fits = image.ndim == 3 and image.shape[1:] == mask.shape
+    demand(fits, f"{sizes}; C x H x W and H x W are asked for.")
+    types = image.dtype, mask.dtype
+    same = types == (case.inputs["image"].dtype, case.inputs["mask"].dtype)
+    demand(same, f"You return the types {types[0]} and {types[1]}; they came as float32 and int64.")
     return {"value": torch.cat([image, mask[None].float()])}
 
 

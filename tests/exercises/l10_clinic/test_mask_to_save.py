@@ -33,13 +33,19 @@ class TestMaskToSave(Contract):
         ("any real numbers", "all logits are small", lambda x: (x[:, 0] > 0.5) * 255),
         ("any real numbers", "the logits are large", lambda x: x.sigmoid()[:, 0].byte() * 255),
         ("its sigmoid is the probability of lesion", "clear pixels", lambda x: (x.softmax(dim=1)[:, 0] > 0.5) * 255),
-        ("returns integers, N x H x W", "there are two images", lambda x: (x > 0) * 255, lambda x: answer(x[:1])),
+        ("returns integers, N x H x W", "there are two images", lambda x: (x > 0) * 255, lambda x: answer(x[:1]),
+         lambda x: answer(x).float()),
         ("255 where the probability of lesion is above one half", "there is one image", lambda x: (x[:, 0] > 0).byte()),
         ("A logit of 0 is a probability of one half", "a logit is exactly 0", lambda x: (x[:, 0] >= 0) * 255),
     )  # fmt: skip
-    equal = {}
+    equal = {
+        r"->  return 255 \* |\[:, -1\] > 0": "the same product; there is one channel",
+        r"0\] > 0\)(\.(bool|short|int|long)\(\))? \* 255$|255\)\.long": "another type of integer",
+        r"logits = logits\.(half|bfloat16)": "the sign is the same in fewer digits",
+    }
     said = (
         (by_numpy, "Your answer returns a NumPy array, and a tensor is asked for"),
         (lambda x: answer(x)[:, None], "Your masks keep the axis of the channel"),
-        (lambda x: answer(x).float() / 2, "0.5 times the expected"),
+        (lambda x: answer(x).float(), "a picture file takes whole numbers"),
+        (lambda x: 255 - answer(x), "Lesion and skin are exchanged"),
     )

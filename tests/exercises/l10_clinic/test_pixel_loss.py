@@ -39,7 +39,7 @@ class TestPixelLoss(Contract):
         ("gradient", "all logits are far below 0", module._made(module._by_hand),
          lambda logits, target: answer(logits.detach(), target)),
     )  # fmt: skip
-    equal = {}
+    equal = {r"\.nanmean\(\)$": "nothing is NaN", r"target = target\.int": "class ids in another type"}
     said = (
         (lambda logits, target: answer(logits, target).item(), "Your answer returns a float"),
         (lambda logits, target: answer(logits.detach(), target), "The gradient of the logits is missing"),

@@ -42,5 +42,8 @@ class TestPredictWithFlips(Contract):
          module._made(of=lambda x: x.softmax(dim=1)), module._made(end=lambda many: many.amax(dim=0))),
         ("belong to that pixel", "square images", module.starter, module._made(back=lambda axes: (-2, -1))),
     )  # fmt: skip
-    equal = {r"\+ total$": "a sum in another order"}
+    equal = {
+        r"\+ total$": "a sum in another order",
+        r"\(2,\)|\(2, -1\)|\(--2": "axis 2 of four is axis -2",
+    }
     said = ((lambda m, x: 4 * answer(m, x), "You return the sum of the four views"),)

@@ -45,8 +45,9 @@ class TestTurnPair(Contract):
         ("the order of the columns", "the image is square", module._made(lambda x, m: (x.flip(-2), m.flip(-2)))),
         ("what happens to the image happens to the mask", "mirrored",
          module._made(lambda x, m: (x.flip(-1), m)), module._made(lambda x, m: (x, m.flip(-1)))),
+        ("of the types in which they came", "mirrored", lambda x, m, *how: answer(x, m.int(), *how)),
     )  # fmt: skip
-    equal = {}
+    equal = {r"mask\.rot90\(turns(, \((-2|-0), (1|-1|--1)\))?\)\)$": "a mask has two axes"}
     said = (
         (lambda *given: answer(*given)[0], "a tuple (image, mask) is asked for"),
         (lambda *given: answer(*given)[::-1], "C x H x W and H x W are asked for"),

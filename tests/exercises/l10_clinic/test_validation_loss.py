@@ -33,17 +33,12 @@ def kept_images(model, batches):
     return answer(model, list(batches))
 
 
-def frozen(model, batches):
-    model.requires_grad_(False)
-    return answer(model, batches)
-
-
 class TestValidationLoss(Contract):
     name = "validation_loss"
     library = staticmethod(decorated)
     right = {"decorator": decorated, "numbers": by_numbers, "detach": by_detach}
     promises = (
-        ("in the state in which the training left it", "there are three batches", frozen),
+        ("in the state in which the training left it", "there are three batches", module._frozen),
         ("come one after the other", "there are eight batches", module._first_batches),
         ("the mean of the batches' losses", "there are three batches", module._some(sum), module._some(max)),
         ("a float", "the network afterwards", lambda *given: torch.tensor(answer(*given))),
