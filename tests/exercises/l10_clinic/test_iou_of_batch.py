@@ -28,7 +28,7 @@ class TestIouOfBatch(Contract):
     library = staticmethod(by_counts)
     right = {"an axis for the target": with_an_axis, "flat": flat, "counts": by_counts}
     promises = (
-        ("N x 1 x H x W, as a network returns it", "the images have two pixels", module._pairs, module._divided),
+        ("N x 1 x H x W, as a network returns it", "there are four images", module._pairs, module._divided),
         ("also N = 1", "there is one image", lambda p, t: answer(p, t) / 2),
         ("and N = H", "the images have as many rows as there are images", module.starter, module._pairs),
         ("of all N images together", "there are four images", module._mean_of_images,

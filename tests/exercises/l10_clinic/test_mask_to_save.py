@@ -31,7 +31,7 @@ class TestMaskToSave(Contract):
     right = {"two channels": by_two_channels, "probability": by_probability, "loop": by_loop}
     promises = (
         ("any real numbers", "all logits are small", lambda x: (x[:, 0] > 0.5) * 255),
-        ("any real numbers", "the logits are large", lambda x: x.sigmoid()[:, 0].byte() * 255),
+        ("any real numbers", "there are two images", lambda x: x.sigmoid()[:, 0].byte() * 255),
         ("its sigmoid is the probability of lesion", "clear pixels", lambda x: (x.softmax(dim=1)[:, 0] > 0.5) * 255),
         ("returns integers, N x H x W", "there are two images", lambda x: (x > 0) * 255, lambda x: answer(x[:1]),
          lambda x: answer(x).float()),
@@ -47,5 +47,5 @@ class TestMaskToSave(Contract):
         (by_numpy, "Your answer returns a NumPy array, and a tensor is asked for"),
         (lambda x: answer(x)[:, None], "Your masks keep the axis of the channel"),
         (lambda x: answer(x).float(), "a picture file takes whole numbers"),
-        (lambda x: 255 - answer(x), "Lesion and skin are exchanged"),
+        (lambda x: 255 - answer(x), "lesion and skin are exchanged"),
     )
