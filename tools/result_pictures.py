@@ -130,8 +130,8 @@ def draw_uses():
 def draw_clinic():
     """Write lesson 10's picture: what four broken pipelines give, and the same after their repair."""
     segmenter, lesions = Segmenter.load("lesions"), load_dataset("lesions", "test", size=128, count=16)
-    image, mask = lesions.picture(4)
-    image, mask = (np.roll(one, (20, -16), (0, 1)) for one in (image, mask))
+    image, mask = lesions.picture(2)
+    image, mask = (np.roll(one, (24, -24), (0, 1)) for one in (image, mask))
     logits = segmenter.logits(image)[None]
     inputs = (torch.from_numpy(image).permute(2, 0, 1)[None] / 255 - 0.498) / 0.502
     pairs = {
@@ -155,7 +155,7 @@ def draw_clinic():
         panels += [black, white, blurry.softmax(dim=1)[0, 1].numpy(), torn]
         titles += [f"Dice {score:.2f}" for score in scores] + ["what the network gets"]
     figure = show_image(panels, titles, alt="Four symptoms, and the same pipelines after their repair.")
-    save_figure(figure, LESSONS / "10_clinic" / "result.png")
+    print(save_figure(figure, LESSONS / "10_clinic" / "result.png"))
 
 
 def draw(lesson, samples, masks, side=64):

@@ -39,6 +39,7 @@
 # %%
 import copy
 import io
+import weakref
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ from torch import nn
 import segcourse
 from segcourse import check, exercises, load_dataset, show_image
 from segcourse.models.light import HalfUNet
-from segcourse.plotting import show_curves
+from segcourse.plotting import outline, show_curves
 from segcourse.widgets import play, predict
 
 # %%
@@ -110,9 +111,8 @@ print(f"the network's mean Dice on {len(photos)} drawn lesions: {dice:.2f}")
 #
 # ## 1. Where this ends
 #
-# ![Four symptoms in a row: a black mask, a white mask, a map with the lesion in four places, and a picture torn into nine grey
-# ones. Below each one the same pipeline after its repair: two masks of lesions, one clear lesion, and the whole
-# picture.](result.png)
+# ![Four symptoms in a row: a black mask, a white mask, a map that shows the lesion four times, and a picture of coloured stripes.
+# Below each one the same pipeline after its repair: two masks of lesions, one clear lesion, and the whole picture.](result.png)
 #
 # The upper row shows four patients of today as they come in, the lower row shows them after one or two lines were changed.
 #
@@ -213,27 +213,29 @@ white(exercises.yours("mask_to_save", mask_to_save))
 
 
 # %% tags=["skip-grading"]
-def fit(masks, steps=40):
+def fit(masks):
     model = network()
-    train(model, images, masks, lambda model, x, y: F.cross_entropy(model(x), y), steps)
+    train(model, images, masks, lambda model, x, y: F.cross_entropy(model(x), y))
     return model
 
 
-@torch.no_grad()
 def lesion(model):
-    return model(new_images[22:23]).softmax(dim=1)[0, 1].numpy()  # 32, 32: the probability of lesion
+    with torch.no_grad():
+        return model(new_images[22:23]).softmax(dim=1)[0, 1].numpy()  # 32, 32: the probability of lesion
 
 
+p = lesion(good := fit(masks))
+score = segcourse.dice_score(torch.from_numpy(p > 0.5).long(), new_masks[22]).item()
+print(f"the good network's Dice on this lesion: {score:.2f}")
+
+# %% tags=["skip-grading"]
 files = 255 * masks  # masks as they are saved
 specks = (
     F.max_pool2d(1.0 - masks[:, None], 11, stride=1, padding=5)[:, 0] == 0
 )  # only the core of large lesions
-good, no_truth, rare = fit(masks), fit((files == 1).long()), fit(specks.long())
+no_truth, rare = fit((files == 1).long()), fit(specks.long())
 fresh = network(seed=18)
 fresh.load_state_dict({f"module.{name}": one for name, one in good.state_dict().items()}, strict=False)
-p = lesion(good)
-score = segcourse.dice_score(torch.from_numpy(p > 0.5).long(), new_masks[22]).item()
-print(f"the good network's Dice on this lesion: {score:.2f}")
 
 # %% tags=["skip-grading"]
 logit = torch.from_numpy(p).logit()[None]  # 1, 32, 32
@@ -620,18 +622,15 @@ def overnight(pixel_loss, title):
     model, losses = nn.Conv2d(3, 2, kernel_size=1), []
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     for step in range(1, 61):
-        part = slice(step % 8 * 16, step % 8 * 16 + 16)
+        part = torch.arange(16) + step % 8 * 16
         batch = images[part] * (65535 if step == 41 else 1)  # a file with 16 bits that nobody divided
-        optimizer.zero_grad()
         value = pixel_loss(model(batch), masks[part])
+        optimizer.zero_grad()
         value.backward()
         optimizer.step()
         losses.append(value.item())
-    lost = sum(not np.isfinite(value) for value in losses)
-    show_curves({title: np.log10(losses)}, xlabel="step", ylabel="loss (its logarithm to base 10)")
-    print(
-        f"last loss {losses[-1]:.2f}; steps with NaN: {lost}; the largest logit of step 41: {model(batch).max():.2f}"
-    )
+    show_curves({title: np.log10(losses)}, xlabel="step", ylabel="loss, as a power of 10")
+    print(f"last loss {losses[-1]:.2f}; steps with NaN: {np.isnan(losses).sum()}")
 
 
 # %% tags=["skip-grading"]
@@ -700,17 +699,15 @@ overnight(exercises.yours("pixel_loss", pixel_loss), "after the repair")
 # that it saves for a backward pass, and when it lets them go.
 
 # %% tags=["skip-grading"]
-import weakref
+boxes = weakref.WeakSet()  # forgets what nothing else holds
 
 
 class Saved:
-    """A box for a map that PyTorch saves; a weak reference shows when the box is gone."""
-
-    boxes = weakref.WeakSet()
+    """A box around a map that PyTorch saves for a backward pass."""
 
     def __init__(self, tensor):
         self.tensor = tensor.detach()
-        Saved.boxes.add(self)
+        boxes.add(self)
 
 
 # %% tags=["skip-grading"]
@@ -720,10 +717,10 @@ def saved_bytes(work):
 
     def batches():
         for part in images.split(16):
-            counts.append(sum(box.tensor.nbytes for box in Saved.boxes) / 1e6)
+            counts.append(sum(box.tensor.nbytes for box in boxes) / 1e6)
             yield part, masks[:16]
 
-    Saved.boxes.clear()
+    boxes.clear()
     with torch.autograd.graph.saved_tensors_hooks(Saved, lambda box: box.tensor):
         work(model, batches())
     return counts
@@ -823,8 +820,6 @@ broken = exercises.get("turn_pair").starter
 print(f"Dice without augmentation {dice_with():.2f}, with augmentation {dice_with(broken):.2f}")
 
 # %% tags=["skip-grading"]
-from segcourse.plotting import outline
-
 choices = [
     "lesions must not be turned",
     "the augmentation is too strong",
@@ -834,7 +829,7 @@ choices = [
 with predict("What is the cause?", choices) as reveal:
     ways = [(turns, mirrored) for mirrored in (False, True) for turns in range(4)]
     pairs = [broken(new_images[0], new_masks[0], *way) for way in ways]
-    titles = [f"{turns} turn(s){', mirrored' if mirrored else ''}" for turns, mirrored in ways]
+    titles = [f"{turns} turn(s){', mirrored' * mirrored}" for turns, mirrored in ways]
     alt = "One lesion turned and mirrored in eight ways, with the outline of its mask."
     show_image([outline(*pair) for pair in pairs], titles, alt=alt)
     inside = [image.mean(dim=0)[mask == 1].mean().item() for image, mask in pairs]
@@ -1006,7 +1001,7 @@ choices = ["the network is too small", "the masks are wrong", "the network gets 
 with predict("What is the cause?", choices) as reveal:
     torn = exercises.get("to_batch").starter(new_pictures[:2])
     print(f"shape {tuple(torn.shape)}, values from {torn.min():.2f} to {torn.max():.2f}")
-    alt = "Two lesions, and what the network gets: grey pictures in which the lesion appears nine times."
+    alt = "Two lesions, and what the network gets: coloured stripes without a lesion."
     show_image([*new_pictures[:2], *torn], ["the file"] * 2 + ["what the network gets"] * 2, alt=alt)
     same = torn.equal(torch.from_numpy(np.stack(new_pictures[:2]).transpose(0, 3, 1, 2)) / 255)
     reveal(choices[0] if same else choices[2])
@@ -1015,9 +1010,9 @@ with predict("What is the cause?", choices) as reveal:
 # <details><summary>Why doesn't it fail?</summary>
 #
 # `reshape` keeps the numbers in their order in memory, and cuts them into new rows. In memory, the red, green and blue of a pixel
-# lie side by side; the network wants a plane of red, then one of green, then one of blue. So each third of the rows ends up in
-# another channel, and neighbouring pixels become neighbours of strangers. Only a permutation of the *axes* moves numbers to where
-# they belong.
+# lie side by side; the network wants a plane of red, then one of green, then one of blue. So each third of the image becomes
+# another channel, and the colours of one pixel lie side by side in a row, as if they were three pixels. Only a permutation of the
+# *axes* moves numbers to where they belong.
 #
 # The lesion is still in there somehow, so the loss falls. The experiment is the shortest of today: look at the picture that goes
 # into the network, not at the one that goes into your function.
