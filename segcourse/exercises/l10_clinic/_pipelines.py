@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from numpy.random import Generator
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from segcourse.exercises.engine.observing import Explained
 
@@ -39,6 +40,20 @@ def masks_of(rng: Generator, count: int, height: int, width: int) -> Tensor:
     masks = torch.from_numpy(rng.integers(0, 2, (count, height, width)))
     masks[:, 0, 0], masks[:, -1, -1] = 1, 0
     return masks
+
+
+def lesion_logits(image: Tensor) -> Tensor:
+    """Return logits N x 1 x H x W that find the dark red of a lesion in images N x 3 x H x W, from 0 to 1."""
+    dark = image.mean(dim=(1, 2, 3), keepdim=True) - image.mean(dim=1, keepdim=True)
+    return 30 * avg_pool2d(dark, kernel_size=5, stride=1, padding=2)
+
+
+def before_and_after(image: Any, before: Any, after: Any) -> None:
+    """Show an image, what the broken code makes of it, and what the repaired code makes of it."""
+    from segcourse.plotting import show_image
+
+    alt = "A lesion, what the broken code makes of it, and what your repair makes of it."
+    show_image([image, before, after], ["image", "before your repair", "after your repair"], alt=alt)
 
 
 def demand(right: bool, sentence: str) -> None:

@@ -6,8 +6,16 @@ import numpy as np
 import torch.nn.functional as F
 from numpy.random import Generator
 
+from segcourse.exercises.engine.example import lesion
 from segcourse.exercises.engine.exercise import Case, Exercise
-from segcourse.exercises.l10_clinic._pipelines import Small, images_of, masks_of, pair
+from segcourse.exercises.l10_clinic._pipelines import (
+    Small,
+    before_and_after,
+    images_of,
+    lesion_logits,
+    masks_of,
+    pair,
+)
 
 
 def loss_and_mask(model, images, masks):
@@ -67,6 +75,14 @@ def _made(loss=F.binary_cross_entropy, decide=lambda output: output > 0.5):
     return wrong
 
 
+def celebrate(answer):
+    """Show the mask of a lesion before and after the repair."""
+    sample = lesion()
+    batch = lambda x: lesion_logits(x).sigmoid(), sample.image[None], sample.mask[None]
+    before, after = (np.asarray(one(*batch)[1][0], np.uint8) * 255 for one in (starter, answer))
+    before_and_after(sample.image, before, after)
+
+
 EXERCISE = Exercise(
     loss_and_mask,
     number="10.2",
@@ -75,6 +91,7 @@ EXERCISE = Exercise(
     groups={ONE: 1, SEVERAL: 1},
     cases=cases,
     observe=look,
+    celebrate=celebrate,
     starter=starter,
     symptom="The symptom is still there: every pixel of the masks is lesion, whatever the network says.",
     mistakes=[

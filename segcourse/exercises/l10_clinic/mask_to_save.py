@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from numpy.random import Generator
 
+from segcourse.exercises.engine.example import lesion
 from segcourse.exercises.engine.exercise import Case, Exercise, call
-from segcourse.exercises.l10_clinic._pipelines import demand
+from segcourse.exercises.l10_clinic._pipelines import before_and_after, demand, lesion_logits
 
 
 def mask_to_save(logits):
@@ -47,6 +49,13 @@ def look(obj, case):
     return call(lambda logits: masks, case)
 
 
+def celebrate(answer):
+    """Show the mask of a lesion before and after the repair."""
+    image = lesion().image[None]
+    before, after = (np.asarray(one(lesion_logits(image))[0], np.uint8) for one in (starter, answer))
+    before_and_after(image[0], before, after)
+
+
 EXERCISE = Exercise(
     mask_to_save,
     number="10.1",
@@ -55,6 +64,7 @@ EXERCISE = Exercise(
     groups={CLEAR: 1, CLOSE: 1},
     cases=cases,
     observe=look,
+    celebrate=celebrate,
     starter=starter,
     symptom=(
         "The symptom is still there: every pixel of the masks is 0, also where the network is sure of a "

@@ -86,6 +86,18 @@ def _finite_only(losses):
     return losses[losses.isfinite()].mean()
 
 
+def celebrate(answer):
+    """Show the loss of a pixel against its logit, before and after the repair."""
+    from segcourse.plotting import show_curves
+
+    scores, target = torch.arange(-200.0, 201, 10), torch.zeros(1, 1, 1, dtype=torch.int64)
+    curves = {
+        name: [one(torch.tensor([[[[score]], [[0.0]]]]), target).item() for score in scores]
+        for name, one in {"after your repair": answer, "before your repair": starter}.items()
+    }
+    show_curves(curves, scores.tolist(), xlabel="logit of the right class", ylabel="loss")
+
+
 EXERCISE = Exercise(
     pixel_loss,
     number="10.6",
@@ -93,6 +105,7 @@ EXERCISE = Exercise(
     minutes=10,
     groups={VALUES: 2, GRADIENTS: 1},
     cases=cases,
+    celebrate=celebrate,
     starter=starter,
     symptom=(
         "The symptom is still there: a loss that is right for ordinary logits and NaN or infinite for large "

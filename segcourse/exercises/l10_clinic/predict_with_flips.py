@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from numpy.random import Generator
 
+from segcourse.exercises.engine.example import lesion
 from segcourse.exercises.engine.exercise import Case, Exercise
-from segcourse.exercises.l10_clinic._pipelines import Small, images_of
+from segcourse.exercises.l10_clinic._pipelines import Small, before_and_after, images_of, lesion_logits
 
 VIEWS = [(), (-1,), (-2,), (-2, -1)]  # as it is, left to right, upside down, both
 
@@ -56,6 +57,13 @@ def _made(views=VIEWS, back=lambda axes: axes, of=lambda logits: logits, end=lam
     return wrong
 
 
+def celebrate(answer):
+    """Show the probability of lesion in a corner before and after the repair."""
+    image = lesion().image.roll((18, -18), dims=(1, 2))[None]
+    before, after = (one(lesion_logits, image).sigmoid()[0, 0].numpy() for one in (starter, answer))
+    before_and_after(image[0], before, after)
+
+
 EXERCISE = Exercise(
     predict_with_flips,
     number="10.5",
@@ -63,6 +71,7 @@ EXERCISE = Exercise(
     minutes=5,
     groups={SQUARE: 1, WIDE: 1},
     cases=cases,
+    celebrate=celebrate,
     starter=starter,
     symptom=(
         "The symptom is still there: the result looks the same from left to right and upside down, also for "

@@ -1,13 +1,16 @@
 """Exercise 10.3: the loss is negative."""
 
+import io
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.random import Generator
+from PIL import Image
 
+from segcourse.exercises.engine.example import lesion
 from segcourse.exercises.engine.exercise import Case, Exercise, call
-from segcourse.exercises.l10_clinic._pipelines import demand
+from segcourse.exercises.l10_clinic._pipelines import before_and_after, demand
 
 
 def read_mask(pixels):
@@ -59,6 +62,14 @@ def look(obj, case):
     return call(lambda pixels: mask, case)
 
 
+def celebrate(answer):
+    """Show a mask as a compressed file holds it, and as the repaired code reads it."""
+    sample, file = lesion(), io.BytesIO()
+    Image.fromarray(255 * sample.mask.byte().numpy()).save(file, "jpeg", quality=30)
+    pixels = np.array(Image.open(file))
+    before_and_after(sample.image, pixels, answer(pixels)[0])
+
+
 EXERCISE = Exercise(
     read_mask,
     number="10.3",
@@ -67,6 +78,7 @@ EXERCISE = Exercise(
     groups={CLEAN: 1, COMPRESSED: 1},
     cases=cases,
     observe=look,
+    celebrate=celebrate,
     starter=starter,
     symptom=(
         "The symptom is still there: your mask holds numbers above 1, and cross-entropy of such a mask "

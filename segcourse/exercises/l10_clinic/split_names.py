@@ -106,6 +106,22 @@ def _by_prefix(names, every):
     return [i for i in range(len(names)) if i not in val], val
 
 
+def celebrate(answer):
+    """Show a column per lesion and a square per file, white for validation, before and after the repair."""
+    from segcourse.plotting import show_image
+
+    names = [f"lesion_{number:02d}{copy}.png" for number in range(15) for copy in COPIES[:3]]
+    panels = []
+    for split in (starter, answer):
+        side = np.full(len(names), 90, np.uint8)
+        side[split(names, 5)[1]] = 255
+        panels.append(side.reshape(15, 3).T.repeat(8, axis=0).repeat(8, axis=1))
+    alt = (
+        "Files as squares, a column per lesion: before the repair, white squares are spread over the columns."
+    )
+    show_image(panels, ["before your repair", "after your repair"], alt=alt)
+
+
 EXERCISE = Exercise(
     split_names,
     number="10.9",
@@ -114,6 +130,7 @@ EXERCISE = Exercise(
     groups={SORTED: 1, MIXED: 1},
     cases=cases,
     observe=look,
+    celebrate=celebrate,
     starter=starter,
     symptom="The symptom is still there: copies of one lesion are on both sides of the split.",
     mistakes=[

@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from numpy.random import Generator
 
+from segcourse.exercises.engine.example import lesion
 from segcourse.exercises.engine.exercise import Case, Exercise
+from segcourse.exercises.l10_clinic._pipelines import before_and_after
 
 
 def to_batch(images):
@@ -46,6 +48,12 @@ def _made(end=lambda batch: batch.permute(0, 3, 1, 2), scale=lambda batch: batch
     return lambda images: end(scale(torch.from_numpy(np.stack(images))))
 
 
+def celebrate(answer):
+    """Show what the network gets before and after the repair."""
+    image = (255 * lesion().image.permute(1, 2, 0)).byte().numpy()
+    before_and_after(image, starter([image])[0], answer([image])[0])
+
+
 EXERCISE = Exercise(
     to_batch,
     number="10.10",
@@ -53,6 +61,7 @@ EXERCISE = Exercise(
     minutes=5,
     groups={ONE: 1, SEVERAL: 1},
     cases=cases,
+    celebrate=celebrate,
     starter=starter,
     symptom=(
         "The symptom is still there: the shape is right, but the pixels of the batch aren't where they were "

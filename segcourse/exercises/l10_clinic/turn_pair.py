@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from numpy.random import Generator
 
+from segcourse.exercises.engine.example import lesion
 from segcourse.exercises.engine.exercise import Case, Exercise
-from segcourse.exercises.l10_clinic._pipelines import demand, images_of, masks_of, pair
+from segcourse.exercises.l10_clinic._pipelines import before_and_after, demand, images_of, masks_of, pair
 
 
 def turn_pair(image, mask, turns, mirrored):
@@ -85,6 +86,15 @@ def _made(mirror=lambda image, mask: (image.flip(-1), mask.flip(-1)), turn=None,
     return wrong
 
 
+def celebrate(answer):
+    """Show the outline of a mask on its mirrored lesion before and after the repair."""
+    from segcourse.plotting import outline
+
+    image, mask = (one.roll((12, -12), dims=(-2, -1)) for one in lesion()[:2])
+    before, after = (outline(*one(image, mask, 1, True)) for one in (starter, answer))
+    before_and_after(outline(image, mask), before, after)
+
+
 EXERCISE = Exercise(
     turn_pair,
     number="10.8",
@@ -93,6 +103,7 @@ EXERCISE = Exercise(
     groups={MIRRORED: 1, BOTH: 1},
     cases=cases,
     observe=look,
+    celebrate=celebrate,
     starter=starter,
     symptom="The symptom is still there: after mirroring, the mask doesn't lie on the lesion any more.",
     mistakes=[

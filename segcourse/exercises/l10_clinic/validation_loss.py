@@ -180,6 +180,21 @@ def _first_batches(model, batches):
     return float(np.mean(losses))
 
 
+def celebrate(answer):
+    """Show how many earlier batches are in memory after 1 to 8 batches, before and after the repair."""
+    from segcourse.plotting import show_curves
+
+    def kept(obj, count):
+        rng = np.random.default_rng(count)
+        batches = [(images_of(rng, 1, 3, 3), masks_of(rng, 1, 3, 3)) for _ in range(count)]
+        case = Case(MEMORY, {"model": Watched(rng), "batches": batches})
+        return look(obj, case)["earlier batches in memory"]
+
+    both = {"before your repair": starter, "after your repair": answer}
+    curves = {name: [kept(one, count) for count in range(1, 9)] for name, one in both.items()}
+    show_curves(curves, xlabel="batches", ylabel="earlier batches in memory")
+
+
 EXERCISE = Exercise(
     validation_loss,
     number="10.7",
@@ -188,6 +203,7 @@ EXERCISE = Exercise(
     groups={MEMORY: 2, AFTER: 1},
     cases=cases,
     observe=look,
+    celebrate=celebrate,
     starter=starter,
     symptom=(
         "The symptom is still there: when the last batch has come, the maps of all earlier batches are in "
