@@ -828,7 +828,7 @@ choices = [
 ]
 with predict("What is the cause?", choices) as reveal:
     ways = [(turns, mirrored) for mirrored in (False, True) for turns in range(4)]
-    pairs = [broken(new_images[0], new_masks[0], *way) for way in ways]
+    pairs = [broken(new_images[5], new_masks[5], *way) for way in ways]
     titles = [f"{turns} turn(s){', mirrored' * mirrored}" for turns, mirrored in ways]
     alt = "One lesion turned and mirrored in eight ways, with the outline of its mask."
     show_image([outline(*pair) for pair in pairs], titles, alt=alt)

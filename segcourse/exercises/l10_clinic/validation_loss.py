@@ -96,7 +96,7 @@ def cases(rng: Generator) -> Iterator[Case]:
     def case(group, count, *traits, rng=fixed, size=2):
         batches = [(images_of(rng, size, 3, 3), masks_of(rng, size, 3, 3)) for _ in range(count)]
         given = f"a small network and {count} batches of {size} image(s)"
-        return Case(group, {"model": Watched(rng), "batches": batches}, traits, given=given)
+        return Case(group, {"model": Watched(rng).eval(), "batches": batches}, traits, given=given)
 
     yield case(MEMORY, 3, "there are three batches")
     yield case(AFTER, 3, "there are three batches")
@@ -123,6 +123,7 @@ def look(obj, case):
         "earlier batches in memory": stream.kept,
         "a gradient is left": any(parameter.grad is not None for parameter in model.parameters()),
         "gradients are switched on afterwards": torch.is_grad_enabled(),
+        "the weights can be trained afterwards": all(p.requires_grad for p in model.parameters()),
     }
 
 
