@@ -109,9 +109,12 @@ EXERCISE = Exercise(
         "it can leave the range from 0 to 1."
     ),
     mistakes=[
-        (
-            "You cut the score off at 1 (or at 0). The number looks possible now, and is as wrong as before.",
-            lambda prediction, target: starter(prediction, target).clamp(0, 1),
+        *(
+            (
+                "You cut the score off at a limit. The number looks possible now, and is as wrong as before.",
+                lambda prediction, target, limits=limits: starter(prediction, target).clamp(*limits),
+            )
+            for limits in ((0, 1), (None, 1))
         ),
         (
             "You divide the score by the number of images. What was counted too often is the intersection "

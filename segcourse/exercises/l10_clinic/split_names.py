@@ -100,6 +100,11 @@ def _originals_only(names, every):
     return [i for i in range(len(names)) if i not in val], val
 
 
+def _by_number(names, every):
+    val = [i for i, name in enumerate(names) if int(_original(name).split("_")[1]) % every == 0]
+    return [i for i in range(len(names)) if i not in val], val
+
+
 def _by_prefix(names, every):
     chosen = list(dict.fromkeys(map(_original, names)))[::every]
     val = [i for i, name in enumerate(names) if name.startswith(tuple(chosen))]
@@ -172,6 +177,10 @@ EXERCISE = Exercise(
             "You search for names that begin like the original. `lesion_12` begins like `lesion_1`, and is "
             "another lesion.",
             _by_prefix,
+        ),
+        (
+            "You choose by the number in the name. The lesions count in the order in which they first occur.",
+            _by_number,
         ),
         (
             "You sort the lesions before you choose. They count in the order in which they first occur.",

@@ -23,6 +23,7 @@ def by_numbers(network, pairs):
 
 
 def by_detach(model, batches):
+    model.eval()
     losses = []
     for images, masks in batches:
         losses.append(F.cross_entropy(model(images), masks).detach())
@@ -38,23 +39,31 @@ class TestValidationLoss(Contract):
     library = staticmethod(decorated)
     right = {"decorator": decorated, "numbers": by_numbers, "detach": by_detach}
     promises = (
-        ("in the state in which the training left it", "there are three batches", module._frozen),
+        ("left in the state in which it comes", "there are three batches", module._frozen),
         ("come one after the other", "there are eight batches", module._first_batches),
         ("the mean of the batches' losses", "there are three batches", module._some(sum), module._some(max)),
         ("a float", "the network afterwards", lambda *given: torch.tensor(answer(*given))),
         ("of earlier batches stays in memory", "there are eight batches",
          module._loop(keep=lambda logits: logits), module._loop(keep=lambda logits: logits.detach())),
-        ("the training goes on as before", "the network afterwards", module._loop(module._backward),
+        ("the training continues as before", "the network afterwards", module._loop(module._backward),
          module._loop(begin=lambda: torch.set_grad_enabled(False))),
     )  # fmt: skip
     equal = {}
     said = (
+        (module._frozen, "You freeze the network and leave it frozen"),
         (
             lambda *given: torch.tensor(answer(*given)),
             "Your answer returns a tensor, and a float is asked for",
         ),
         (lambda *given: 2 * answer(*given), "2 times the expected"),
     )
+
+
+def test_another_fault_is_not_taken_for_a_frozen_network():
+    from segcourse import exercises
+
+    verdict = exercises.assess("validation_loss", lambda *given: torch.tensor(answer(*given)), own=False)
+    assert "freeze" not in verdict.diagnosis
 
 
 def test_what_stays_in_memory_is_counted_per_batch():
