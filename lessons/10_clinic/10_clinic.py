@@ -652,9 +652,9 @@ with predict("What is the cause?", choices) as reveal:
 # The largest number in float32 has 39 digits, and exp(89) is beyond it: infinity. Infinity divided by infinity is NaN. One NaN in
 # the loss makes every gradient NaN, and the next step writes NaN into every weight. From then on no batch is right.
 #
-# The bad file is a fault of its own, and the data check of lesson 6 would find it. But a loss has to survive it. In a softmax,
-# you may subtract the same number from all logits of a pixel, and nothing changes. Subtract the largest one, and no exponential
-# is larger than 1. PyTorch's functions that work with *log*-probabilities do that inside.
+# The bad file is another fault, and the data check of lesson 6 would find it. But a loss has to survive it. In a softmax, you may
+# subtract the same number from all logits of a pixel, and nothing changes. Subtract the largest one, and no exponential is larger
+# than 1. PyTorch's functions that work with *log*-probabilities do that inside.
 # </details>
 
 # %% [markdown]
@@ -757,11 +757,11 @@ with predict("Both loops keep every loss in a list. Which one fills the memory?"
 #
 # Repair the validation.
 #
-# - `model`: a network, in the state in which the training left it; `batches`: pairs (images, masks) of one size, which come one
-#   after the other
+# - `model`: a network in eval mode, which is left in the state in which it comes
+# - `batches`: pairs (images, masks) of one size, which come one after the other
 # - returns the mean of the batches' losses (cross-entropy), a float
 # - while it runs, no map of earlier batches stays in memory
-# - afterwards the training goes on as before: the parameters hold no gradient, and new gradients can be recorded
+# - afterwards the training continues as before: the parameters hold no gradient, and new gradients can be recorded
 #
 # <details><summary>Hint 1: don't record</summary>
 # PyTorch records nothing inside of <code>with torch.no_grad():</code>. What has to be inside?
@@ -781,7 +781,7 @@ def validation_loss(model, batches):
 
 
 # %% tags=["raises-exception"]
-tiny = nn.Conv2d(3, 2, kernel_size=1)
+tiny = nn.Conv2d(3, 2, kernel_size=1).eval()
 print(validation_loss(tiny, [(torch.zeros(1, 3, 2, 2), torch.zeros(1, 2, 2).long())]))
 
 # %% nbgrader={"grade": true, "grade_id": "check_validation_loss", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
@@ -889,7 +889,7 @@ print(f"Dice with augmentation: {dice_with(exercises.yours('turn_pair', turn_pai
 # ## 11. Patient 9: perfect on validation
 #
 # To get more images, somebody wrote two copies of each of 60 lesions to the folder, one darker, one with noise. Every fifth file
-# is for validation. The method is the simplest that there is: find the most similar training image, and return *its* mask.
+# is for validation. The method is the simplest possible: find the most similar training image, and return *its* mask.
 
 # %% tags=["skip-grading"]
 names = [f"lesion_{i:02d}{copy}.png" for i in range(60) for copy in ("", "_dark", "_noise")]
