@@ -1,4 +1,4 @@
-"""Draw the first pictures of lessons 1 to 8, lessons/*/result.png; 2 to 6 and 8 from networks trained here.
+"""Draw the first pictures of lessons 1 to 10, lessons/*/result.png; 2 to 6, 8 and 9 from networks trained here.
 
 .venv/bin/python tools/result_pictures.py
 """
@@ -32,6 +32,7 @@ def main():
     draw_project(val, test)
     draw_uses()
     draw_near_trees()
+    draw_clinic()
     trials = compare(ladder.VARIANTS, train, val, model=ladder.small_unet, **ladder.PLAN)
 
     masks = torch.stack([sample.mask for sample in test])
@@ -157,6 +158,37 @@ def draw_near_trees():
         titles += ["street", "nearness", "trees nearer than 15 m", f"colour and depth: Dice {score:.2f}"]
     alt = "Two streets, nearness, near trees outlined, and what a network of colour and depth finds."
     print(save_figure(show_image(pictures, titles, alt=alt), LESSONS / "08_light_and_rgbd" / "result.png"))
+
+
+def draw_clinic():
+    """Write lesson 10's picture: what four broken pipelines give, and the same after their repair."""
+    segmenter, lesions = Segmenter.load("lesions"), load_dataset("lesions", "test", size=128, count=16)
+    image, mask = lesions.picture(2)
+    image, mask = (np.roll(one, (24, -24), (0, 1)) for one in (image, mask))
+    logits = segmenter.logits(image)[None]
+    inputs = (torch.from_numpy(image).permute(2, 0, 1)[None] / 255 - 0.498) / 0.502
+    pairs = {
+        name: (exercises.get(name).starter, exercises.get(name).answer)
+        for name in exercises.names("10_clinic")
+    }
+    panels, titles = [], []
+    for state in (0, 1):
+        black = pairs["mask_to_save"][state](logits[:, 1:] - logits[:, :1])[0].numpy()
+        p = logits.softmax(dim=1)[:, 1:]
+        white = (
+            255
+            * pairs["loss_and_mask"][state](lambda x: x, p, torch.zeros_like(p[:, 0]))[1][0].byte().numpy()
+        )
+        with torch.inference_mode():
+            blurry = pairs["predict_with_flips"][state](segmenter.model, inputs)
+        torn = pairs["to_batch"][state]([image])[0]
+        truth = torch.from_numpy(mask).long()
+        scores = [dice_score(torch.from_numpy(one > 127).long(), truth).item() for one in (black, white)]
+        scores.append(dice_score(blurry.argmax(dim=1)[0], truth).item())
+        panels += [black, white, blurry.softmax(dim=1)[0, 1].numpy(), torn]
+        titles += [f"Dice {score:.2f}" for score in scores] + ["what the network gets"]
+    figure = show_image(panels, titles, alt="Four symptoms, and the same pipelines after their repair.")
+    print(save_figure(figure, LESSONS / "10_clinic" / "result.png"))
 
 
 def draw(lesson, samples, masks, side=64):

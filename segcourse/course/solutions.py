@@ -29,6 +29,8 @@ def heading(exercise: "Exercise") -> str:
 def stub(exercise: "Exercise") -> str:
     """Return what a student finds: the answer's signature and docstring, and an error where its code was.
 
+    Where the exercise is a repair, the broken code stands in place of the error.
+
     >>> from segcourse import exercises
     >>> print(stub(exercises.get("mean_iou")))
     def mean_iou(matrix):
@@ -40,7 +42,11 @@ def stub(exercise: "Exercise") -> str:
         if isinstance(node, ast.FunctionDef):
             error = ast.parse(f'raise NotImplementedError("Exercise {exercise.number}")').body
             node.body = [*node.body[: ast.get_docstring(node) is not None], *error]
-    return ast.unparse(tree).replace(f"'Exercise {exercise.number}'", f'"Exercise {exercise.number}"')
+    source = ast.unparse(tree).replace(f"'Exercise {exercise.number}'", f'"Exercise {exercise.number}"')
+    if exercise.starter:
+        broken = inspect.getsource(exercise.starter).partition(":\n")[2].rstrip()
+        source = source.replace(f'    raise NotImplementedError("Exercise {exercise.number}")', broken)
+    return source
 
 
 def check(exercise: "Exercise") -> str:

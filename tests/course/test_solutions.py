@@ -48,3 +48,10 @@ def test_a_solved_answer_uses_what_the_notebook_assigns_above_it():
     assert "network(" in cell.source
     assert "_stand_in" not in cell.source
     assert "_stand_in" in solutions.source_of("predict_masks")
+
+
+def test_a_repair_starts_from_its_broken_code_under_the_answers_name_and_docstring():
+    lines = solutions.stub(exercises.get("mask_to_save")).splitlines()
+    assert lines[0] == "def mask_to_save(logits):"
+    assert lines[1].startswith('    """Return masks')
+    assert lines[2:] == ["    ids = logits.argmax(dim=1)", "    return ids.byte() * 255"]

@@ -1,6 +1,7 @@
 """What every exercise promises, as tests that each exercise's own file fills with its tables."""
 
 import functools
+import inspect
 import itertools
 import math
 import re
@@ -182,9 +183,12 @@ class Contract:
     def test_the_untouched_stub_is_not_started_and_a_written_answer_is(self):
         from segcourse.course.solutions import stub
 
-        names: dict[str, Any] = {"nn": nn}
+        names = dict(vars(inspect.getmodule(self.exercise.answer)))  # what a starter uses is imported there
         exec(stub(self.exercise), names)
-        assert exercises.assess(self.name, names[self.name]).status == "not started"
+        verdict = exercises.assess(self.name, names[self.name])
+        assert verdict.status == "not started"
+        assert (verdict.diagnosis or "") == self.exercise.symptom
+        assert not self.exercise.starter or not any(group.passed for group in verdict.groups)
         assert not alike({"error": "x"}, {"value": torch.zeros(1).numpy()}, 1e-4)
 
 

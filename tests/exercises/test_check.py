@@ -276,3 +276,12 @@ def test_a_reply_does_not_say_only_where_the_answer_stopped_elsewhere(shown):
     reply = repr(shown[0])
     assert "PyTorch records what your evaluation does" in reply
     assert "This is so only" not in reply
+
+
+def test_broken_code_gets_its_symptom_and_no_cause(shown):
+    exercises.check("mask_to_save", exercises.get("mask_to_save").starter)
+    (reply,) = shown
+    for form in (repr(reply), reply._repr_html_()):
+        assert "mask_to_save: not started yet" in form
+        assert "The symptom is still there: every pixel of the masks is 0" in form
+        assert "argmax" not in form

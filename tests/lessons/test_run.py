@@ -42,6 +42,7 @@ GIVEN = {
     "06_skin_lesion": {},
     "07_deployment": {},
     "08_light_and_rgbd": {},
+    "10_clinic": {},
 }
 
 

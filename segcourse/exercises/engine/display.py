@@ -20,8 +20,15 @@ def _happened(verdict: Verdict) -> str:
     return f"{unknown} Work through the case below{' with pencil and paper' if case and case.paper else ''}."
 
 
+def _is_stub(verdict: Verdict) -> bool:
+    """Return whether there is nothing to explain. Broken code that is not repaired yet has a symptom."""
+    return not verdict.started and not verdict.diagnosis
+
+
 def headline(verdict: Verdict) -> str:
     """Return a line such as 'dice_score: 2 of 3 points'."""
+    if not verdict.started:
+        return f"{verdict.name}: not started yet"
     score = "" if verdict.score is None else f", score {verdict.score:.3f}"
     return f"{verdict.name}: {verdict.points} of {verdict.max_points} points{score}"
 
@@ -33,8 +40,8 @@ def text(verdict: Verdict, practice: bool = False) -> str:
         verdict: what to show.
         practice: whether the cases are those that a notebook's `check` uses, so that they can be fetched.
     """
-    if not verdict.started:
-        return f"{verdict.name}: not started yet"
+    if _is_stub(verdict):
+        return headline(verdict)
     if not verdict.observed:
         return f"{verdict.diagnosis} A person decides on its points."
     lines = [headline(verdict), "  ".join(f"{'✓' if g.passed else '✗'} {g.name}" for g in verdict.groups)]
@@ -50,7 +57,7 @@ def text(verdict: Verdict, practice: bool = False) -> str:
 
 def html(verdict: Verdict, practice: bool = False) -> str:
     """Return the verdict as one HTML element, without scripts or style sheets; arguments as in `text`."""
-    if not verdict.started or not verdict.observed:
+    if _is_stub(verdict) or not verdict.observed:
         return f'<div style="color:{QUIET}">{escape(text(verdict))}</div>'
     groups = " &nbsp; ".join(
         f'<span style="white-space:nowrap"><b style="color:{GOOD if g.passed else BAD}" aria-hidden="true">'
@@ -67,7 +74,7 @@ def html(verdict: Verdict, practice: bool = False) -> str:
 
 def explanation(verdict: Verdict, practice: bool = False) -> str:
     """Return what happened and the case that shows it, as HTML; nothing where all is right."""
-    if verdict.passed or not verdict.started:
+    if verdict.passed or _is_stub(verdict):
         return ""
     if not verdict.observed:
         return f"<p>{marked(text(verdict))}</p>"

@@ -63,6 +63,9 @@ class Exercise:
     Args:
         answer: what a good student writes, in at most 20 lines. It has the exercise's name, and its signature
             and docstring make the stub.
+        starter: makes an exercise a repair: the broken code that the student finds in place of a stub, a
+            function with the answer's parameters. It fails in every group.
+        symptom: with `starter`, the sentence for code that does what `starter` does. It names no cause.
         number: lesson and place, such as "5.3".
         difficulty: 1 to 3.
         minutes: how long a student takes.
@@ -87,6 +90,8 @@ class Exercise:
     cases: Callable[[np.random.Generator], Iterable[Case]]
     mistakes: Sequence[tuple[str, Any]]
     observe: Callable[[Any, Case], Mapping[str, Any]] = field(default=call)
+    starter: Callable | None = None
+    symptom: str = ""
     finished: tuple[str, ...] = ()
     variants: tuple[Any, ...] = ()
     celebrate: Callable[[Any], Any] = lambda answer: None

@@ -8,7 +8,7 @@ from segcourse.errors import SegcourseError
 from segcourse.exercises.engine.diagnosis import diagnose
 from segcourse.exercises.engine.exercise import Case, Exercise
 from segcourse.exercises.engine.facts import Record
-from segcourse.exercises.engine.observations import HANDED_OVER, Observation, decode, differences
+from segcourse.exercises.engine.observations import HANDED_OVER, Observation, alike, decode, differences
 from segcourse.exercises.engine.observing import UNTOUCHED, NotYourOwn, observe
 from segcourse.exercises.engine.shown import show_case
 from segcourse.exercises.engine.tiers import judge_score
@@ -49,6 +49,9 @@ def judge(exercise: Exercise, observations: Sequence[Any], cases: Sequence[Case]
         return Verdict(exercise.name, groups, printed=str(seen[0].get("printed", "")))
     if all(observation.get("stub") == UNTOUCHED for observation in seen):
         return Verdict(exercise.name, groups, started=False)
+    if exercise.starter and all(_unrepaired(exercise, record) for record in records):
+        shown = show_case(exercise, failing[0])
+        return Verdict(exercise.name, groups, exercise.symptom, smallest=shown, started=False)
     if handed_over := _handed_over(failing):
         return Verdict(exercise.name, groups, handed_over)
     says, cause, partly, shown = diagnose(exercise, records, observed)
@@ -84,6 +87,11 @@ def _record(exercise: Exercise, case: Case, index: int, seen: Observation) -> Re
         if not fields:
             break
     return nearest
+
+
+def _unrepaired(exercise: Exercise, record: Record) -> bool:
+    """Return whether an answer does on this case what the exercise's broken code does."""
+    return alike(record.seen, observed(exercise, exercise.starter, record.case), record.case.tolerance)
 
 
 def _handed_over(failing: Sequence[Record]) -> str | None:

@@ -29,7 +29,7 @@ class Verdict:
         diagnosis: what is wrong, in sentences; None where nothing is known.
         partly: whether more is wrong than the sentences explain.
         smallest: the first failing case that the sentences speak of.
-        started: False for an untouched stub.
+        started: False for an untouched stub, and for broken code that still does what it did.
         cause: the diagnosis without the student's own numbers and lines, so that a class can be counted.
         printed: what the answer printed on the case shown (on the first one if all are right).
         score: the number that decided about the points, in an exercise with an open end.

@@ -1,5 +1,6 @@
 """Observing and judging: what students return is recorded, judged and explained, whatever they return."""
 
+import inspect
 import json
 import sys
 
@@ -487,3 +488,25 @@ def test_large_arrays_are_told_apart_by_the_place_where_they_differ():
 def test_unknown_names_get_the_nearest():
     with pytest.raises(exercises.UnknownExerciseError, match="no exercise 'dice'; did you mean 'dice_score'"):
         exercises.get("dice")
+
+
+def test_broken_code_that_still_does_the_same_is_not_started_and_shows_its_symptom():
+    exercise = exercises.get("mask_to_save")
+    for same in (exercise.starter, lambda logits: (0 * logits[:, 0]).long()):
+        verdict = exercises.assess("mask_to_save", same)
+        assert (verdict.status, verdict.points) == ("not started", 0)
+        assert verdict.diagnosis == exercise.symptom
+        assert (verdict.smallest.expected, verdict.smallest.got) == ("[[[0, 255]]]", "[[[0, 0]]]")
+
+
+def test_broken_code_that_was_changed_is_judged_as_any_answer():
+    verdict = exercises.assess("mask_to_save", lambda logits: logits.argmax(dim=1) + 255)
+    assert (verdict.status, verdict.points) == ("wrong", 0)
+    assert exercises.get("mask_to_save").symptom not in (verdict.diagnosis or "")
+
+
+@pytest.mark.parametrize("name", [name for name in exercises.names() if exercises.get(name).starter])
+def test_every_starter_has_a_symptom_and_the_parameters_of_the_answer(name):
+    exercise = exercises.get(name)
+    assert exercise.symptom.startswith("The symptom is still there: ")
+    assert inspect.signature(exercise.starter) == inspect.signature(exercise.answer)
