@@ -224,11 +224,11 @@ EXERCISE = Exercise(
             _made(write=_soft),
         ),
         (
-            "You draw the last click only. Are the maps made anew in the loop?",
+            "You draw the last click only: perhaps the loop makes new maps each time. Make them before it.",
             _made(chosen=lambda clicks: clicks[-1:]),
         ),
         (
-            "You draw the first click only. Does the function return inside the loop?",
+            "You draw the first click only: perhaps the `return` stands inside the loop.",
             _made(chosen=lambda clicks: clicks[:1]),
         ),
         (

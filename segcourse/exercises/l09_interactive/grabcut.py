@@ -22,7 +22,11 @@ def grabcut(image, clicks):
 
 
 OBJECT, BOTH, NONE = "clicks on the object", "clicks on object and background", "special clicks"
-SKIN, BROWN, RED = (224, 172, 150), (96, 56, 40), (150, 30, 40)  # far apart, so that every seed finds the same
+SKIN, BROWN, RED = (
+    (224, 172, 150),
+    (96, 56, 40),
+    (150, 30, 40),
+)  # far apart, so that every seed finds the same
 
 
 def _paint(rng, size, *boxes):
@@ -51,33 +55,50 @@ def cases(rng: Generator) -> Iterator[Case]:
         OBJECT, (24, 34), [(4, 3, 19, 31, BROWN)], [(9, 8, 1), (12, 24, 1)], "two clicks lie on the object"
     )
     yield case(
-        OBJECT, (26, 36), twins(6, 3, RED), [(12, 9, 1), (11, 25, 1)], "the object has two colours", "two clicks lie on the object"
+        OBJECT,
+        (26, 36),
+        twins(6, 3, RED),
+        [(12, 9, 1), (11, 25, 1)],
+        "the object has two colours",
+        "two clicks lie on the object",
     )
     yield case(OBJECT, (26, 36), twins(5, 4), [(10, 10, 1)], "two things have the object's colour")
-    yield case(
-        BOTH, (26, 36), twins(6, 3), [(12, 9, 1), (11, 25, 0)], "two things have the object's colour"
-    )
-    yield case(
-        BOTH, (26, 36), twins(8, 4), [(14, 26, 1), (13, 10, 0)], "two things have the object's colour"
-    )
+    spot = [(5, 5, 18, 20, BROWN), (10, 11, 13, 14, SKIN)]
+    yield case(OBJECT, (24, 28), spot, [(11, 12, 1)], "a spot of skin lies under the click")
+    yield case(BOTH, (26, 36), twins(6, 3), [(12, 9, 1), (11, 25, 0)], "two things have the object's colour")
+    yield case(BOTH, (26, 36), twins(8, 4), [(14, 26, 1), (13, 10, 0)], "two things have the object's colour")
     yield case(BOTH, (26, 36), twins(7, 3, RED), [(13, 9, 0), (12, 25, 1)], "the background has two colours")
     yield case(BOTH, (26, 36), twins(7, 3, RED), [(13, 9, 1), (12, 25, 0)], "the background has two colours")
     yield case(NONE, (20, 24), [(4, 6, 15, 18, BROWN)], [], "there are no clicks")
     yield case(NONE, (20, 24), [(4, 6, 15, 18, BROWN)], [(9, 11, 0)], "no click lies on the object")
-    yield case(NONE, (20, 24), [(0, 0, 12, 13, BROWN)], [(1, 2, 1)], "a disc is cut by the frame")
-    yield case(NONE, (24, 20), [(13, 8, 24, 20, BROWN)], [(23, 18, 1)], "a disc is cut by the frame")
+    yield case(NONE, (20, 24), [(0, 0, 12, 13, BROWN)], [(2, 5, 1)], "a disc is cut by the frame")
+    yield case(NONE, (24, 20), [(13, 8, 24, 20, BROWN)], [(18, 17, 1)], "a disc is cut by the frame")
     for wide in (False, True):
         size = (24, 32) if wide else (32, 24)
         top, left = int(rng.integers(2, 8)), int(rng.integers(2, 8))
         height, width = 11 + int(rng.integers(3)), 11 + int(rng.integers(3))
         click = top + 5 + int(rng.integers(2)), left + 5 + int(rng.integers(2)), 1
-        yield case(OBJECT, size, [(top, left, top + height, left + width, BROWN)], [click], "there is one click", rng=rng)
+        yield case(
+            OBJECT,
+            size,
+            [(top, left, top + height, left + width, BROWN)],
+            [click],
+            "there is one click",
+            rng=rng,
+        )
         top, left = int(rng.integers(4, 9)), int(rng.integers(2, 6))
         first, second = (top + 5 + int(rng.integers(2)) for _ in range(2))
         clicks = [(first, left + 5, int(wide)), (second, left + 22, int(not wide))]
         yield case(BOTH, (26, 36), twins(top, left), clicks, "two things have the object's colour", rng=rng)
     left = int(rng.integers(0, 9))
-    yield case(NONE, (20, 24), [(0, left, 11, left + 12, BROWN)], [(0, left + 6, 1)], "a disc is cut by the frame", rng=rng)
+    yield case(
+        NONE,
+        (20, 24),
+        [(0, left, 11, left + 12, BROWN)],
+        [(2, left + 6, 1)],
+        "a disc is cut by the frame",
+        rng=rng,
+    )
 
 
 def _made(rest=cv2.GC_PR_BGD, label_of=lambda label: label, place=lambda row, column: (column, row), radius=3,
@@ -99,13 +120,6 @@ def _made(rest=cv2.GC_PR_BGD, label_of=lambda label: label, place=lambda row, co
     return wrong
 
 
-def _discs_alone(image, clicks):
-    labels = np.zeros(image.shape[:2], np.uint8)
-    for row, column, label in clicks:
-        cv2.circle(labels, (column, row), 3, label, -1)
-    return labels
-
-
 def _in_the_box(image, clicks):
     """Cut inside the image without its margin, and paint the clicks into the result."""
     labels = np.zeros(image.shape[:2], np.uint8)
@@ -115,12 +129,6 @@ def _in_the_box(image, clicks):
     cv2.setRNGSeed(0)
     cv2.grabCut(image, labels, box, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_RECT)
     return labels % 2
-
-
-def _one_cut_per_click(image, clicks):
-    """Cut for each click on the object alone, and take the masks together."""
-    masks = [_made()(image, [click]) for click in clicks if click[2]]
-    return np.maximum.reduce(masks) if masks else np.zeros(image.shape[:2], np.uint8)
 
 
 def celebrate(answer):
@@ -160,10 +168,16 @@ EXERCISE = Exercise(
             "where the label is 1 or 3.",
             _made(finish=lambda labels: labels > 0),
         ),
-        (
-            "You return the discs of the clicks alone (label 1), without what GrabCut found: label 3, "
-            "probably object.",
-            _made(finish=lambda labels: labels == cv2.GC_FGD),
+        *(
+            (
+                "Your mask is the discs of the clicks alone. Either label 3, probably object, is left out of "
+                "it, or GrabCut had nothing to decide: pixels that start as 0 are background for certain.",
+                wrong,
+            )
+            for wrong in (
+                _made(finish=lambda labels: labels == cv2.GC_FGD),
+                _made(rest=cv2.GC_BGD),
+            )
         ),
         (
             "You return only what is probably object, label 3. The discs of the clicks, label 1, belong to "
@@ -173,11 +187,6 @@ EXERCISE = Exercise(
         (
             "You return the background: the mask is 1 where the object is not.",
             _made(finish=lambda labels: 1 - labels % 2, nothing=np.ones_like),
-        ),
-        (
-            "You mark the pixels without a click as background for certain (0, the start of `np.zeros`). Then "
-            "GrabCut has nothing to decide. They are probably background, `cv2.GC_PR_BGD`.",
-            _made(rest=cv2.GC_BGD),
         ),
         (
             "You mark the pixels without a click as probably object. They are probably background, "
@@ -203,16 +212,6 @@ EXERCISE = Exercise(
         (
             "You use the first click only. All of them are marked before GrabCut starts.",
             _made(used=lambda clicks: clicks[:1]),
-        ),
-        (
-            "You start GrabCut anew for each click on the object, without the clicks on the background. Mark "
-            "all clicks in one array of labels, and start once.",
-            _one_cut_per_click,
-        ),
-        (
-            "You return discs around the clicks, and GrabCut's work is not in the result. It changes the array of labels "
-            "that it is given.",
-            _discs_alone,
         ),
         (
             "You let GrabCut start from a box. With `cv2.GC_INIT_WITH_MASK` it starts from your labels.",

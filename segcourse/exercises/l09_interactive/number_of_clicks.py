@@ -77,6 +77,7 @@ def cases(rng: Generator) -> Iterator[Case]:
         target = torch.zeros(2, pixels, dtype=torch.int64)
         target[0] = 1
         inputs = {"segment": Method(tuple(shares), pixels, extra), "next_click": User(), "target": target}
+        options = {"threshold": 0.85} | options if options else {}  # arguments go by their place
         reached = [round(share * pixels) / (pixels + extra) for share in shares]
         told = ", ".join(f"{one:.2f}" for one in reached[:6]) + (", …" if len(reached) > 6 else "")
         given = f"a method whose masks have an IoU of {told} after 1, 2, … clicks"
@@ -86,8 +87,8 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(COUNT, [0.5, 0.7, 0.9])
     yield case(COUNT, [0.9, 1.0], "the first mask is good enough")
     yield case(COUNT, [0.1, 0.2, 0.3, 0.5, 0.6, 0.8, 0.95], "seven clicks are needed")
-    yield case(COUNT, [0.5, 0.9, 0.5, 0.3, 1.0], "a later mask is worse")
-    yield case(COUNT, [1.0, 1.0, 0.9], "masks have pixels too much", extra=9)
+    yield case(COUNT, [0.5, 0.9, 0.5, 0.95, 0.3], "a later mask is worse")
+    yield case(COUNT, [1.0, 0.9, 0.8], "masks have pixels too much", extra=4)
     yield case(COUNT, [0.8, 1.0], "masks have pixels too much", extra=3)
     yield case(STOP, [0.5, 0.85, 1.0], "an IoU equals the threshold")
     yield case(STOP, [0.5, 0.75, 0.8, 0.9], "a threshold is given", threshold=0.75)
@@ -191,8 +192,8 @@ EXERCISE = Exercise(
     celebrate=celebrate,
     mistakes=[
         (
-            "You count one click too few. Does the count go up before you leave the loop, or do you return "
-            "an index, which starts at 0?",
+            "You count one click too few. The click whose mask is good enough counts, too, and a count starts "
+            "at 1.",
             _made(count=lambda clicks, reached: len(clicks) - 1),
         ),
         (

@@ -16,7 +16,9 @@ def simulate_click(prediction, target):
     best, click = 0, None
     for label in (1, 0):  # missing, then too much
         wrong = ((target == label) & (prediction != label)).numpy()  # H, W
-        depth = ndimage.distance_transform_edt(np.pad(wrong, 1))[1:-1, 1:-1]  # beyond the image, nothing is wrong
+        depth = ndimage.distance_transform_edt(np.pad(wrong, 1))[
+            1:-1, 1:-1
+        ]  # beyond the image, nothing is wrong
         if depth.max() > best:
             best = depth.max()
             row, column = np.unravel_index(depth.argmax(), depth.shape)
@@ -35,10 +37,12 @@ def _shape(size, *boxes):
     return mask
 
 
-def _wedge(size, depth):
-    """Return a triangle along the top, whose deepest pixel differs between Euclidean and other distances."""
-    rows, columns = torch.arange(size[0])[:, None], torch.arange(size[1])[None, :]
-    return ((rows >= 1) & (columns >= 1) & (2 * rows + columns <= depth)).long()
+def _diamond_and_square(half):
+    """Return a diamond, 4.24 deep, and a square; along rows and columns the diamond is 6 deep, diagonally 3."""
+    rows, columns = torch.arange(13)[:, None], torch.arange(26)[None, :]
+    diamond = (rows - 6).abs() + (columns - 6).abs() <= 5
+    square = ((rows - 6).abs() <= half) & ((columns - 18).abs() <= half)
+    return (diamond | square).long()
 
 
 def cases(rng: Generator) -> Iterator[Case]:
@@ -55,11 +59,17 @@ def cases(rng: Generator) -> Iterator[Case]:
     empty, full = _shape(size), _shape(size) + 1
     ring = _shape((9, 11), (1, 1, 8, 10)) - _shape((9, 11), (3, 3, 6, 7))
     yield case(MISSING, _shape((3, 4)), _shape((3, 4), (1, 2, 2, 3)), "one pixel is missing")
+    yield case(MISSING, _shape((4, 6)), _shape((4, 6), (3, 5, 4, 6)), "one pixel is missing")
     yield case(MISSING, empty, _shape(size, (1, 3, 4, 6)), "the prediction is empty")
-    yield case(MISSING, empty, _shape(size, (2, 0, 7, 5)), "the object touches the frame", "the prediction is empty")
+    yield case(
+        MISSING, empty, _shape(size, (2, 0, 7, 5)), "the object touches the frame", "the prediction is empty"
+    )
     yield case(MISSING, empty, full, "the object fills the image")
     yield case(
-        MISSING, _shape((9, 12)), _shape((9, 12), (1, 1, 2, 11), (4, 2, 7, 5)), "the largest mistake is not the deepest"
+        MISSING,
+        _shape((9, 12)),
+        _shape((9, 12), (1, 1, 2, 11), (4, 2, 7, 5)),
+        "the largest mistake is not the deepest",
     )
     yield case(
         MISSING, _shape(size, (1, 4, 6, 8)), _shape(size, (1, 1, 6, 8)), "a part of the object is found"
@@ -67,7 +77,11 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(MISSING, 0 * ring, ring, "the middle of the mistake is not a mistake")
     yield case(TOO_MUCH, _shape(size, (1, 3, 4, 6)), empty, "the target is empty")
     yield case(TOO_MUCH, full, _shape(size, (0, 0, 7, 4)), "the mistake touches the frame")
-    yield case(TOO_MUCH, _shape(size, (1, 1, 6, 8)), _shape(size, (1, 1, 6, 3)), "a part of the object is found")
+    yield case(
+        TOO_MUCH, _shape(size, (1, 1, 6, 8)), _shape(size, (1, 1, 6, 3)), "a part of the object is found"
+    )
+    left, right = _shape((9, 8), (1, 1, 8, 4)), _shape((9, 8), (1, 4, 8, 7))
+    yield case(BOTH, left, right, "the two kinds of mistake touch")
     yield case(BOTH, full, full, "nothing is wrong")
     yield case(BOTH, empty, empty, "nothing is wrong")
     one, other = _shape((8, 12), (1, 1, 6, 6)), _shape((8, 12), (2, 8, 5, 11))
@@ -78,16 +92,20 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(BOTH, _shape((10, 13), (4, 5, 9, 10)), thin, "what is too much is deeper")
     yield case(BOTH, _shape(size, (1, 1, 4, 4)), _shape(size, (3, 5, 6, 8)), "two pixels are equally deep")
     yield case(MISSING, _shape(size), _shape(size, (1, 1, 4, 4), (3, 5, 6, 8)), "two pixels are equally deep")
-    yield case(MISSING, _shape((14, 22)), _wedge((14, 22), 22), "a mistake has a slanted border")
-    yield case(TOO_MUCH, _wedge((12, 26), 22), _shape((12, 26)), "a mistake has a slanted border")
+    for half in (3, 4):
+        slanted = _diamond_and_square(half)
+        yield case(MISSING, 0 * slanted, slanted, "a mistake has slanted borders")
+        yield case(TOO_MUCH, slanted, 0 * slanted, "a mistake has slanted borders")
     yield case(MISSING, _shape((9, 13)).bool(), _shape((9, 13), (2, 3, 7, 8)).bool(), "the masks are bool")
-    yield case(
-        TOO_MUCH, _shape((9, 13), (2, 3, 7, 8)).byte(), _shape((9, 13)).byte(), "the masks are uint8"
-    )
+    yield case(TOO_MUCH, _shape((9, 13), (2, 3, 7, 8)).byte(), _shape((9, 13)).byte(), "the masks are uint8")
     for wide in (False, True):
         size = (12, 17) if wide else (17, 12)
-        yield case(MISSING, _shape(size), _shape(size, box(size)), f"the masks have {size[0]} x {size[1]} pixels")
-        yield case(TOO_MUCH, _shape(size, box(size)), _shape(size), f"the masks have {size[0]} x {size[1]} pixels")
+        yield case(
+            MISSING, _shape(size), _shape(size, box(size)), f"the masks have {size[0]} x {size[1]} pixels"
+        )
+        yield case(
+            TOO_MUCH, _shape(size, box(size)), _shape(size), f"the masks have {size[0]} x {size[1]} pixels"
+        )
         found, wanted = (ndimage.gaussian_filter(rng.random((24, 30)), 2.5) for _ in range(2))
         found, wanted = (torch.from_numpy(one > np.median(one)).long() for one in (found, wanted))
         yield case(BOTH, found, wanted, "the masks have 24 x 30 pixels")

@@ -92,6 +92,7 @@ class TestGrabcut(Contract):
     equal = {
         r"background, foreground": "where OpenCV keeps the colours; it fills them itself",
         r"\(column, row\), (2|4|6)|\b(4|6), cv2.GC_INIT|, 1, cv2.GC_INIT|, 10, cv2.GC_INIT": "other discs, or other rounds, find the same here",
+        r"->  return \(\(?labels == cv2\.GC_FGD\) [|^] \(labels == cv2\.GC_PR_FGD\)\)?": "0 and 1 of any type",
         r"PR_FGD\) \| \(labels == cv2.GC_FGD": "a sum in another order",
     }
     said = (

@@ -66,11 +66,11 @@ class TestSimulateClick(Contract):
         ("the object in the target and not in the prediction is *missing*", "the object is missing",
          module._made(click=module._only(0)), module._deepest_in_the_object),
         ("the other way round it is *too much*", "there is too much", module._made(click=module._only(1))),
-        ("The depth of a wrong pixel", "a mistake has a slanted border",
+        ("The depth of a wrong pixel", "a mistake has slanted borders",
          module._made(distance=lambda wrong: ndimage.distance_transform_cdt(wrong, "taxicab")),
          module._made(distance=lambda wrong: ndimage.distance_transform_cdt(wrong, "chessboard"))),
         ("the nearest pixel without this kind of mistake", "what is missing is deeper", module._far_from_mistakes),
-        ("The two kinds are measured apart", "both mistakes", module._taken_together),
+        ("The two kinds are measured apart", "the two kinds of mistake touch", module._taken_together),
         ("Beyond the image, nothing is wrong", "the mistake touches the frame", module._made(frame=False)),
         ("Beyond the image, nothing is wrong", "the object touches the frame", module._made(frame=False)),
         ("the deepest wrong pixel of all", "what is too much is deeper", module._made(click=module._missing_first),
@@ -88,6 +88,12 @@ class TestSimulateClick(Contract):
         ("None if nothing is wrong", "nothing is wrong", module._made(nothing=(0, 0, 1))),
         ("never changes its inputs", "the object is missing", nothing_changes(answer)),
     )  # fmt: skip
+    equal = {
+        r"->  (prediction|target) = \w+\.": "masks hold 0 and 1",
+        r"->  wrong = \(target == label\) & \(prediction != label\)$|\(prediction != label\) & \(target": "the same pixels",
+        r"->  click = ": "whole numbers of any type",
+        r"->  row, column = .*; best = ": "the order of the two lines does not matter",
+    }
     said = (
         (lambda p, t: answer(p, t)[:2], "(2,), and (3,) is expected"),
         (module._made(frame=False), "Surround the mistakes by a border of zeros"),
