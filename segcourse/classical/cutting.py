@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from segcourse.classical.clicks import Click, valid_clicks
 from segcourse.errors import DataError
 from segcourse.plotting.formats import as_images
 
@@ -49,9 +50,7 @@ def grabcut(image: Any, box: tuple[int, int, int, int] | None = None, rounds: in
     return _cut(pixels, labels, rounds)
 
 
-def grabcut_clicks(
-    image: Any, clicks: Iterable[tuple[int, int, int]], radius: float = 3, rounds: int = 5
-) -> Tensor:
+def grabcut_clicks(image: Any, clicks: Iterable[Click], radius: float = 3, rounds: int = 5) -> Tensor:
     """Separate the object that clicks mark from the rest of the image, and return its mask, int64 H×W.
 
     Discs around the clicks are fixed. All other pixels are probably background at first, and GrabCut decides
@@ -65,7 +64,7 @@ def grabcut_clicks(
         rounds: number of times that both steps are done.
 
     Raises:
-        DataError: the format is not supported.
+        DataError: the format is not supported, or a click lies outside.
 
     >>> image = np.full((16, 16), 200, np.uint8)
     >>> image[5:10, 6:11] = 40  # a dark square
@@ -76,14 +75,14 @@ def grabcut_clicks(
     (pixels,) = as_images(image)
     labels = np.full(pixels.shape[:2], cv2.GC_PR_BGD, np.uint8)
     rows, columns = np.ogrid[: labels.shape[0], : labels.shape[1]]
-    for row, column, label in clicks:
+    for row, column, label in valid_clicks(clicks, labels.shape):
         disc = (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
         labels[disc] = cv2.GC_FGD if label else cv2.GC_BGD
     return _cut(pixels, labels, rounds)
 
 
 def _cut(pixels: np.ndarray, labels: np.ndarray, rounds: int) -> Tensor:
-    """Run GrabCut from the labels of OpenCV, which it changes; nothing to model is an empty or a full mask."""
+    """Run GrabCut from OpenCV's labels, and change them; with one side only, there is nothing to cut."""
     if 0 < (labels % 2).mean() < 1:
         background, foreground = np.zeros((1, 65)), np.zeros((1, 65))  # where OpenCV keeps the Gaussians
         cv2.setRNGSeed(0)  # the first Gaussians are drawn at random

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from segcourse.classical.clicks import Click, valid_clicks
 from segcourse.errors import DataError
 from segcourse.plotting.formats import as_images, to_array
 
@@ -42,45 +43,44 @@ def grow_region(grey: Any, seed: tuple[int, int], tolerance: float) -> Tensor:
     return torch.from_numpy(regions == regions[tuple(seed)]).long()
 
 
-def grow_from_clicks(image: Any, clicks: Iterable[tuple[int, int, int]], step: float = 1) -> Tensor:
+def grow_from_clicks(image: Any, clicks: Iterable[Click]) -> Tensor:
     """Grow regions from all clicks at once, and return those of the object's clicks, int64 H×W.
 
-    Each pixel joins the click with the shortest path to it. A step to a 4-neighbour is as long as the grey
-    values differ, plus `step`: a geodesic distance (Bai and Sapiro 2007, section 2). Until there is a click
-    on the background, the frame of the image stands for one. Without a click on the object, the mask is
-    empty.
+    A pixel belongs to the object if its shortest path from a click on the object is shorter than that from
+    the background. A step to a 4-neighbour is as long as the grey values differ, plus 1: a geodesic distance
+    (Bai and Sapiro 2007, section 2). Until there is a click on the background, the frame of the image stands
+    for one. Without a click on the object, the mask is empty.
 
     Args:
         image: one image, in any format of `plotting.formats`.
         clicks: (row, column, label) each, label 1 on the object and 0 on the background.
-        step: length of a step between equal grey values, above 0.
 
     Raises:
-        DataError: the format is not supported.
+        DataError: the format is not supported, or a click lies outside.
 
     >>> image = np.array([[200, 200, 200, 200], [200, 40, 50, 200], [200, 200, 200, 200]], np.uint8)
     >>> grow_from_clicks(image, [(1, 1, 1)]).tolist()
     [[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
     """
-    from scipy import sparse
+    from scipy.sparse import coo_array
     from scipy.sparse.csgraph import dijkstra
 
     (pixels,) = as_images(image)
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(float)
     number = np.arange(grey.size).reshape(grey.shape)
-    seeds = {int(number[row, column]): int(label) for row, column, label in clicks}
+    frame = np.concatenate([number[[0, -1]].ravel(), number[:, [0, -1]].ravel()])
+    given = {int(number[row, column]): label for row, column, label in valid_clicks(clicks, grey.shape)}
+    seeds = given if 0 in given.values() else dict.fromkeys(frame.tolist(), 0) | given
     if 1 not in seeds.values():
         return torch.zeros(grey.shape, dtype=torch.long)
-    if 0 not in seeds.values():
-        frame = np.concatenate([number[[0, -1]].ravel(), number[:, [0, -1]].ravel()])
-        seeds = dict.fromkeys(frame.tolist(), 0) | seeds
-    lengths = [np.abs(np.diff(grey, axis=axis)).ravel() + step for axis in (0, 1)]
-    starts, ends = ((number[:-1], number[:, :-1]), (number[1:], number[:, 1:]))
-    pairs = [np.concatenate([part.ravel() for part in side]) for side in (starts, ends)]
-    graph = sparse.coo_array((np.concatenate(lengths), pairs), shape=(grey.size, grey.size)).tocsr()
-    *_, nearest = dijkstra(
-        graph, directed=False, indices=list(seeds), min_only=True, return_predecessors=True
+    steps = np.concatenate([np.abs(np.diff(grey, axis=axis)).ravel() + 1 for axis in (0, 1)])
+    starts = np.concatenate([number[:-1].ravel(), number[:, :-1].ravel()])
+    ends = np.concatenate([number[1:].ravel(), number[:, 1:].ravel()])
+    graph = coo_array((steps, (starts, ends)), shape=(grey.size, grey.size)).tocsr()
+    background, foreground = (
+        dijkstra(graph, directed=False, min_only=True, indices=[n for n in seeds if seeds[n] == label])
+        if label in seeds.values()
+        else np.inf
+        for label in (0, 1)
     )
-    label_of = np.zeros(grey.size, np.int64)
-    label_of[list(seeds)] = list(seeds.values())
-    return torch.from_numpy(label_of[nearest].reshape(grey.shape))
+    return torch.from_numpy((foreground < background).reshape(grey.shape)).long()

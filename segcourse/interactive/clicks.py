@@ -1,6 +1,7 @@
 """Clicks as a network sees them, clicks of a simulated user, and the number of clicks to a good mask."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import cv2
@@ -8,10 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from segcourse.classical.clicks import Click, valid_clicks
 from segcourse.errors import DataError
 from segcourse.metrics import iou_score
-
-Click = tuple[int, int, int]  # row, column, 1 on the object or 0 on the background
 
 
 def clicks_to_map(clicks: Iterable[Click], size: tuple[int, int], radius: float = 3) -> Tensor:
@@ -37,24 +37,6 @@ def clicks_to_map(clicks: Iterable[Click], size: tuple[int, int], radius: float 
     for row, column, label in valid_clicks(clicks, size):
         maps[1 - label][(rows - row) ** 2 + (columns - column) ** 2 <= radius**2] = 1
     return maps
-
-
-def valid_clicks(clicks: Iterable[Click], size: tuple[int, ...]) -> list[Click]:
-    """Return the clicks as a list of int triples.
-
-    Raises:
-        DataError: a click lies outside, or its label is neither 0 nor 1.
-    """
-    found = []
-    for click in clicks:
-        row, column, label = map(int, click)
-        if not (0 <= row < size[0] and 0 <= column < size[1] and label in (0, 1)):
-            raise DataError(
-                f"the click {tuple(click)} does not fit an image of {size[0]}×{size[1]} pixels; give (row, "
-                "column, label) inside the image, label 1 on the object or 0 on the background."
-            )
-        found.append((row, column, label))
-    return found
 
 
 def simulate_click(prediction: Any, target: Any) -> Click | None:
@@ -126,7 +108,7 @@ def click_by_click(
     limit: int = 20,
     next_click: Callable[[Any, Any], Click | None] = simulate_click,
 ) -> list[tuple[Click, Tensor, float]]:
-    """Return each click of a simulated user, the mask after it, and the mask's IoU; see `number_of_clicks`."""
+    """Return each click of a simulated user, the mask after it and its IoU; see `number_of_clicks`."""
     wanted = torch.as_tensor(target).long()
     mask, steps, clicks = torch.zeros_like(wanted), [], []
     while len(steps) < limit and (click := next_click(mask, wanted)):
@@ -136,3 +118,21 @@ def click_by_click(
         if steps[-1][2] >= threshold:
             break
     return steps
+
+
+def iou_by_click(
+    method: Callable[[Any, Sequence[Click]], Any], samples: Iterable[Any], clicks: int = 8
+) -> list[float]:
+    """Return the mean IoU over samples after 1, 2, … clicks of a simulated user.
+
+    Args:
+        method: returns a mask H×W for an image and its clicks.
+        samples: (image, mask, …).
+        clicks: number of clicks per image. Where nothing is wrong any more, the IoU stays.
+    """
+    curves = []
+    for image, mask, *_ in samples:
+        steps = click_by_click(partial(method, image), mask, threshold=2, limit=clicks)
+        scores = [iou for *_, iou in steps]
+        curves.append(scores + scores[-1:] * (clicks - len(scores)))
+    return np.mean(curves, axis=0).tolist()

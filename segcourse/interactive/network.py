@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from segcourse.interactive.clicks import Click, clicks_to_map, simulate_click
+from segcourse.classical.clicks import Click
+from segcourse.interactive.clicks import clicks_to_map, simulate_click
 from segcourse.losses import combined_loss
 from segcourse.models.light import HalfUNet
 
@@ -81,7 +82,7 @@ def train_on_clicks(
     optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
     device, history = next(network.parameters()).device, []
-    for step in tqdm(range(steps), unit="step", leave=False, file=sys.stdout, disable=not progress):
+    for _ in tqdm(range(steps), unit="step", leave=False, file=sys.stdout, disable=not progress):
         chosen = torch.randint(len(samples), (batch_size,), generator=generator).tolist()
         images = torch.stack([samples[i][0] for i in chosen]).to(device)
         masks = torch.stack([samples[i][1] for i in chosen])

@@ -30,7 +30,7 @@ COUNT, STOP, PLAY = "the count", "threshold and limit", "user and method"
 
 @dataclass
 class Method:
-    """A method whose mask after n clicks covers `shares[n - 1]` of a row of pixels, and `extra` pixels beside it.
+    """A method whose mask after n clicks covers `shares[n - 1]` of the object, and `extra` other pixels.
 
     Attributes:
         given: the clicks of each call.
@@ -64,8 +64,8 @@ class User:
         self.seen.append((int(prediction.sum()), int(target.sum())))
         if len(self.seen) > 50:
             raise Explained(
-                "Your loop asks for more than fifty clicks. It has to end when the IoU reaches the threshold, "
-                "and after `limit` clicks at the latest."
+                "Your loop asks for more than fifty clicks. It has to end when the IoU reaches the "
+                "threshold, and after `limit` clicks at the latest."
             )
         wrong = (prediction != target).nonzero()
         row, column = wrong[0].tolist() if len(wrong) else (0, 0)
@@ -130,8 +130,8 @@ def _iou(mask, target):
 
 
 def _made(score=_iou, good=lambda score, threshold: score >= threshold, start=torch.zeros_like, passed=list,
-          asked=lambda user, mask, target: user(mask, target), update=True, count=lambda clicks, reached: len(clicks),
-          stop=True, put=list.append, bounds=lambda threshold, limit: (threshold, limit)):  # fmt: skip
+          asked=lambda user, mask, target: user(mask, target), update=True,
+          count=lambda clicks, reached: len(clicks), stop=True, put=list.append, bounds=lambda threshold, limit: (threshold, limit)):  # fmt: skip
     """Return an answer that does one thing differently."""
 
     def wrong(segment, next_click, target, threshold=0.85, limit=20):
@@ -192,8 +192,8 @@ EXERCISE = Exercise(
     celebrate=celebrate,
     mistakes=[
         (
-            "You count one click too few. The click whose mask is good enough counts, too, and a count starts "
-            "at 1.",
+            "You count one click too few. The click whose mask is good enough counts, too, and a count "
+            "starts at 1.",
             _made(count=lambda clicks, reached: len(clicks) - 1),
         ),
         (

@@ -38,7 +38,7 @@ def _shape(size, *boxes):
 
 
 def _diamond_and_square(half):
-    """Return a diamond, 4.24 deep, and a square; along rows and columns the diamond is 6 deep, diagonally 3."""
+    """Return a diamond and a square. The diamond is 4.24 deep: taxicab 6, chessboard 3."""
     rows, columns = torch.arange(13)[:, None], torch.arange(26)[None, :]
     diamond = (rows - 6).abs() + (columns - 6).abs() <= 5
     square = ((rows - 6).abs() <= half) & ((columns - 18).abs() <= half)
