@@ -41,6 +41,7 @@ GIVEN = {
     },
     "06_skin_lesion": {},
     "07_deployment": {},
+    "09_interactive": {"0.85": "the threshold of NoC@85, given"},
 }
 
 

@@ -131,7 +131,8 @@ def _iou(mask, target):
 
 def _made(score=_iou, good=lambda score, threshold: score >= threshold, start=torch.zeros_like, passed=list,
           asked=lambda user, mask, target: user(mask, target), update=True,
-          count=lambda clicks, reached: len(clicks), stop=True, put=list.append, bounds=lambda threshold, limit: (threshold, limit)):  # fmt: skip
+          count=lambda clicks, reached: len(clicks), stop=True, put=list.append,
+          bounds=lambda threshold, limit: (threshold, limit)):  # fmt: skip
     """Return an answer that does one thing differently."""
 
     def wrong(segment, next_click, target, threshold=0.85, limit=20):
