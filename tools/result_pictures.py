@@ -1,4 +1,4 @@
-"""Draw the first pictures of lessons 1 to 7 and 9: lessons/*/result.png. Those of 2 to 6 and 9 train networks.
+"""Draw the first pictures of lessons 1 to 7 and 9, lessons/*/result.png; some train networks.
 
 .venv/bin/python tools/result_pictures.py
 """
@@ -12,8 +12,16 @@ import torch
 from sklearn.datasets import load_sample_image
 from torch.nn.functional import avg_pool2d
 
-from segcourse import Palette, Segmenter, create_model, dice_score, exercises, interactive, load_dataset
-from segcourse import show_results
+from segcourse import (
+    Palette,
+    Segmenter,
+    create_model,
+    dice_score,
+    exercises,
+    interactive,
+    load_dataset,
+    show_results,
+)
 from segcourse.classical import grow_region, kmeans, otsu_threshold
 from segcourse.course import ladder
 from segcourse.course.ladder import classical_masks

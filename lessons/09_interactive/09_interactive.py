@@ -20,8 +20,8 @@
 # images takes days. With a click, a person says only two things: *this belongs to it*, or *this doesn't*. A method turns the clicks
 # into a mask. In this lesson you build such methods, and a user who tests them without ever getting tired.
 #
-# This lesson is an elective with two sittings. **Sitting 1, clicks** (sections 1 to 4) takes about 45 minutes, **sitting 2, users
-# and networks** (sections 5 to 11) about 60 minutes. The lesson builds on lessons 1 and 5, and needs no answer of yours from them.
+# This lesson is an elective with two sittings. **Sitting 1, clicks** (sections 1 to 4) takes about 40 minutes, **sitting 2, users
+# and networks** (sections 5 to 11) about 45 minutes. The lesson builds on lessons 1 and 5, and needs no answer of yours from them.
 # One small network is trained, in about half a minute on one processor core. Nothing is downloaded.
 
 # %% [markdown]
@@ -61,11 +61,11 @@ print(f"{len(lesions)} lesions of 64 x 64 pixels; the mean lesion covers {share:
 #
 # ## 1. Where this ends
 #
-# ![A lesion with three clicks, and the outline of a network after one click, after two and after three, with the IoU above
-# each.](result.png)
+# ![A lesion, and a network's outline of it after one click, after two and after three. The outline grows with each
+# click.](result.png)
 #
-# A small network outlines this lesson's lesions from clicks. The green dots are clicks on the object, the orange ones are clicks on
-# the background. You will train the network in section 6.
+# A small network outlines this lesson's lesions from clicks. The green dots are clicks on the object. You will train the network in
+# section 6.
 
 # %% [markdown]
 # ## 2. A click is not a picture
@@ -343,6 +343,7 @@ with predict("The network's mean IoU after one click?", choices) as reveal:
 #
 # Watch the same user with all three methods, on the lesion where they differ most:
 
+
 # %% tags=["skip-grading"]
 def spread(sample):
     """Return how far apart the methods' IoU are after four clicks."""
@@ -488,7 +489,7 @@ print(f"{len(scores)} masks from {total} clicks, mean IoU {np.mean(scores):.2f}"
 from segcourse.data.checks import check_folder
 
 report = check_folder(folder / "images", folder / "masks", class_names=["skin", "lesion"])
-print(report)
+print(report.table())
 
 # %% [markdown]
 # The check reads every file: pairs, sizes, values. In a terminal, `segcourse data check FOLDER` does the same, and `segcourse fit
@@ -512,7 +513,9 @@ clicked = [(128, 128, 1), (20, 20, 0), (236, 236, 0)]  # made on the photograph
 small = cv2.resize(photo, (64, 64), interpolation=cv2.INTER_AREA)
 inside = [(row, column, label) for row, column, label in clicked if row < 64 and column < 64]
 found = grow_from_clicks(small, inside)
-print(f"{len(inside)} of {len(clicked)} clicks arrive, the mask has {found.sum()} pixels (after the repair: 3 clicks)")
+print(
+    f"{len(inside)} of {len(clicked)} clicks arrive, the mask has {found.sum()} pixels (after the repair: 3 clicks)"
+)
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
@@ -541,7 +544,9 @@ for image_, target, _ in lesions:
     steps = interactive.click_by_click(partial(grow_from_clicks, image_), target)
     if steps[-1][2] >= 0.85:
         counts.append(len(steps))
-print(f"mean number of clicks {np.mean(counts):.2f} of {len(counts)} lesions (after the repair: of {len(lesions)})")
+print(
+    f"mean number of clicks {np.mean(counts):.2f} of {len(counts)} lesions (after the repair: of {len(lesions)})"
+)
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
@@ -551,7 +556,7 @@ print(f"mean number of clicks {np.mean(counts):.2f} of {len(counts)} lesions (af
 # %% [markdown]
 # ## 11. In five lines
 #
-# 1. A click becomes a disc in a channel of its own, so that a small correction changes little.
+# 1. A click becomes a disc in its own channel, so that a small correction changes little.
 # 2. Region growing needs a border, GrabCut needs different colours, and a network needs to have seen such objects.
 # 3. A simulated user clicks at the deepest mistake. The mean position may lie outside it.
 # 4. Train with clicks on the network's own mistakes, or it never learns what a correction is.

@@ -79,8 +79,8 @@ def cases(rng: Generator) -> Iterator[Case]:
         inputs = {"segment": Method(tuple(shares), pixels, extra), "next_click": User(), "target": target}
         options = {"threshold": 0.85} | options if options else {}  # arguments go by their place
         reached = [round(share * pixels) / (pixels + extra) for share in shares]
-        told = ", ".join(f"{one:.2f}" for one in reached[:6]) + (", …" if len(reached) > 6 else "")
-        given = f"a method whose masks have an IoU of {told} after 1, 2, … clicks"
+        listed = ", ".join(f"{one:.2f}" for one in reached[:6]) + (", …" if len(reached) > 6 else "")
+        given = f"a method whose masks have an IoU of {listed} after 1, 2, … clicks"
         given += "".join(f", {name} = {value}" for name, value in options.items())
         return Case(group, inputs | options, traits, given=given)
 
