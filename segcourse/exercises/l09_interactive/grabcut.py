@@ -214,6 +214,11 @@ EXERCISE = Exercise(
             _made(used=lambda clicks: clicks[:1]),
         ),
         (
+            "You mark the clicked pixels alone. Discs of radius 3 around them are asked for: one pixel is "
+            "too little to model a colour.",
+            _made(radius=0),
+        ),
+        (
             "You let GrabCut start from a box. With `cv2.GC_INIT_WITH_MASK` it starts from your labels.",
             _in_the_box,
         ),

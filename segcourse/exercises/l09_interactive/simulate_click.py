@@ -360,6 +360,11 @@ EXERCISE = Exercise(
             _by_difference,
         ),
         (
+            "Your click is one row too low and one column too far to the right: the border that "
+            "surrounds the mistakes shifts them. Cut it off, or subtract 1.",
+            _made(change=lambda click: (click[0] + 1, click[1] + 1, click[2])),
+        ),
+        (
             "Your click has no label. Return (row, column, label).",
             _made(change=lambda click: click[:2]),
         ),
