@@ -343,6 +343,7 @@ with predict("The network's mean IoU after one click?", choices) as reveal:
 #
 # Watch the same user with all three methods, on the lesion where they differ most:
 
+
 # %% tags=["skip-grading"]
 def spread(sample):
     """Return how far apart the methods' IoU are after four clicks."""
@@ -512,7 +513,9 @@ clicked = [(128, 128, 1), (20, 20, 0), (236, 236, 0)]  # made on the photograph
 small = cv2.resize(photo, (64, 64), interpolation=cv2.INTER_AREA)
 inside = [(row, column, label) for row, column, label in clicked if row < 64 and column < 64]
 found = grow_from_clicks(small, inside)
-print(f"{len(inside)} of {len(clicked)} clicks arrive, the mask has {found.sum()} pixels (after the repair: 3 clicks)")
+print(
+    f"{len(inside)} of {len(clicked)} clicks arrive, the mask has {found.sum()} pixels (after the repair: 3 clicks)"
+)
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
@@ -541,7 +544,9 @@ for image_, target, _ in lesions:
     steps = interactive.click_by_click(partial(grow_from_clicks, image_), target)
     if steps[-1][2] >= 0.85:
         counts.append(len(steps))
-print(f"mean number of clicks {np.mean(counts):.2f} of {len(counts)} lesions (after the repair: of {len(lesions)})")
+print(
+    f"mean number of clicks {np.mean(counts):.2f} of {len(counts)} lesions (after the repair: of {len(lesions)})"
+)
 
 # %% [markdown]
 # <details><summary>Where to look</summary>

@@ -73,9 +73,10 @@ def grabcut_clicks(image: Any, clicks: Iterable[Click], radius: float = 3, round
     (25, 25)
     """
     (pixels,) = as_images(image)
-    labels = np.full(pixels.shape[:2], cv2.GC_PR_BGD, np.uint8)
-    rows, columns = np.ogrid[: labels.shape[0], : labels.shape[1]]
-    for row, column, label in valid_clicks(clicks, labels.shape):
+    height, width = pixels.shape[:2]
+    labels = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
+    rows, columns = np.ogrid[:height, :width]
+    for row, column, label in valid_clicks(clicks, (height, width)):
         disc = (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
         labels[disc] = cv2.GC_FGD if label else cv2.GC_BGD
     return _cut(pixels, labels, rounds)

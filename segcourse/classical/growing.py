@@ -77,10 +77,9 @@ def grow_from_clicks(image: Any, clicks: Iterable[Click]) -> Tensor:
     starts = np.concatenate([number[:-1].ravel(), number[:, :-1].ravel()])
     ends = np.concatenate([number[1:].ravel(), number[:, 1:].ravel()])
     graph = coo_array((steps, (starts, ends)), shape=(grey.size, grey.size)).tocsr()
-    background, foreground = (
-        dijkstra(graph, directed=False, min_only=True, indices=[n for n in seeds if seeds[n] == label])
-        if label in seeds.values()
-        else np.inf
-        for label in (0, 1)
-    )
-    return torch.from_numpy((foreground < background).reshape(grey.shape)).long()
+    distances = {
+        label: dijkstra(graph, directed=False, min_only=True, indices=[n for n in seeds if seeds[n] == label])
+        for label in set(seeds.values())
+    }
+    nearer = distances[1] < distances.get(0, np.full(grey.size, np.inf))  # an image may be all clicks
+    return torch.from_numpy(nearer.reshape(grey.shape)).long()

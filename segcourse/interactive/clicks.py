@@ -110,7 +110,9 @@ def click_by_click(
 ) -> list[tuple[Click, Tensor, float]]:
     """Return each click of a simulated user, the mask after it and its IoU; see `number_of_clicks`."""
     wanted = torch.as_tensor(target).long()
-    mask, steps, clicks = torch.zeros_like(wanted), [], []
+    mask = torch.zeros_like(wanted)
+    clicks: list[Click] = []
+    steps: list[tuple[Click, Tensor, float]] = []
     while len(steps) < limit and (click := next_click(mask, wanted)):
         clicks.append(click)
         mask = torch.as_tensor(segment(clicks)).long()
