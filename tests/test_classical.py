@@ -122,3 +122,34 @@ def test_grabcut_finds_nothing_outside_its_box(photo):
 def test_grabcut_refuses_boxes_that_show_no_background(photo, box):
     with pytest.raises(DataError, match="107×160"):
         classical.grabcut(photo, box)
+
+
+CLICKED = {"growing": classical.grow_from_clicks, "GrabCut": classical.grabcut_clicks}
+
+
+@pytest.mark.parametrize("method", CLICKED.values(), ids=CLICKED)
+def test_clicks_choose_between_two_equal_squares(method):
+    image = np.full((26, 36, 3), (224, 172, 150), np.uint8)
+    image[6:18, 3:15] = image[6:18, 19:31] = 96, 56, 40
+    noise = np.random.default_rng(0).integers(0, 9, image.shape, dtype=np.uint8)
+    for clicks in ([(12, 9, 1), (11, 25, 0), (2, 17, 0)], [(11, 25, 1), (12, 9, 0), (2, 17, 0)]):
+        mask = method(image + noise, clicks)
+        assert mask.dtype == torch.int64
+        row, column, _ = clicks[0]
+        assert mask[row - 3 : row + 4, column - 3 : column + 4].all()
+        assert mask.sum() == 144
+    assert not method(image, [(12, 9, 0)]).any()
+    assert not method(image, []).any()
+
+
+@pytest.mark.parametrize("method", CLICKED.values(), ids=CLICKED)
+def test_clicks_outside_are_explained(method):
+    with pytest.raises(DataError, match=r"the click \(9, 0, 1\) does not fit an image of 9×8 pixels"):
+        method(np.zeros((9, 8, 3), np.uint8), [(9, 0, 1)])
+
+
+def test_the_frame_is_background_until_a_click_is():
+    flat = np.full((7, 9), 100, np.uint8)
+    mask = classical.grow_from_clicks(flat, [(3, 4, 1)])
+    assert mask.sum() == 5  # pixels nearer to the click than to the frame
+    assert classical.grow_from_clicks(flat, [(3, 4, 1), (3, 8, 0)])[:, 0].all()

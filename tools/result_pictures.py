@@ -1,16 +1,27 @@
-"""Draw the first pictures of lessons 1 to 10, lessons/*/result.png; 2 to 6, 8 and 9 from networks trained here.
+"""Draw the first pictures of lessons 1 to 10, lessons/*/result.png; some train networks.
 
 .venv/bin/python tools/result_pictures.py
 """
 
+from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from sklearn.datasets import load_sample_image
 from torch.nn.functional import avg_pool2d
 
-from segcourse import Palette, Segmenter, create_model, dice_score, exercises, load_dataset, show_results
+from segcourse import (
+    Palette,
+    Segmenter,
+    create_model,
+    dice_score,
+    exercises,
+    interactive,
+    load_dataset,
+    show_results,
+)
 from segcourse.classical import grow_region, kmeans, otsu_threshold
 from segcourse.course import ladder
 from segcourse.course.ladder import classical_masks
@@ -33,6 +44,7 @@ def main():
     draw_uses()
     draw_near_trees()
     draw_clinic()
+    draw_clicks()
     trials = compare(ladder.VARIANTS, train, val, model=ladder.small_unet, **ladder.PLAN)
 
     masks = torch.stack([sample.mask for sample in test])
@@ -189,6 +201,35 @@ def draw_clinic():
         titles += [f"Dice {score:.2f}" for score in scores] + ["what the network gets"]
     figure = show_image(panels, titles, alt="Four symptoms, and the same pipelines after their repair.")
     print(save_figure(figure, LESSONS / "10_clinic" / "result.png"))
+
+
+def draw_clicks():
+    """Write lesson 9's picture: a lesion that its network outlines after one, two and three clicks."""
+    train = load_dataset("lesions", "train", size=64, count=400)
+    torch.manual_seed(0)
+    network = interactive.ClickNet(width=12)
+    interactive.train_on_clicks(network, train, steps=280, batch_size=12, more_clicks=5)
+    lesions = load_dataset("lesions", "test", size=64, count=40)
+
+    def steps(i):
+        return interactive.click_by_click(
+            partial(network.segment, lesions[i].image), lesions[i].mask, threshold=2, limit=3
+        )
+
+    chosen = max(range(len(lesions)), key=lambda i: steps(i)[2][2] - steps(i)[0][2])
+    clicks = [click for click, _, _ in steps(chosen)]
+    pictures, titles = [outline(lesions[chosen].image, lesions[chosen].mask)], ["truth"]
+    for count, (_, mask, iou) in enumerate(steps(chosen), start=1):
+        picture = outline(lesions[chosen].image, mask)
+        scale = len(picture) // 64
+        for row, column, label in clicks[:count]:
+            place = int(scale * (column + 0.5)), int(scale * (row + 0.5))
+            cv2.circle(picture, place, 2 * scale, (255, 255, 255), -1)
+            cv2.circle(picture, place, int(1.4 * scale), (0, 158, 115) if label else (213, 94, 0), -1)
+        pictures.append(picture)
+        titles.append(f"{count} click{'s' * (count > 1)}: IoU {iou:.2f}")
+    figure = show_image(pictures, titles, alt="A lesion, and a network's outline after one to three clicks.")
+    print(save_figure(figure, LESSONS / "09_interactive" / "result.png"))
 
 
 def draw(lesson, samples, masks, side=64):

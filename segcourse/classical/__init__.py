@@ -5,14 +5,16 @@ method is deterministic: random numbers come from a fixed seed.
 """
 
 from segcourse.classical.clustering import kmeans
-from segcourse.classical.cutting import grabcut
+from segcourse.classical.cutting import grabcut, grabcut_clicks
 from segcourse.classical.forest import PixelForest, pixel_features
-from segcourse.classical.growing import grow_region
+from segcourse.classical.growing import grow_from_clicks, grow_region
 from segcourse.classical.threshold import otsu, otsu_threshold
 
 __all__ = [
     "PixelForest",
     "grabcut",
+    "grabcut_clicks",
+    "grow_from_clicks",
     "grow_region",
     "kmeans",
     "otsu",

@@ -1,5 +1,6 @@
-"""GrabCut: an object inside a box."""
+"""GrabCut: an object inside a box, or with clicks on it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from segcourse.classical.clicks import Click, valid_clicks
 from segcourse.errors import DataError
 from segcourse.plotting.formats import as_images
 
@@ -43,9 +45,47 @@ def grabcut(image: Any, box: tuple[int, int, int, int] | None = None, rounds: in
             f"the box (top, left, height, width) is {(top, left, tall, wide)} and the image "
             f"{height}×{width}; give a box inside the image that leaves some background outside."
         )
-    labels = np.zeros((height, width), np.uint8)
-    background, foreground = np.zeros((1, 65)), np.zeros((1, 65))  # where OpenCV keeps the Gaussians
-    cv2.setRNGSeed(0)  # the first Gaussians are drawn at random
-    place = (left, top, wide, tall)
-    cv2.grabCut(pixels, labels, place, background, foreground, rounds, cv2.GC_INIT_WITH_RECT)
+    labels = np.full((height, width), cv2.GC_BGD, np.uint8)
+    labels[top : top + tall, left : left + wide] = cv2.GC_PR_FGD
+    return _cut(pixels, labels, rounds)
+
+
+def grabcut_clicks(image: Any, clicks: Iterable[Click], radius: float = 3, rounds: int = 5) -> Tensor:
+    """Separate the object that clicks mark from the rest of the image, and return its mask, int64 H×W.
+
+    Discs around the clicks are fixed. All other pixels are probably background at first, and GrabCut decides
+    (see `grabcut`). Without a click on the object, the mask is empty.
+
+    Args:
+        image: one image, in any format of `plotting.formats`.
+        clicks: (row, column, label) each, label 1 on the object and 0 on the background. Where discs overlap,
+            the last click counts.
+        radius: of the discs, in pixels.
+        rounds: number of times that both steps are done.
+
+    Raises:
+        DataError: the format is not supported, or a click lies outside.
+
+    >>> image = np.full((16, 16), 200, np.uint8)
+    >>> image[5:10, 6:11] = 40  # a dark square
+    >>> mask = grabcut_clicks(image, [(7, 8, 1)], radius=2)
+    >>> mask.sum().item(), mask[5:10, 6:11].sum().item()
+    (25, 25)
+    """
+    (pixels,) = as_images(image)
+    height, width = pixels.shape[:2]
+    labels = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
+    rows, columns = np.ogrid[:height, :width]
+    for row, column, label in valid_clicks(clicks, (height, width)):
+        disc = (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
+        labels[disc] = cv2.GC_FGD if label else cv2.GC_BGD
+    return _cut(pixels, labels, rounds)
+
+
+def _cut(pixels: np.ndarray, labels: np.ndarray, rounds: int) -> Tensor:
+    """Run GrabCut from OpenCV's labels, and change them; with one side only, there is nothing to cut."""
+    if 0 < (labels % 2).mean() < 1:
+        background, foreground = np.zeros((1, 65)), np.zeros((1, 65))  # where OpenCV keeps the Gaussians
+        cv2.setRNGSeed(0)  # the first Gaussians are drawn at random
+        cv2.grabCut(pixels, labels, None, background, foreground, rounds, cv2.GC_INIT_WITH_MASK)
     return torch.from_numpy(labels % 2).long()  # 1 and 3: object, and probably object

@@ -8,6 +8,7 @@ still and a question still opens.
 from segcourse.widgets.clicks import click_to_segment
 from segcourse.widgets.field import receptive_field_explorer
 from segcourse.widgets.frames import play
+from segcourse.widgets.labels import label_with_clicks
 from segcourse.widgets.masks import mask_explorer
 from segcourse.widgets.question import predict
 from segcourse.widgets.scores import metric_explorer
@@ -17,6 +18,7 @@ from segcourse.widgets.viewer import mask_viewer
 
 __all__ = [
     "click_to_segment",
+    "label_with_clicks",
     "mask_explorer",
     "mask_viewer",
     "metric_explorer",

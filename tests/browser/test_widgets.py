@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from segcourse.classical import grabcut, grow_region
+from segcourse.classical import grabcut, grow_from_clicks, grow_region
 from segcourse.palette import IGNORE, Palette
 from segcourse.plotting.arrays import error_map
 from segcourse.widgets import (
     click_to_segment,
+    label_with_clicks,
     mask_viewer,
     metric_explorer,
     receptive_field_explorer,
@@ -20,6 +21,7 @@ from segcourse.widgets import (
 )
 from segcourse.widgets.clicks import clicked_box, marked
 from segcourse.widgets.field import CELL, picture, touched
+from segcourse.widgets.labels import clicked
 from segcourse.widgets.scores import SCORES, distance, moved, scores, sentence
 from segcourse.widgets.viewer import tint
 
@@ -158,6 +160,38 @@ def test_grabcut_shows_the_nearest_click_that_was_computed(opened):
     assert live.part("tolerance").is_disabled()
 
 
+def test_labels_grow_from_clicks_as_in_python(opened):
+    smooth = cv2.normalize(cv2.GaussianBlur(IMAGE, (0, 0), 2), None, 0, 255, cv2.NORM_MINMAX)
+    truth = (TRUTH == 1).astype(np.uint8)
+    widget = label_with_clicks(smooth, truth, clicks=[(4, 5, 1)])
+    live = opened(widget)
+    assert live.says() == widget.text()
+    np.testing.assert_array_equal(live.picture("picture"), twin(widget))
+    clicks = [(4, 5, 1)]
+
+    def shows(place):
+        mask = grow_from_clicks(smooth, clicks).numpy().astype(np.uint8)
+        np.testing.assert_array_equal(live.picture("picture"), clicked(smooth, mask, clicks, place))
+        assert live.says() == label_with_clicks(smooth, truth, clicks=clicks).text()
+        assert live.part("line").input_value() == f"clicks = {clicks}"
+
+    live.click("picture", 20, 30)
+    clicks.append((20, 30, 1))
+    shows((20, 30))
+    live.part("kind").select_option("the background")
+    live.click("picture", 12, 18)
+    clicks.append((12, 18, 0))
+    shows((12, 18))
+    live.set("row", 3)
+    live.part("add").focus()
+    live.page.keyboard.press("Enter")
+    clicks.append((3, 18, 0))
+    shows((3, 18))
+    live.part("undo").click()
+    clicks.pop()
+    shows((3, 18))
+
+
 def test_a_painted_guess_is_compared_with_what_is_seen(opened):
     widget = receptive_field_explorer((2, 2))
     live = opened(widget)
@@ -227,6 +261,7 @@ def test_the_threshold_moves_by_keyboard(page):
     [
         lambda: mask_viewer(IMAGE, TRUTH, GUESS, palette=PALETTE),
         lambda: click_to_segment(IMAGE),
+        lambda: label_with_clicks(IMAGE, clicks=[(5, 5, 1)]),
         lambda: receptive_field_explorer(),
         lambda: metric_explorer(TRUTH == 1),
     ],

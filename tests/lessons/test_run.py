@@ -42,6 +42,7 @@ GIVEN = {
     "06_skin_lesion": {},
     "07_deployment": {},
     "08_light_and_rgbd": {},
+    "09_interactive": {"0.85": "the threshold of NoC@85, given"},
     "10_clinic": {},
 }
 

@@ -15,7 +15,13 @@ import torch
 from segcourse import metrics
 from segcourse.errors import DataError
 from segcourse.palette import Palette
-from segcourse.widgets import click_to_segment, mask_viewer, metric_explorer, receptive_field_explorer
+from segcourse.widgets import (
+    click_to_segment,
+    label_with_clicks,
+    mask_viewer,
+    metric_explorer,
+    receptive_field_explorer,
+)
 from segcourse.widgets.field import touched
 from segcourse.widgets.scores import distance, moved, scores
 
@@ -32,6 +38,7 @@ def disc(side=41, radius=8):
 WIDGETS = {
     "viewer": lambda: mask_viewer(IMAGE, MASK, 1 - MASK),
     "clicks": lambda: click_to_segment(IMAGE, MASK),
+    "labels": lambda: label_with_clicks(IMAGE, MASK, clicks=[(3, 4, 1)]),
     "field": lambda: receptive_field_explorer((1, 2)),
     "scores": lambda: metric_explorer(MASK),
 }
@@ -53,6 +60,13 @@ def test_the_viewer_says_shares_and_scores():
     assert mask_viewer(IMAGE, MASK, MASK).text() == (
         "Share of the pixels in the truth: foreground 16.7%. Dice 1.00 · IoU 1.00."
     )
+
+
+def test_labelling_says_clicks_share_and_score():
+    square = np.where(MASK[..., None] == 1, 20, IMAGE)
+    widget = label_with_clicks(square, MASK, clicks=[(3, 4, 1)])
+    assert widget.text() == "1 click: 16.7 % of the pixels. IoU 1.00."
+    assert label_with_clicks(IMAGE).text() == "0 clicks: 0.0 % of the pixels."
 
 
 def test_an_answer_is_folded_in_the_twin():
@@ -114,6 +128,14 @@ def test_nothing_predicted_has_no_precision():
         (lambda: receptive_field_explorer((1,), kernel=4), "a kernel of 3, 5 or 7"),
         (lambda: click_to_segment(IMAGE, seed=(6, 0)), r"the click \(6, 0\) with tolerance 20 does not fit"),
         (lambda: click_to_segment(IMAGE, tolerance=101), "a tolerance from 0 to 100"),
+        (
+            lambda: label_with_clicks(IMAGE, clicks=[(6, 0, 1)]),
+            r"the click \(6, 0, 1\) does not fit an image of 6×8",
+        ),
+        (
+            lambda: label_with_clicks(np.zeros((4, 385, 3), np.uint8)),
+            "4×385 pixels; resize it to at most 384",
+        ),
         (lambda: mask_viewer(IMAGE, MASK[1:]), "true mask is 5×8"),
     ],
 )

@@ -126,9 +126,9 @@ def _relation(numbers: Records) -> str | None:
 
 def _pairs(numbers: Records) -> list[Pair]:
     """Return what came and what was expected, where the value is a wrong array of the right shape."""
-    wrong = [r for r in numbers if r.fields[0] == "value" and isinstance(r.seen.get("value"), np.ndarray)]
-    pairs = [(record.seen["value"], record.expected["value"]) for record in wrong]
-    return [pair for pair in pairs if pair[0].shape == pair[1].shape]
+    values = [(r.seen.get("value"), r.expected["value"]) for r in numbers if r.fields[0] == "value"]
+    arrays = [(a, b) for a, b in values if isinstance(a, np.ndarray) and isinstance(b, np.ndarray)]
+    return [pair for pair in arrays if pair[0].shape == pair[1].shape]
 
 
 def _located(fact: Fact, records: Records) -> str:

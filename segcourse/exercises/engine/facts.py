@@ -207,6 +207,10 @@ _MEANINGS = {
     "records lost or doubled": "{came} of the records are missing in your lists, or occur twice.",
     "patients on both sides": "Some patients are on both sides of your split.",
     "batches used": "You take {came} batches from the loader; {wanted} are expected.",
+    "clicks per call": "Call by call, the method gets {came} clicks; {wanted} are expected.",
+    "clicks in order": "The method gets other clicks than the user made, or in another order.",
+    "pixels that the user saw": "The user sees other masks than the newest prediction and the target, in "
+    "this order.",
     "in training mode": "You call the model in eval mode, or never.",
     "in eval mode": "You call the model in training mode.",
     "without gradients": "PyTorch records what your evaluation does, as if a backward pass followed.",
