@@ -23,8 +23,8 @@ FOOT = f"""
 Reading is counted at {WORDS_PER_MINUTE} words per minute. Given code is all code beside the exercises, in
 lines that are neither empty nor comments. `make lessons` writes this table.
 
-The [glossary](glossary.md) explains the terms, with their Chinese names. [Where to read on](reading_on.md) leads beyond the
-course.
+The [glossary](glossary.md) explains the terms, with their Chinese names. [Where to read on](reading_on.md)
+leads beyond the course.
 """
 
 

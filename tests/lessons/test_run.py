@@ -41,6 +41,7 @@ GIVEN = {
     },
     "06_skin_lesion": {},
     "07_deployment": {},
+    "11_transfer": {},
 }
 
 
