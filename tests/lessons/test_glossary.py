@@ -48,7 +48,7 @@ REJECTED = {
     "transposed convolution": r"transpose convolution|deconvolution|up-?convolution",
     "U-Net": r"\bunet",
     "upsampling": r"up[ -]sampl",
-    "warm-up": r"warmup(?!_)|warm up\b",
+    "warm-up": r"warmup(?!_)",
 }
 
 
@@ -57,9 +57,9 @@ def cells(path, kind):
 
 
 def prose(path):
-    """Return a lesson's text without code, formulas, links, and the titles of papers under "Read on"."""
-    text = "\n".join(cells(path, "markdown"))
-    text = re.sub(r"(?s)\*\*Read on.*?(?=\n\n|\Z)", " ", text)
+    """Return a lesson's text without code, formulas, links, and what follows "Read on": titles of papers."""
+    read_on = r"(?s)(\*\*Read on|#[^\n]* read on).*"
+    text = "\n".join(re.sub(read_on, "", cell) for cell in cells(path, "markdown"))
     return re.sub(r"(?s)\$\$?.*?\$\$?|```.*?```|`[^`]*`|<code>.*?</code>|\]\([^)]*\)", " ", text)
 
 
