@@ -37,6 +37,7 @@
 
 # %%
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -66,11 +67,11 @@ small = "--width 8 --batch 2 --lr 0.003 --epochs 8"  # for miniatures; for your 
 # ## 1. Land cover from satellite images
 #
 # One scene of a satellite is cut into many *tiles*. Each pixel is water, forest, field or built-up land. Clouds hide
-# some of it, and nobody knows what is below: those pixels are *unknown*.
+# some of it: what is below is *unknown*.
 
 # %%
 land = work / "land"  # or your own folder: land = Path("my_tiles")
-if not land.exists():
+if land.parent == work:
     miniatures.land_cover(land)
 # !segcourse data check "{land}"
 
@@ -79,16 +80,19 @@ if not land.exists():
 # `unknown` is no class that a network should learn. With `--void` it is ignored.
 
 # %%
-print((land / "classes.txt").read_text())
-# !segcourse data check "{land}" --palette "{land}/classes.txt" --void unknown
+meaning = f'--palette "{land}/classes.txt" --void unknown'  # if your masks hold class ids: meaning = ""
+if (land / "classes.txt").exists():
+    print((land / "classes.txt").read_text())
+# !segcourse data check "{land}" {meaning}
 
 # %% [markdown]
 # Now the split. By default, a fifth of the tiles validates, drawn at random.
 
 # %%
+group = r"region\d+"  # what the files of one region have in common: region3_row0_column1
 pairs = match_files(land).pairs
 tiles = held_out(pairs)
-regions = [pair.name.split("_")[0] for pair in pairs]  # region3_row0_column1: region3
+regions = [re.search(group, pair.name)[0] for pair in pairs]
 seen = {region for i, region in enumerate(regions) if i not in tiles}
 question = f"{len(tiles)} tiles validate. How many come from a region that training has seen?"
 with predict(question, {"none": 0, "about half": 1, "all of them": len(tiles)}) as reveal:
@@ -107,20 +111,19 @@ with predict(question, {"none": 0, "about half": 1, "all of them": len(tiles)}) 
 # top and bottom, so `--augment any` also turns it.
 
 # %%
-split = "--split 'region\\d+' --augment any"
-meaning = f'--palette "{land}/classes.txt" --void unknown'
+split = f"--split '{group}' --augment any"
 # !segcourse fit --data "{land}" {meaning} {split} {small} --out "{work}/land_run" --force
 
 # %%
 segmenter = Segmenter.load(work / "land_run" / "model.safetensors")
-unseen = pairs[held_out(pairs, r"region\d+")[0]]  # the same split as that of the run
+unseen = pairs[held_out(pairs, group)[0]]  # the same split as that of the run
 tile = np.array(Image.open(unseen.image).convert("RGB"))
 colours = np.array(segmenter.palette.colours, np.uint8)[segmenter.predict(tile)]
 alt = "A satellite tile that the network has not seen, and its predicted classes as colours."
 show_image([tile, colours], ["unseen tile", "predicted classes"], alt=alt)
 
 # %% [markdown]
-# Look at the cloud: it got a class, because nobody ever told the network about clouds. What is ignored in training is
+# Look at the cloud: it got a class, because the network has never learned what a cloud is. What is ignored in training is
 # not found later, so mask the clouds before you count areas.
 #
 # **On your own images.** A whole scene is too large for one forward pass: cut it, or use `segcourse predict --tile
@@ -137,7 +140,7 @@ show_image([tile, colours], ["unseen tile", "predicted classes"], alt=alt)
 
 # %%
 plates = work / "plates"  # or your own folder: plates = Path("my_plates")
-if not plates.exists():
+if plates.parent == work:
     miniatures.plates(plates)
 # !segcourse data check "{plates}"
 
@@ -147,7 +150,8 @@ if not plates.exists():
 # there is always a scratch.
 
 # %%
-for path in match_files(plates).images_alone:  # only if every image without a mask is a good one
+missing_means_good = plates.parent == work  # for your own plates you decide, and then files are written
+for path in match_files(plates).images_alone if missing_means_good else []:
     width, height = Image.open(path).size
     Image.new("L", (width, height)).save(plates / "masks" / f"{path.stem}.png")
 # !segcourse data check "{plates}"
@@ -198,7 +202,7 @@ show_image(panels, titles, alt=alt)
 # have 256 grey values.
 
 # %%
-scans = miniatures.scans()  # or your own: {name: (Hounsfield units, H x W; mask, H x W, bool)}
+scans = miniatures.scans()  # {"patient0_slice0": (Hounsfield units, mask), …}, both H x W; or your own
 
 
 def window(units, low, high):
@@ -211,7 +215,7 @@ question = (
     "Store the range of a CT file, -1024 to 3071, in 256 grey values. How far apart are lesion and organ?"
 )
 with predict(question, {"2 grey values": 0, "20": 10, "60": 40}) as reveal:
-    units, mask = scans["patient0_slice1"]
+    units, mask = next(iter(scans.values()))
     wide, narrow = (window(np.array([60.0, 100.0]), *limits) for limits in ((-1024, 3071), (-100, 200)))
     titles = ["-1024 to 3071", "-100 to 200"]
     panels = [window(units, -1024, 3071), window(units, -100, 200)]
