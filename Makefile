@@ -7,15 +7,18 @@
 #   make lesson NAME=NN_slug   write a new lesson, or add its new exercises to it
 #   make lessons               sync each lesson's notebook and text from the one that was edited last, and
 #                              write their first and last cells and the table in lessons/README.md
+#   make site                  build the course as web pages in site/html; all lessons take ten minutes
+#   make site SITE="03 05"     only these lessons; SITE=--no-run leaves out the outputs, SITE=--links opens every address
 #   make bench                 compare speed and accuracy with other libraries
 #   make constraints           record the installed versions in constraints.txt
 #   make clean                 remove .venv and caches
 
-.PHONY: lab test lint lesson lessons bench constraints clean
+.PHONY: lab test lint lesson lessons site bench constraints clean
 .DELETE_ON_ERROR:
 
 LAB =
 NAME =
+SITE =
 TEST = -n 2 --dist worksteal
 PYTHON =
 bin = .venv/bin
@@ -44,6 +47,9 @@ lessons: .venv/.all
 	$(bin)/python -m segcourse.course.frame
 	$(bin)/python -m segcourse.course.overview
 
+site: .venv/.all
+	$(bin)/python tools/web_pages.py $(SITE)
+
 bench: .venv/.all
 	for script in benchmarks/[a-z]*.py; do $(bin)/python $$script || exit 1; done
 
@@ -54,7 +60,7 @@ constraints: .venv/.all
 	  grep -v -E '^(nvidia|cuda|triton)'; } > .venv/constraints.txt && mv .venv/constraints.txt constraints.txt
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis dist
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis dist site
 
 .venv/bin/python:
 	@PYTHON="$(PYTHON)" sh tools/make-venv .venv
@@ -69,6 +75,6 @@ clean:
 
 .venv/.all: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Setting up .venv with all extras: this takes a few minutes and several gigabytes, mostly PyTorch."
-	$(install) ".[teach,cluster,deploy,pretrained,dev,peers]"
+	$(install) ".[teach,cluster,deploy,pretrained,dev,peers,site]"
 	$(bin)/segcourse doctor --fix
 	@touch .venv/.base $@

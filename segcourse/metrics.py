@@ -97,7 +97,7 @@ def pixel_accuracy(matrix: Tensor) -> Tensor:
 
 
 def dice_score(prediction: Mask, target: Mask, ignore_index: int = 255) -> Tensor:
-    """Return the Dice score of foreground masks, one per image: 2 |A ∩ B| / (|A| + |B|).
+    """Return the Dice score of foreground masks, one per image: `2 |A ∩ B| / (|A| + |B|)`.
 
     Two empty masks have no score (NaN). If only one mask is empty, the score is 0.
 

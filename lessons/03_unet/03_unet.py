@@ -677,7 +677,7 @@ print("loss every five steps:", [f"{value:.2f}" for value in history[::5]])
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# Which tensors did the optimiser get, and when? Compare <code>id(network.head.weight)</code> with the ids of the
+# Which tensors did the optimizer get, and when? Compare <code>id(network.head.weight)</code> with the ids of the
 # parameters in <code>optimizer.param_groups</code>.
 # </details>
 

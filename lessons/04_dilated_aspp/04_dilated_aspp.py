@@ -359,7 +359,7 @@ with predict(question, ["169", "85", "49", "27"]) as reveal:
 #
 # With dilation 2 everywhere, a pixel meets only pixels whose row and column differ from its own by an even number. Its
 # direct neighbour belongs to another grid, and the two grids never exchange anything. The output can then look like a
-# chessboard, which is called *gridding*. Dilations 1, 2, 4 fill the square: 225 of 225.
+# checkerboard, which is called *gridding*. Dilations 1, 2, 4 fill the square: 225 of 225.
 # </details>
 #
 # So the dilations of layers in a row must not *all* share a factor: 2, 4, 8 leaves holes, 1, 2, 4 does not. That alone is

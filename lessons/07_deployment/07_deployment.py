@@ -546,7 +546,7 @@ if ready:
 # %% [markdown]
 # ## 7. Eight bits
 #
-# Weights are numbers of 32 bits. With 8 bits the file is a quarter as large, and many processors compute faster. *Quantising* maps a
+# Weights are numbers of 32 bits. With 8 bits the file is a quarter as large, and many processors compute faster. *Quantization* maps a
 # range of real numbers to 256 whole ones. The range of the weights is known. The range of what flows between the layers isn't: some
 # images go through the network, and the largest and smallest numbers are noted. This is called *calibration*.
 
@@ -852,7 +852,7 @@ print(f"mean Dice {np.nanmean(scores):.3f} (after the repair: as above section 1
 #
 # **Read on.** Ronneberger, Fischer and Brox 2015, *U-Net* (arXiv 1505.04597), figure 2: the overlap-tile strategy. Jacob et al. 2018, *Quantization
 # and training of neural networks for efficient integer-arithmetic-only inference* (arXiv 1712.05877), section 2: what int8 means. The ONNX
-# Runtime documentation on quantisation, and PyTorch's on `torch.onnx`. OWASP's *File Upload Cheat Sheet*: what else strangers send.
+# Runtime documentation on quantization, and PyTorch's on `torch.onnx`. OWASP's *File Upload Cheat Sheet*: what else strangers send.
 
 # %% [markdown]
 # ## Hand in

@@ -33,6 +33,20 @@
 # - compare methods by the clicks that they need, and know what that score hides: `number_of_clicks`
 
 # %%
+# On Google Colab, this cell installs the course. Elsewhere it does nothing.
+import sys
+
+if "google.colab" in sys.modules:
+    try:
+        from segcourse.course import colab
+    except ImportError:
+        # %pip list --format=freeze > installed.txt
+        # %pip install --quiet --constraint installed.txt segcourse-*.whl onnx onnxscript onnxruntime flask waitress prometheus-client
+        # segcourse-….whl comes from your teacher; upload it first: folder icon on the left
+        from segcourse.course import colab
+    colab.start()
+
+# %%
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -575,3 +589,14 @@ print(
 # interactive segmentation* (arXiv 1805.04398). Sofiiuk and others 2021, *Reviving iterative training with mask guidance* (arXiv
 # 2102.06583), sections 3 and 4: discs, the simulated user, and the previous mask as one more channel. Jang and Kim 2019,
 # *Interactive image segmentation via backpropagating refinement scheme* (CVPR): how to force a network to listen.
+
+# %% [markdown]
+# ## Hand in
+#
+# Save the notebook (Ctrl + S, on a Mac ⌘ + S) and run the cell below. It runs your saved answers in a new
+# kernel. Then it says what the checks give there, and names the file to hand in. This takes up to a minute.
+
+# %% tags=["skip-grading"]
+from segcourse.grading import hand_in
+
+hand_in.doctor("09_interactive.ipynb")

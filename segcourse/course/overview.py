@@ -22,6 +22,9 @@ HEAD = """# The lessons
 FOOT = f"""
 Reading is counted at {WORDS_PER_MINUTE} words per minute. Given code is all code beside the exercises, in
 lines that are neither empty nor comments. `make lessons` writes this table.
+
+The [glossary](glossary.md) explains the terms, with their Chinese names. [Where to read on](reading_on.md)
+leads beyond the course.
 """
 
 

@@ -46,7 +46,7 @@ def load_dataset(
     transform: Callable | None = None,
     **options: Any,
 ) -> "FolderDataset | Lesions | Scenes":
-    """Return a data set of `Sample`s by its name; "lesions" and "scenes" are generated, the others are files.
+    """Return a data set of `Sample` objects by name; "lesions" and "scenes" are generated, others are files.
 
     Args:
         name: "lesions", "scenes" or another name from `segcourse data list`.

@@ -22,7 +22,7 @@ _CACHE_BYTES = 4 * 2**30
 
 
 class FolderDataset(Dataset):
-    """Images and masks from one folder, two folders or a CSV file, as `Sample`s.
+    """Images and masks from one folder, two folders or a CSV file, as `Sample` objects.
 
     Args:
         images: folder with images, or with images and masks.

@@ -44,6 +44,7 @@ GIVEN = {
     "08_light_and_rgbd": {},
     "09_interactive": {"0.85": "the threshold of NoC@85, given"},
     "10_clinic": {},
+    "11_transfer": {},
 }
 
 

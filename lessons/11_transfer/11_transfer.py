@@ -1,0 +1,303 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: nbgrader,tags,slideshow,-all
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Lesson 11 · Transfer: your own images, the same commands
+#
+# Skin lesions were the example of this course. The same commands work for a map of forests, for scratches on metal, and
+# for a tumour in a scan. What changes is what can go wrong *before* training: how masks are stored, which images belong
+# together, and what an image without a mask means.
+#
+# Each of the three sections is about one field and begins with a folder. The folders here are miniatures, drawn by
+# code, so that everything runs offline: they show the difficulties of the field, and their scores say nothing about
+# real images. Set the variable in the first cell of a section to your own folder, and the section runs on your images.
+#
+# Nothing here is graded, and the three sections don't need each other. Reading takes about 15 minutes. The cells run
+# for about a minute on two processor cores.
+
+# %% [markdown]
+# ## What you will be able to do
+#
+# - check a folder before you train, and repair what the check finds
+# - choose a split that tells you the truth: by region, by product, by patient
+# - train on a rare class, and on good examples that have no mask
+# - turn the measured values of a scan into grey values that show what you look for
+
+# %%
+# On Google Colab, this cell installs the course. Elsewhere it does nothing.
+import sys
+
+if "google.colab" in sys.modules:
+    try:
+        from segcourse.course import colab
+    except ImportError:
+        # %pip list --format=freeze > installed.txt
+        # %pip install --quiet --constraint installed.txt segcourse-*.whl onnx onnxscript onnxruntime flask waitress prometheus-client
+        # segcourse-….whl comes from your teacher; upload it first: folder icon on the left
+        from segcourse.course import colab
+    colab.start()
+
+# %%
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from segcourse import Segmenter, show_image
+from segcourse.course import lessons, miniatures
+from segcourse.data.pairing import match_files
+from segcourse.data.splits import held_out
+from segcourse.plotting import outline
+from segcourse.widgets import predict
+
+os.environ["PATH"] = lessons.lab_environment()["PATH"]  # ! then finds the segcourse of this notebook
+work = Path(tempfile.mkdtemp())  # for the miniatures and the runs
+small = "--width 8 --batch 2 --lr 0.003 --epochs 8"  # for miniatures; for your images, use small = ""
+
+# %% [markdown]
+# A line that begins with `!` runs in a terminal: type it there without the `!`. Two commands come back in each section.
+#
+# | command | what it does |
+# | --- | --- |
+# | `segcourse data check FOLDER` | opens every file, and lists what would hurt a training |
+# | `segcourse fit --data FOLDER` | trains for ten minutes, or as long as you say, and writes the model, the scores and pictures |
+
+# %% [markdown]
+# ## 1. Land cover from satellite images
+#
+# One scene of a satellite is cut into many *tiles*. Each pixel is water, forest, field or built-up land. Clouds hide
+# some of it: what is below is *unknown*.
+
+# %%
+land = work / "land"  # or your own folder: land = Path("my_tiles")
+if land.parent == work:
+    miniatures.land_cover(land)
+# !segcourse data check "{land}"
+
+# %% [markdown]
+# The masks are stored as colours, as often in this field. The check says what to do: a text file names the colours.
+# `unknown` is no class that a network should learn. With `--void` it is ignored.
+
+# %%
+meaning = f'--palette "{land}/classes.txt" --void unknown'  # if your masks hold class ids: meaning = ""
+if (land / "classes.txt").exists():
+    print((land / "classes.txt").read_text())
+# !segcourse data check "{land}" {meaning}
+
+# %% [markdown]
+# Now the split. By default, a fifth of the tiles validates, drawn at random.
+
+# %%
+group = r"region\d+"  # what the files of one region have in common: region3_row0_column1
+pairs = match_files(land).pairs
+tiles = held_out(pairs)
+regions = [re.search(group, pair.name)[0] for pair in pairs]
+seen = {region for i, region in enumerate(regions) if i not in tiles}
+question = f"{len(tiles)} tiles validate. How many come from a region that training has seen?"
+with predict(question, {"none": 0, "about half": 1, "all of them": len(tiles)}) as reveal:
+    known = sum(regions[i] in seen for i in tiles)
+    print(f"{known} of {len(tiles)} validation tiles, from regions {sorted({regions[i] for i in tiles})}")
+    reveal(known)
+
+# %% [markdown]
+# <details><summary>Why does it matter?</summary>
+#
+# Tiles of one region share light, season and soil, and an object on the border lies in two of them. A network that has
+# seen the neighbours gets a score that it won't reach in a new region. It is the same mistake as one patient on both
+# sides of a split. </details>
+#
+# `--split` takes a regular expression that finds the group in a file's name, here `region\d+`. A satellite image has no
+# top and bottom, so `--augment any` also turns it.
+
+# %%
+split = f"--split '{group}' --augment any"
+# !segcourse fit --data "{land}" {meaning} {split} {small} --out "{work}/land_run" --force
+
+# %%
+segmenter = Segmenter.load(work / "land_run" / "model.safetensors")
+unseen = pairs[held_out(pairs, group)[0]]  # the same split as that of the run
+tile = np.array(Image.open(unseen.image).convert("RGB"))
+colours = np.array(segmenter.palette.colours, np.uint8)[segmenter.predict(tile)]
+alt = "A satellite tile that the network has not seen, and its predicted classes as colours."
+show_image([tile, colours], ["unseen tile", "predicted classes"], alt=alt)
+
+# %% [markdown]
+# Look at the cloud: it got a class, because the network has never learned what a cloud is. What is ignored in training is
+# not found later, so mask the clouds before you count areas.
+#
+# **On your own images.** A whole scene is too large for one forward pass: cut it, or use `segcourse predict --tile
+# 512`, which blends the seams. segcourse reads three channels of 8 bits. Choose three bands, and scale their values to
+# 0 to 255 in the same way for every scene. Keep the coordinates in the file names: a PNG has none.
+#
+# **Read on.** Demir et al. 2018, *DeepGlobe* (arXiv 1805.06561), and Wang et al. 2021, *LoveDA* (arXiv 2110.08733), are
+# open data sets of land cover. LoveDA separates cities from villages, to measure what happens in a new region.
+
+# %% [markdown]
+# ## 2. Defects in production
+#
+# A camera looks at every plate that leaves a machine. Most plates are good, and a scratch is a few pixels wide.
+
+# %%
+plates = work / "plates"  # or your own folder: plates = Path("my_plates")
+if plates.parent == work:
+    miniatures.plates(plates)
+# !segcourse data check "{plates}"
+
+# %% [markdown]
+# Somebody drew masks for the scratches only. A missing mask could mean "good" or "not looked at yet", and only you know
+# which. If it means good, an all-black mask says so. Don't leave good plates out: without them, a network learns that
+# there is always a scratch.
+
+# %%
+missing_means_good = plates.parent == work  # for your own plates you decide, and then files are written
+for path in match_files(plates).images_alone if missing_means_good else []:
+    width, height = Image.open(path).size
+    Image.new("L", (width, height)).save(plates / "masks" / f"{path.stem}.png")
+# !segcourse data check "{plates}"
+
+# %%
+masks = [np.array(Image.open(pair.mask)) for pair in match_files(plates).pairs]
+with predict("What share of all pixels is scratched?", {"0.5 %": 0, "5 %": 0.02, "20 %": 0.1}) as reveal:
+    share = np.mean([(mask == 255).mean() for mask in masks])
+    print(
+        f"{share:.2%} of the pixels; {np.mean([not mask.any() for mask in masks]):.0%} of the plates are good"
+    )
+    reveal(share)
+
+# %% [markdown]
+# A network that never finds a scratch is right almost everywhere, as lesson 5 showed. So the scratch must count more:
+# `--class-weights 1,10` makes a scratched pixel count ten times in the cross-entropy. `--loss focal+dice` is another
+# way.
+
+# %%
+rare = "--class-names metal,scratch --class-weights 1,10 --augment any"
+# !segcourse fit --data "{plates}" {rare} {small} --out "{work}/plates_run" --force
+
+# %%
+segmenter = Segmenter.load(work / "plates_run" / "model.safetensors")
+pairs = match_files(plates).pairs
+panels = []
+for i in [i for i in held_out(pairs) if masks[i].any()][:2]:
+    image = np.array(Image.open(pairs[i].image).convert("RGB"))
+    panels += [image, outline(image, segmenter.predict(image))]
+titles = ["unseen plate", "found"] * (len(panels) // 2)
+alt = "Scratched plates that the network has not seen, and the outlines of what the network found on them."
+show_image(panels, titles, alt=alt)
+
+# %% [markdown]
+# **On your own images.** Split by product or by day if plates of one batch look alike (`--split`). Dice per image means
+# little when most masks are empty. What a factory asks is: how many bad plates pass, and how many good plates are
+# thrown away? Count both from the `shares.csv` of `segcourse predict`, for several thresholds. If there are no masks at
+# all, look for *anomaly detection*, which learns from good parts only.
+#
+# **Read on.** Tabernik et al. 2019, *Segmentation-based deep-learning approach for surface-defect detection* (arXiv
+# 1903.08536).
+
+# %% [markdown]
+# ## 3. Medical scans
+#
+# A CT scan is a stack of slices, and its values are not grey values but *Hounsfield units*: air is -1000, water is 0,
+# bone is about 1000. In this organ, a lesion differs by 40 units from the tissue around it. A screen and an image file
+# have 256 grey values.
+
+# %%
+scans = miniatures.scans()  # {"patient0_slice0": (Hounsfield units, mask), …}, both H x W; or your own
+
+
+def window(units, low, high):
+    """Map low … high Hounsfield units to the grey values 0 … 255; anything outside is black or white."""
+    return ((units - float(low)) / (high - low) * 255).clip(0, 255).round().astype(np.uint8)
+
+
+# %%
+question = (
+    "Store the range of a CT file, -1024 to 3071, in 256 grey values. How far apart are lesion and organ?"
+)
+with predict(question, {"2 grey values": 0, "20": 10, "60": 40}) as reveal:
+    units, mask = next(iter(scans.values()))
+    wide, narrow = (window(np.array([60.0, 100.0]), *limits) for limits in ((-1024, 3071), (-100, 200)))
+    titles = ["-1024 to 3071", "-100 to 200"]
+    panels = [window(units, -1024, 3071), window(units, -100, 200)]
+    show_image([np.stack([p] * 3, -1) for p in panels], titles, alt="One slice in two windows.")
+    print(
+        f"wide window: {int(wide[1]) - int(wide[0])} grey values; narrow: {int(narrow[1]) - int(narrow[0])}"
+    )
+    reveal(int(wide[1]) - int(wide[0]))
+
+# %% [markdown]
+# <details><summary>Why?</summary>
+#
+# The wide window spends most of its grey values on air and metal. A *window* keeps the range that matters. Radiologists
+# do the same on their screens, with one window for lungs and another one for the liver. A network can't see what the
+# file no longer holds. </details>
+#
+# So convert first, with one window for all scans, and write slices as PNG files. The name holds the patient.
+
+# %%
+folder = work / "scans"
+for part in ("images", "masks"):
+    (folder / part).mkdir(parents=True, exist_ok=True)
+for name, (units, mask) in scans.items():
+    Image.fromarray(window(units, -100, 200)).save(folder / "images" / f"{name}.png")
+    Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
+# !segcourse data check "{folder}"
+
+# %% [markdown]
+# Slices of one patient are nearly the same image. `--split` keeps them together. The liver is on one side of the body,
+# so there are no mirror images: `--augment none`.
+
+# %%
+split = "--split 'patient\\d+' --augment none"
+# !segcourse fit --data "{folder}" --class-names other,lesion {split} {small} --out "{work}/scans_run" --force
+
+# %%
+segmenter = Segmenter.load(work / "scans_run" / "model.safetensors")
+pairs = match_files(folder).pairs
+panels, titles = [], []
+for i in held_out(pairs, r"patient\d+")[::4][:2]:
+    image, mask = np.array(Image.open(pairs[i].image).convert("RGB")), np.array(Image.open(pairs[i].mask))
+    panels += [outline(image, mask.astype(np.int64)), outline(image, segmenter.predict(image))]
+    titles += [f"{pairs[i].name}: truth", "prediction"]
+alt = "Two slices of unseen patients, each with the outline of the true lesion and of the predicted one."
+show_image(panels, titles, alt=alt)
+
+# %% [markdown]
+# **On your own images.** segcourse reads image files, not NIfTI or DICOM. `nibabel.load(path).get_fdata()` gives the
+# values of a NIfTI file. With pydicom, Hounsfield units are `scan.pixel_array * scan.RescaleSlope +
+# scan.RescaleIntercept`. MRI has no such unit: scale each scan by its own percentiles. Volumes need networks that see
+# several slices; [Where to read on](../reading_on.md) leads there. And take names and dates out of the files before you
+# copy them: they are patients' data.
+#
+# **Read on.** Isensee et al. 2018, *nnU-Net* (arXiv 1809.10486): how far careful preparation goes.
+
+# %% [markdown]
+# ## 4. In five lines
+#
+# 1. `segcourse data check` first. It costs seconds, and a training costs hours.
+# 2. What makes images alike must not be on both sides of a split: region, product, patient.
+# 3. An empty mask says "nothing here". A missing mask says nothing.
+# 4. A rare class needs weight, and scores that notice it.
+# 5. Decide what the grey values mean before you save them in 8 bits.
+#
+# | your images | split | augmentation | look out for |
+# | --- | --- | --- | --- |
+# | satellite, aerial | by region | `--augment any` | masks as colours, unknown pixels |
+# | microscopy | by slide or plate | `--augment any` | tiles of one slide |
+# | production line | by product or day | `--augment any` if parts turn | empty masks, rare classes |
+# | CT, MRI, X-ray | by patient | `--augment none` or `upright` | windows, voxel size |
+# | street, video | `--split blocks` | `--augment upright` | neighbouring frames |
