@@ -432,10 +432,10 @@ with predict("Which method needs the fewest clicks, in the mean of 40 lesions?",
 # %% [markdown]
 # <details><summary>How can that be?</summary>
 #
-# Compare mean and median, and the last column. The network is the best method for most lesions and most clicks. But there are some
-# lesions where it doesn't listen, and each of them counts 20. A mean of capped counts mixes two questions: how fast is the method
-# where it works, and how often does it fail? With a limit of 100, the failures would dominate the mean; with a limit of 5, they
-# would hardly show. So give both numbers, as good papers do: NoC, and the number of failures.
+# Look at the last column. The network has the best first masks of the three, as the curves show. But there are some lesions where
+# it doesn't listen, and each of them counts 20. A mean of capped counts mixes two questions: how fast is the method where it
+# works, and how often does it fail? With a limit of 100, the failures would dominate the mean; with a limit of 5, they would
+# hardly show. So give both numbers, as good papers do: NoC, and the number of failures.
 # </details>
 
 # %% [markdown]
@@ -459,9 +459,9 @@ with predict("The network's mean number of clicks for a car?", choices) as revea
 # %% [markdown]
 # <details><summary>What is the lesson?</summary>
 #
-# The network has learned lesions, not clicking. For cars, its knowledge is in the way. GrabCut knows nothing about lesions and
-# nothing about cars, and its number grows far less. Networks that cut out anything, such as *Segment Anything*, are trained on a
-# billion masks of everything. So ask of each interactive network: what has it seen?
+# All three methods need more clicks: a car has windows, wheels and shadows, and shares its colours with the street. But the
+# network fails most often. It has learned lesions, not clicking, and what it knows is in the way. Networks that cut out anything,
+# such as *Segment Anything*, are trained on a billion masks of everything. So ask of each interactive network: what has it seen?
 # </details>
 
 # %% [markdown]
