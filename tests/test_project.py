@@ -109,7 +109,7 @@ def test_the_contributors_guide_names_every_make_target_and_only_existing_paths(
         == targets
         == set(re.findall(r"#   make (\w+)", makefile))
     )
-    written_later = (".venv", "work/", "segcourse/exercises/l11_your_lesson/")
+    written_later = (".venv", "work/", "segcourse/exercises/l12_your_lesson/")
     paths = re.findall(r"`([\w./]+/[\w./]*|\w+\.(?:md|txt))`", CONTRIBUTING) + re.findall(
         r"TEST=\"?([\w/.]+)", CONTRIBUTING
     )

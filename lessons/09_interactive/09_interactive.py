@@ -16,8 +16,7 @@
 # %% [markdown]
 # # Lesson 9 · Interactive segmentation: a mask with a few clicks
 #
-# Every network of this course has learned from masks, and somebody had to draw them. Drawing the outline of one lesson's worth of
-# images takes days. With a click, a person says only two things: *this belongs to it*, or *this doesn't*. A method turns the clicks
+# Every network of this course has learned from masks, and somebody had to draw them. Drawing outlines is slow work. With a click, a person says only two things: *this belongs to it*, or *this doesn't*. A method turns the clicks
 # into a mask. In this lesson you build such methods, and a user who tests them without ever getting tired.
 #
 # This lesson is an elective with two sittings. **Sitting 1, clicks** (sections 1 to 4) takes about 40 minutes, **sitting 2, users
@@ -109,7 +108,7 @@ with predict("A second click: how many of the 4,096 distances change?", choices)
 #
 # The click was a local wish: *this corner is wrong*. With distances, it changes what the network sees in half of the image, and the
 # mask may change anywhere. A *disc* around the click is local. It changes some dozens of numbers, near the place that the user
-# cares about. Sofiiuk and others compared such encodings in 2021, and discs won.
+# cares about. Benenson and others compared such encodings in 2019 (arXiv 1903.10830), and small discs won.
 # </details>
 
 # %% [markdown]
@@ -446,10 +445,10 @@ with predict("Which method needs the fewest clicks, in the mean of 40 lesions?",
 # %% [markdown]
 # <details><summary>How can that be?</summary>
 #
-# Compare mean and median, and the last column. The network is the best method for most lesions and most clicks. But there are some
-# lesions where it doesn't listen, and each of them counts 20. A mean of capped counts mixes two questions: how fast is the method
-# where it works, and how often does it fail? With a limit of 100, the failures would dominate the mean; with a limit of 5, they
-# would hardly show. So give both numbers, as good papers do: NoC, and the number of failures.
+# Look at the last column. The network has the best first masks of the three, as the curves show. But there are some lesions where
+# it doesn't listen, and each of them counts 20. A mean of capped counts mixes two questions: how fast is the method where it
+# works, and how often does it fail? With a limit of 100, the failures would dominate the mean; with a limit of 5, they would
+# hardly show. So give both numbers, as good papers do: NoC, and the number of failures.
 # </details>
 
 # %% [markdown]
@@ -473,9 +472,9 @@ with predict("The network's mean number of clicks for a car?", choices) as revea
 # %% [markdown]
 # <details><summary>What is the lesson?</summary>
 #
-# The network has learned lesions, not clicking. For cars, its knowledge is in the way. GrabCut knows nothing about lesions and
-# nothing about cars, and its number grows far less. Networks that cut out anything, such as *Segment Anything*, are trained on a
-# billion masks of everything. So ask of each interactive network: what has it seen?
+# All three methods need more clicks: a car has windows, wheels and shadows, and shares its colours with the street. But the
+# network fails most often. It has learned lesions, not clicking, and what it knows is in the way. Networks that cut out anything,
+# such as *Segment Anything*, are trained on a billion masks of everything. So ask of each interactive network: what has it seen?
 # </details>
 
 # %% [markdown]

@@ -1,6 +1,6 @@
-"""Write a new lesson's notebook and text, or add new exercises to it: `make lesson NAME=11_your_lesson`.
+"""Write a new lesson's notebook and text, or add new exercises to it: `make lesson NAME=12_your_lesson`.
 
-Headings, stubs and checks come from the exercises in `segcourse/exercises/l11_your_lesson/`. What the
+Headings, stubs and checks come from the exercises in `segcourse/exercises/l12_your_lesson/`. What the
 author has to write is marked TODO.
 """
 

@@ -17,6 +17,7 @@ from segcourse.errors import LessonError, first_few
 from segcourse.files import copy_new, keep_copy, replacing
 
 RECORD = ".segcourse.json"
+PAGES = ("glossary.md", "reading_on.md")  # for students; README.md is for contributors
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Changes:
 
 
 def files() -> Iterator[tuple[Path, str]]:
-    """Yield what students get: each file of a lesson and its path below the folder of all lessons.
+    """Yield what students get: each file of a lesson and the pages beside the lessons, with the path below their folder.
 
     The text versions (.py) are left out, because students need only one version of a lesson.
 
@@ -69,6 +70,9 @@ def files() -> Iterator[tuple[Path, str]]:
         for source in sorted(path for path in lesson.rglob("*") if path.is_file()):
             if source.suffix != ".py" and ".ipynb_checkpoints" not in source.parts:
                 yield source, source.relative_to(lessons.root()).as_posix()
+    for name in PAGES:
+        if (lessons.root() / name).is_file():
+            yield lessons.root() / name, name
 
 
 def start(folder: str | os.PathLike) -> Changes:

@@ -17,9 +17,9 @@ from segcourse.metrics import iou_score
 def clicks_to_map(clicks: Iterable[Click], size: tuple[int, int], radius: float = 3) -> Tensor:
     """Return two channels with a disc around each click: float32 2×H×W of 0 and 1.
 
-    Channel 0 holds the clicks on the object, channel 1 those on the background. Discs are the encoding that
-    Sofiiuk et al. 2021 (arXiv:2102.06583, section 3.1) found best; Xu et al. 2016 (arXiv:1603.04042, section
-    3.1) used distances.
+    Channel 0 holds the clicks on the object, channel 1 those on the background. Discs are the encoding
+    that Benenson et al. 2019 (arXiv:1903.10830) found best; Xu et al. 2016 (arXiv:1603.04042, section 3.1) used
+    distances.
 
     Args:
         clicks: any number of (row, column, label).
