@@ -55,7 +55,7 @@ class Changes:
 
 
 def files() -> Iterator[tuple[Path, str]]:
-    """Yield what students get: each file of a lesson and the pages beside the lessons, with the path below their folder.
+    """Yield what students get: the files of each lesson and the pages beside the lessons, each with its path.
 
     The text versions (.py) are left out, because students need only one version of a lesson.
 

@@ -13,8 +13,8 @@ takes five steps, each in its own package:
 `release` removes what students must not see). `senders` finds out from file names who handed in, `roster`
 matches names to students, and `enrolment` renames and removes. `pool` grades many submissions in parallel and
 `class_result` holds their results. `commands` is the command line, `nbgrader_plugins` and `zip_collect` are
-nbgrader's, and `self_test` tests whether this machine can grade. `hand_in` is for students: it rehearses all of
-this on their own machine.
+nbgrader's, and `self_test` tests whether this machine can grade. `hand_in` is for students: it rehearses all
+of this on their own machine.
 """
 
 from importlib import import_module

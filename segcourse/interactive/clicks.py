@@ -18,8 +18,8 @@ def clicks_to_map(clicks: Iterable[Click], size: tuple[int, int], radius: float 
     """Return two channels with a disc around each click: float32 2×H×W of 0 and 1.
 
     Channel 0 holds the clicks on the object, channel 1 those on the background. Discs are the encoding
-    that Benenson et al. 2019 (arXiv:1903.10830) found best; Xu et al. 2016 (arXiv:1603.04042, section 3.1) used
-    distances.
+    that Benenson et al. 2019 (arXiv:1903.10830) found best; Xu et al. 2016 (arXiv:1603.04042, section 3.1)
+    used distances.
 
     Args:
         clicks: any number of (row, column, label).
