@@ -70,6 +70,12 @@ def test_notebooks_and_pictures_are_copied_and_nothing_else(publish, tmp_path):
     assert contents(tmp_path / "work").keys() == {NOTEBOOK, f"{LESSON}/toy.png", working_copy.RECORD}
 
 
+def test_the_pages_that_lessons_lead_to_come_with_them(publish, tmp_path):
+    for name in ("glossary.md", "README.md"):
+        (lessons.root() / name).write_text("a page")
+    assert working_copy.start(tmp_path / "work").added == [NOTEBOOK, f"{LESSON}/toy.png", "glossary.md"]
+
+
 def test_a_second_start_changes_nothing(work):
     before = contents(work)
     assert working_copy.start(work).sentences() == ["Nothing is new; no file was changed."]
