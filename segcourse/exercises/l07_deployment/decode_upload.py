@@ -149,7 +149,7 @@ def _refusal(given: str, answer: Callable, case: Case) -> dict[str, Any]:
             "You decode the pixels before you compare their number with `max_pixels`: a small file can "
             "unpack to gigabytes. `Image.open` reads the header alone; compare width times height there."
         )
-    return {"refused": True}
+    return {"the upload": "refused"}
 
 
 def _made(allowed=lambda image, data, limit: image.width * image.height <= limit,

@@ -50,8 +50,10 @@ class Halved(nn.Module):
                 number.copy_(torch.from_numpy(rng.normal(0, 1, tuple(number.shape))))
 
     def forward(self, x):
-        y = self.head(F.relu(self.norm(self.down(x))))
-        return F.interpolate(y, size=x.shape[-2:], mode="bilinear", align_corners=False)
+        y = F.relu(self.norm(self.down(x)))
+        if self.training:  # dropout as a formula: ONNX Runtime skips the layer in every mode
+            y = y * (torch.rand_like(y) > 0.5)
+        return F.interpolate(self.head(y), size=x.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def cases(rng: Generator) -> Iterator[Case]:
@@ -89,7 +91,8 @@ def look(obj: Callable, case: Case) -> dict[str, Any]:
         if MISSING:
             return {}
         session = _session(file)
-        seen = {"the mode afterwards": [module.training for module in model.modules()] == modes}
+        same = [module.training for module in model.modules()] == modes
+        seen = {"the model's mode afterwards": "as before" if same else "another one"}
         for size in case.truth:
             seen[f"logits of {size[0]} x 3 x {size[1]} x {size[2]}"] = _run(session, *size)
     return seen
@@ -146,6 +149,7 @@ def _run(session: Any, batch: int, height: int, width: int) -> np.ndarray:
     images = np.random.default_rng(batch + height + width).random((batch, 3, height, width), np.float32)
     try:
         (logits,) = session.run(None, {"images": images})
+        (again,) = session.run(None, {"images": images})
     except Exception as error:
         axes = session.get_inputs()[0].shape
         sizes = " x ".join("any" if isinstance(n, str) else str(n) for n in axes)
@@ -158,6 +162,11 @@ def _run(session: Any, batch: int, height: int, width: int) -> np.ndarray:
             f"Your file refuses {batch} images of {height} x {width} pixels: it was written for images "
             f"{sizes}. {how}"
         ) from error
+    if not np.array_equal(logits, again):
+        raise Explained(
+            "Your file gives different results for the same images: its dropout is on, so it holds the "
+            "network in training mode. Export it in eval mode: `model.eval()`, and leave `training` as it is."
+        )
     return logits
 
 
@@ -260,9 +269,14 @@ EXERCISE = Exercise(
             _made(free=(0, 2)),
         ),
         (
-            "Your file holds the network in training mode: batch norm uses the statistics of each batch, so "
-            "a prediction depends on its neighbours. Call `model.eval()` first.",
+            "You export the network in the mode in which it comes. In training mode, batch norm uses the "
+            "statistics of each batch and dropout draws at random. Call `model.eval()` first.",
             _made(training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False),
+        ),
+        (
+            "You ask for training mode, by `training`. There batch norm uses the statistics of each batch and "
+            "dropout draws at random. Leave that option out.",
+            _made(training=torch.onnx.TrainingMode.TRAINING, do_constant_folding=False),
         ),
         (
             "The model stays in eval mode after your export. Bring its mode back: a training that goes "

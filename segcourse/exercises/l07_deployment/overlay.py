@@ -77,6 +77,11 @@ def _weighted(inside=lambda mask: mask != 0, finish=np.round):
     return wrong
 
 
+def _in_uint8(image, mask, colour, alpha):
+    mixed = image + alpha * (np.array(colour, np.uint8) - image)
+    return np.where((mask != 0)[..., None], mixed.round(), image).astype(int).astype(np.uint8)
+
+
 def _mask_as_weight(image, mask, colour, alpha):
     opacity = alpha * mask[..., None].astype(float)
     return ((1 - opacity) * image + opacity * np.array(colour)).round().astype(np.int64).astype(np.uint8)
@@ -162,8 +167,13 @@ EXERCISE = Exercise(
             _made(tint=lambda image, paint, alpha: (1 - alpha) * image + alpha * paint[::-1]),
         ),
         (
-            "You cut the decimals off: `astype(np.uint8)` makes 99.8 a 99. Round first.",
+            "You cut the decimals off: in a uint8 array, 99.8 becomes 99. Round first.",
             _made(finish=lambda x: x),
+        ),
+        (
+            "You subtract uint8 from uint8. Below 0, that goes on from 255: convert the image to float "
+            "first.",
+            _in_uint8,
         ),
         (
             "You always round up. Round to the nearest whole number.",

@@ -45,6 +45,8 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(SOFT, half, (1, 3), "the mask has numbers between 0 and 1", "the mask is float32")
     yield case(SIZES, np.array([[True, False, False]]), (3, 7), "the margins are even")
     yield case(SIZES, np.array([[False, True], [False, False]]), (5, 3), "the margins are odd")
+    odd = np.array([[True, False, True], [False, True, False], [False, False, True]])
+    yield case(SIZES, odd, (4, 6), "the margins are odd", "the sides are odd, those of the background even")
     yield case(SIZES, np.array([[0.0, 0.2], [0.6, 1.0]]), (2, 6), "only the width is larger")
     yield case(SIZES, np.array([[0.0, 0.2], [0.6, 1.0]]), (8, 2), "only the height is larger")
     yield case(HARD, rng.random((4, 6)) < 0.5, (4, 6), "the mask is bool", rng=rng)
@@ -80,6 +82,13 @@ def _corner(top, left):
         return background[y : y + height, x : x + width]
 
     return part
+
+
+def _halves(mask, background):
+    """Return the part that begins at half of the background less half of the image, each rounded down."""
+    (height, width), (larger, wider) = mask.shape, background.shape[:2]
+    top, left = larger // 2 - height // 2, wider // 2 - width // 2
+    return background[top : top + height, left : left + width]
 
 
 def _resized(mask, background):
@@ -162,7 +171,7 @@ EXERCISE = Exercise(
             _made(mix=lambda share, image, back: share * share * image + (1 - share) * back),
         ),
         (
-            "You cut the decimals off: `astype(np.uint8)` makes 99.8 a 99. Round first.",
+            "You cut the decimals off: in a uint8 array, 99.8 becomes 99. Round first.",
             _made(finish=lambda x: x),
         ),
         (
@@ -174,6 +183,16 @@ EXERCISE = Exercise(
             "You take the background's bottom right corner. Its middle is asked for: leave half of the "
             "margin on each side.",
             _made(behind=_corner(1, 1)),
+        ),
+        (
+            "Where the background's side is even and the image's odd, your part begins one pixel too far "
+            "down or right: both halves were rounded on their own. Halve what is left over, (h - H) // 2.",
+            _made(behind=_halves),
+        ),
+        (
+            "You subtract uint8 from uint8. Below 0, that goes on from 255: convert the pictures to float "
+            "first.",
+            _made(mix=lambda share, image, back: back + share * (image - back)),
         ),
         (
             "You squeeze the whole background to the size of the image. Its middle is asked for, as it is.",
