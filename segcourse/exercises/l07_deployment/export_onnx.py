@@ -274,8 +274,8 @@ EXERCISE = Exercise(
             _made(training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False),
         ),
         (
-            "You ask for training mode, by `training`. There batch norm uses the statistics of each batch and "
-            "dropout draws at random. Leave that option out.",
+            "You ask for training mode, by `training`. There batch norm uses the statistics of each batch "
+            "and dropout draws at random. Leave that option out.",
             _made(training=torch.onnx.TrainingMode.TRAINING, do_constant_folding=False),
         ),
         (
