@@ -56,10 +56,10 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(PICTURES, _file(grey), 100, "a grey picture, 2 x 3", "the file is grey")
     few = colours(fixed).quantize(4)
     yield case(PICTURES, _file(few), 100, "a picture with a palette", "the file has a palette")
-    opaque = colours(fixed)
-    opaque.putalpha(255)
+    clear = colours(fixed)
+    clear.putalpha(120)
     yield case(
-        PICTURES, _file(opaque), 100, "a picture with an alpha channel", "the file has an alpha channel"
+        PICTURES, _file(clear), 100, "a picture with an alpha channel", "the file has an alpha channel"
     )
     turned = colours(fixed)
     given = "a picture that its EXIF data turn by 90 degrees"
@@ -195,6 +195,11 @@ def _thumbnail(data, max_pixels):
         raise ValueError("The upload isn't an image file, or it is damaged.") from error
 
 
+def _on_white(image):
+    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    return np.array(Image.alpha_composite(white, image.convert("RGBA")).convert("RGB"))
+
+
 def celebrate(answer):
     """Show a picture that went through a file, and what was refused."""
     from segcourse.plotting import show_image
@@ -269,6 +274,11 @@ EXERCISE = Exercise(
         (
             "Your channels come first, 3 x H x W. A picture is H x W x 3.",
             _made(finish=lambda image: np.array(image.convert("RGB")).transpose(2, 0, 1).copy()),
+        ),
+        (
+            "You mix transparent pixels with a background. The alpha channel is dropped: `convert(\"RGB\")` "
+            "leaves the colours as they are.",
+            _made(finish=_on_white),
         ),
         (
             "Your picture is grey. Keep its colours: `convert(\"RGB\")`.",

@@ -43,6 +43,7 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(MASKS, two, np.array([[0, 1]], np.uint8), red, 0.4, "the mask is uint8 and holds 0 and 1")
     three = picture(fixed, 3, 3)
     yield case(MASKS, three, mask(fixed, 3, 3, [0, 1, 2], np.int64), red, 0.4, "the mask holds 0, 1 and 2")
+    yield case(MASKS, two, np.array([[-1, 0]], np.int8), red, 0.4, "the mask holds -1")
     yield case(MASKS, three, np.zeros((3, 3), np.uint8), red, 0.4, "the mask is empty")
     yield case(MASKS, three, np.ones((3, 3), bool), red, 0.4, "the mask is full")
     for group, values, dtype, *traits in (
@@ -156,6 +157,14 @@ EXERCISE = Exercise(
             _made(
                 tint=lambda image, paint, alpha: image + alpha * paint, finish=lambda x: x.round().astype(int)
             ),
+        ),
+        (
+            "You tint only pixels whose mask is above 0. Everything that isn't 0 is tinted, -1 as well.",
+            _made(inside=lambda mask: mask > 0),
+        ),
+        (
+            "You take 0.4 of the colour, as in the lesson's example. Take the share that `alpha` says.",
+            _made(tint=lambda image, paint, alpha: 0.6 * image + 0.4 * paint),
         ),
         (
             "You mix in equal parts. Take the share that `alpha` says.",

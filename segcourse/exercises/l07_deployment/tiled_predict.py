@@ -100,7 +100,7 @@ def _starts(side, tile, overlap):
 
 
 def _made(starts=_starts, combine=lambda total, count: total / count, of=lambda logits: logits, grad=False,
-          write=lambda total, logits: total + logits, begin=0.0):  # fmt: skip
+          write=lambda total, logits: total + logits, begin=0.0, count_all=False):  # fmt: skip
     """Return an answer that does one thing differently."""
 
     def wrong(model, image, tile, overlap):
@@ -114,7 +114,7 @@ def _made(starts=_starts, combine=lambda total, count: total / count, of=lambda 
                     if total is None:
                         total = torch.full((len(logits), height, width), begin)
                     total[window] = write(total[window], logits)
-                    count[window] += 1
+                    count[... if count_all else window] += 1
         return combine(total, count)
 
     return wrong
@@ -222,6 +222,10 @@ EXERCISE = Exercise(
             _made(
                 starts=lambda side, tile, overlap: [*range(0, side - tile + 1, tile - overlap), side - tile]
             ),
+        ),
+        (
+            "You divide by the number of all tiles. Divide each pixel by the number of tiles that cover it.",
+            _made(count_all=True),
         ),
         (
             "You average probabilities: softmax comes before the mean. The mean of the logits is asked for.",

@@ -65,6 +65,7 @@ class TestOverlay(Contract):
          module._made(inside=lambda mask: mask == 1), module._mask_as_weight),
         ("Every pixel that isn't 0 belongs to the mask", "the mask holds 0, 1 and 2",
          module._made(inside=lambda mask: mask == 1), module._made(inside=lambda mask: mask == mask.max())),
+        ("Every pixel that isn't 0 belongs to the mask", "the mask holds -1", module._made(inside=lambda mask: mask > 0)),
         ("The mask may be empty or full", "the mask is empty", module._made(inside=lambda mask: mask == mask.max())),
         ("The mask may be empty or full", "the mask is full", module._made(inside=lambda mask: mask == 0)),
         ("three numbers 0 to 255, red, green, blue", "no channel of the colour is 0",
