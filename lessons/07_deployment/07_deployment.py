@@ -816,7 +816,7 @@ print(f"the first picture's logits differ by {(alone - together).abs().max():.4f
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# Two kinds of layers act differently in training. One looks at the whole batch, and one at chance. The others don't know that there are neighbours.
+# Two kinds of layers act differently in training. One looks at the whole batch, and one at chance. The others see one picture at a time.
 # </details>
 #
 # ### 11.2 "We saved three classes, and our client found dozens"
