@@ -125,7 +125,7 @@ print(f"the network's mean Dice on {len(photos)} drawn lesions: {dice:.2f}")
 #
 # ## 1. Where this ends
 #
-# ![Four symptoms in a row: a black mask, a white mask, a map that shows the lesion four times, and a picture of coloured stripes.
+# ![Four symptoms in a row: a black mask, a white mask, a map with two ghosts of the lesion, and a picture of coloured stripes.
 # Below each one the same pipeline after its repair: two masks of lesions, one clear lesion, and the whole picture.](result.png)
 #
 # The upper row shows four patients of today as they come in, the lower row shows them after one or two lines were changed.
