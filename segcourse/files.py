@@ -17,7 +17,8 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path next to `path`, and move it to `path` on success.
 
     Readers see either the old file or the new file, never part of one. That holds even when the disk fills up
-    or the process is killed. The temporary file keeps the suffix, which tells image writers the format.
+    or the process is killed, which leaves the hidden temporary file behind. That file keeps the suffix, which
+    tells image writers the format.
 
     Raises:
         SaveError: the folder is not writable or the disk is full. `path` is unchanged.
