@@ -91,6 +91,7 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(COUNT, [1.0, 0.9, 0.8], "masks have pixels too much", extra=4)
     yield case(COUNT, [0.8, 1.0], "masks have pixels too much", extra=3)
     yield case(STOP, [0.5, 0.85, 1.0], "an IoU equals the threshold")
+    yield case(STOP, [0.5, 0.848, 1.0], "an IoU is just below the threshold", pixels=125)
     yield case(STOP, [0.5, 0.75, 0.8, 0.9], "a threshold is given", threshold=0.75)
     yield case(STOP, [0.5, 0.85, 0.9, 0.95], "a threshold is given", threshold=0.9)
     yield case(STOP, [0.5], "the threshold is never reached")
@@ -205,6 +206,10 @@ EXERCISE = Exercise(
         (
             "You ask whether the IoU is above the threshold. It is enough to reach it: at least.",
             _made(good=lambda score, threshold: score > threshold),
+        ),
+        (
+            "You round the IoU before you compare it. 0.848 isn't 0.85 yet.",
+            _made(good=lambda score, threshold: round(score, 2) >= threshold),
         ),
         (
             "You compare Dice with the threshold. Dice is larger than IoU, so you stop too early.",

@@ -81,6 +81,8 @@ class TestNumberOfClicks(Contract):
          module._made(score=module._dice)),
         ("is at least the threshold", "an IoU equals the threshold",
          module._made(good=lambda score, threshold: score > threshold)),
+        ("is at least the threshold", "an IoU is just below the threshold",
+         module._made(good=lambda score, threshold: round(score, 2) >= threshold)),
         ("0.85 if it is not given", "an IoU equals the threshold", lambda s, n, t, threshold=0.9, limit=20:
          answer(s, n, t, threshold, limit)),
         ("a number from 0 to 1", "a threshold is given", module._made(bounds=lambda threshold, limit: (0.85, limit))),
