@@ -51,6 +51,7 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(ONE, 1, 3, 4, "the image is wider than high")
     yield case(SEVERAL, 2, 3, 3, "there are two images")
     yield case(SEVERAL, 4, 2, 5, "there are four images")
+    yield case(SEVERAL, 2, 24, 32, "some probabilities lie near one half")
     yield case(ONE, 1, 4, 3, rng=rng)
     yield case(SEVERAL, 3, 4, 4, rng=rng)
 
@@ -98,6 +99,11 @@ EXERCISE = Exercise(
         (
             "Your masks are right now, and your loss isn't: it still treats the model's output as logits.",
             _made(F.binary_cross_entropy_with_logits),
+        ),
+        (
+            "Your masks still take a second sigmoid, with another threshold behind it. The model's output is "
+            "a probability already: compare it with one half.",
+            _made(decide=lambda output: output.sigmoid() > 0.615),
         ),
         *(
             (

@@ -38,6 +38,7 @@ class TestLossAndMask(Contract):
          module._made(lambda x, m: F.binary_cross_entropy(x, m, reduction="sum")), module._made(F.mse_loss)),
         ("whose gradient reaches the model", "one image", module._made(lambda x, m: F.binary_cross_entropy(x.detach(), m))),
         ("bool N x H x W", "there are four images", module._made(decide=lambda x: (x > 0.5)[:, None])),
+        ("above one half", "some probabilities lie near one half", module._made(decide=lambda x: x.sigmoid() > 0.615)),
         ("above one half", "several images", module._made(decide=lambda x: x > 0), module._made(decide=lambda x: x < 0.5)),
     )  # fmt: skip
     equal = {
