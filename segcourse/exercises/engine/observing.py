@@ -35,6 +35,13 @@ _LIBRARIES = tuple(
 )
 
 
+GRADIENTS_OFF = (
+    "Your code switches gradients off and leaves them off: no network that is trained after it would learn. "
+    "Use `with torch.no_grad():` or `with torch.inference_mode():`, which switch them back. (This check has "
+    "switched them on again.)"
+)
+
+
 class Explained(Exception):
     """Raised by an `observe` that knows what is wrong; the student reads its sentence as it is."""
 
@@ -47,8 +54,10 @@ def observe(exercise: Exercise, obj: Any, case: Case) -> dict[str, Any]:
     """Return what `obj` does on one case, as JSON-able data; survives whatever `obj` does.
 
     The object gets its own copy of the inputs, gradients switched on and a fixed seed. What it prints is
-    recorded, up to a limit; its warnings are dropped.
+    recorded, up to a limit; its warnings are dropped. Gradients are on afterwards, whatever the object, or a
+    cell before, has left.
     """
+    torch.set_grad_enabled(True)
     private = replace(case, inputs=copy.deepcopy(case.inputs))
     printed = _Capped()
     try:
@@ -56,10 +65,11 @@ def observe(exercise: Exercise, obj: Any, case: Case) -> dict[str, Any]:
             stack.enter_context(contextlib.redirect_stdout(printed))
             stack.enter_context(warnings.catch_warnings())
             stack.enter_context(torch.random.fork_rng(devices=[]))
-            stack.enter_context(torch.enable_grad())
             warnings.simplefilter("ignore")
             torch.default_generator.manual_seed(0)  # torch.manual_seed: 260 µs instead of 1, for GPUs
             seen = _fields((case.observe or exercise.observe)(obj, private))
+        if not torch.is_grad_enabled():
+            raise Explained(GRADIENTS_OFF)
         before, after = case.inputs.values(), private.inputs.values()
         changed = [n for n, a, b in zip(case.inputs, before, after, strict=True) if not _unchanged(a, b)]
         if changed:
@@ -68,6 +78,8 @@ def observe(exercise: Exercise, obj: Any, case: Case) -> dict[str, Any]:
         raise
     except BaseException as error:  # SystemExit too: a submission must not end the process that observes it
         seen = _crash(error, obj)
+    finally:
+        torch.set_grad_enabled(True)
     if text := clip_lines(printed.getvalue()):
         seen["printed"] = text
     return encode(seen)

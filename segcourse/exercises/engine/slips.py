@@ -55,6 +55,15 @@ _SLIPS = [
         "tensors that are joined along axis {0} differ in another axis: {1} and {2}",
     ),
     (
+        r"Tensors must have same number of dimensions: got (\d+) and (\d+)",
+        "tensors that are joined have {0} and {1} axes. `x[:, None]` adds a channel axis to a map N x H x W",
+    ),
+    (
+        r"(?:in|out)_channels must be divisible by groups",
+        "`groups` must divide both numbers of channels. A depthwise convolution has as many output channels "
+        "as input channels",
+    ),
+    (
         r"cat\(\): argument 'tensors' \(position 1\) must be tuple of Tensors, not Tensor"
         r"|concat\(\): argument 'tensors' \(position 1\) must be tuple of Tensors, not Tensor",
         "`torch.cat` takes its tensors in one list: `torch.cat([a, b], dim=1)`",
@@ -119,8 +128,8 @@ _SLIPS = [
     ),
     (
         r"element 0 of tensors does not require grad",
-        "the result has no gradient: somewhere it became a plain number (`.item()`, `float()`, "
-        "`.detach()`, NumPy)",
+        "the result has no gradient: gradients are switched off (`torch.no_grad()`), or a step on the way is "
+        "cut off from them (`.item()`, `float()`, `.detach()`, NumPy)",
     ),
     (
         r"Can't call numpy\(\) on Tensor that requires grad",

@@ -11,7 +11,7 @@ import torch
 from segcourse import exercises
 from segcourse.exercises.engine.exercise import Case, Exercise, draw
 from segcourse.exercises.engine.judging import judge
-from segcourse.exercises.engine.observing import observe_all
+from segcourse.exercises.engine.observing import GRADIENTS_OFF, observe_all
 from segcourse.exercises.engine.verdicts import Verdict
 
 
@@ -62,6 +62,27 @@ def test_the_answer_itself_has_every_point():
     assert (verdict.points, verdict.max_points, verdict.passed, verdict.status) == (3, 3, True, "passed")
     assert verdict.diagnosis is None
     assert verdict.smallest is None
+
+
+def test_gradients_left_off_are_reported_and_switched_on_again():
+    def leaves_off(x):
+        torch.set_grad_enabled(False)
+        return x.nanmean()
+
+    def stops(x):
+        return leaves_off(x).nothing
+
+    torch.set_grad_enabled(False)  # what a cell before the check has left
+    try:
+        assert verdict_of(lambda x: x.nanmean()).passed
+        assert torch.is_grad_enabled()
+        verdict = verdict_of(leaves_off)
+        assert (verdict.points, verdict.diagnosis) == (0, GRADIENTS_OFF)
+        assert torch.is_grad_enabled()
+        verdict_of(stops)
+        assert torch.is_grad_enabled()
+    finally:
+        torch.set_grad_enabled(True)
 
 
 def test_a_misconception_is_named_and_the_smallest_case_shown():
