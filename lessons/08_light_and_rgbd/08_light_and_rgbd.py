@@ -317,8 +317,8 @@ with predict("Compared with the later calls, how long does the very first call t
 #
 # Measure how many images per second a network segments.
 #
-# - `model`: a network, in either mode. It has to be in eval mode while it is timed, and PyTorch records nothing for gradients. Afterwards the
-#   model is in the mode in which it came
+# - `model`: a network, in either mode. Each call, of the warm-up too, is in eval mode, and PyTorch records nothing for gradients. Afterwards
+#   the model is in the mode in which it came
 # - `images`: float tensor N x C x H x W. Each call gets all of them: `model(images)`
 # - `runs`: the number of timed calls, at least 1. Before them come three calls that are not timed (more are fine)
 # - `clock`: a function without arguments; it returns seconds as a float, such as `time.perf_counter`
