@@ -316,7 +316,7 @@ EXERCISE = Exercise(
         ),
         *(
             (
-                "You time runs + 3 calls and take the median of all of them. The first three are the warm-up: "
+                "You time runs + 3 calls and take the median of all of them. The first three are warm-up: "
                 "leave their times out.",
                 _made(warm_up=0, count=lambda runs: runs + WARM_UP, result=result),
             )
