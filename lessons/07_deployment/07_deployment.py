@@ -721,12 +721,16 @@ with predict("How large is a PNG file that unpacks to a gigabyte of RGB pixels?"
 #
 # - `data`: any bytes
 # - `max_pixels`: an int; at most this many pixels are accepted, rows times columns
-# - returns a uint8 array H x W x 3, RGB, of a PNG or JPEG file; whether you read other formats as well is up to you. Grey pictures and palettes become RGB, and an alpha channel is dropped
+# - returns a uint8 array H x W x 3, RGB, of a PNG or JPEG file. Grey pictures and palettes become RGB, and an alpha channel is
+#   dropped
 # - the picture is turned upright, as its EXIF data say: phones save what the sensor saw, and a note how they were held
-# - everything else raises a ValueError with a sentence, for the person who sent it. A file that is damaged or cut off is such a
-#   case. So is a picture with more than `max_pixels`: it is refused before its pixels are decoded
+# - everything else raises a ValueError with a sentence, for the person who sent it. A file of another format (GIF, BMP, TIFF) is
+#   such a case, and so is one that is damaged or cut off. A picture with more than `max_pixels` is refused before its pixels are
+#   decoded
 #
-# Use Pillow: `Image.open(io.BytesIO(data))` reads the header, and no pixel. The imports are at the top of the lesson.
+# Use Pillow: `Image.open(io.BytesIO(data), formats=["PNG", "JPEG"])` reads the header of a file of these two formats, and no pixel.
+# Pillow knows dozens of others, and each of their decoders is one more program that a stranger's bytes can attack. The imports are
+# at the top of the lesson.
 #
 # <details><summary>Hint 1: which errors can come?</summary>
 # Many kinds: for damaged files Pillow raises OSError, SyntaxError and others. <code>except Exception as error:</code> and

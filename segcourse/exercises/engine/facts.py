@@ -237,7 +237,7 @@ _MEANINGS = {
     "in training mode": "You call the model in eval mode, or never.",
     "in eval mode": "You call the model in training mode.",
     "without gradients": "PyTorch records what your evaluation does, as if a backward pass followed.",
-    "the mode afterwards": "The model, or a part of it, is not in the mode in which it came.",
+    "the model's mode is as before": "The model, or a part of it, is not in the mode in which it came.",
     AFTERWARDS: "In training mode your result is right; in eval mode afterwards it is not. Eval mode "
     "uses batch norm's running mean and variance, which by PyTorch's defaults move by a tenth per batch.",
 }

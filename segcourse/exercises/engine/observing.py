@@ -128,13 +128,13 @@ def _crash(error: BaseException, obj: Any) -> Observation:
         source = error
         if isinstance(error, Explained) and error.__cause__ and _own_line(error.__cause__):
             source = error.__cause__
-            seen[CAUGHT] = clip(f"{_kind(source)}: {_message(source)}")
+            seen[CAUGHT] = _told(source)
         if line := _own_line(source):
             seen["line"] = line
         handled = source.__cause__ or source.__context__
         if handled and (line := _own_line(handled)):
             number, _, code = line.partition(": ")
-            seen[HANDLING] = clip(f"{_kind(handled)}: {_message(handled)} ({number}, `{code}`)")
+            seen[HANDLING] = clip(f"{_told(handled)} ({number}, `{code}`)")
     if isinstance(error, NotImplementedError):
         with contextlib.suppress(Exception):
             if untouched(obj):
@@ -148,6 +148,10 @@ def _kind(error: BaseException) -> str:
     """Return the name of an error's class, with its module where the name alone says nothing: cv2.error."""
     kind = type(error)
     return clip(kind.__name__ if kind.__name__[:1].isupper() else f"{kind.__module__}.{kind.__name__}", 60)
+
+
+def _told(error: BaseException) -> str:
+    return clip(": ".join(filter(None, (_kind(error), _message(error)))))
 
 
 def _message(error: BaseException) -> str:

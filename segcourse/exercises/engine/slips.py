@@ -176,12 +176,19 @@ _SLIPS = [
     ),
     (
         r"index (-?\d+) is out of bounds for axis (\d+) with size (\d+)",
-        "{0} is used as an index into axis {1}, which has {2} places (0 … {2} - 1)",
+        "{0} is used as an index into axis {1}, whose length is {2}",
+    ),
+    (
+        r"ValueError: images do not match",
+        "Pillow combines pictures of one size and one mode only. It counts a size as width, height",
+    ),
+    (
+        r"ValueError: bad transparency mask",
+        "Pillow's mask has to be of mode 1, L or RGBA, made from a bool or a uint8 array",
     ),
     (
         r"arrays used as indices must be of integer \(or boolean\) type",
-        "an array of floating-point numbers is used as an index. Compare first, such as `mask > 0.5`, for a "
-        "bool array",
+        "an array of floating-point numbers is used as an index. Only bool arrays and whole numbers select",
     ),
     (
         r"ufunc 'invert' not supported for the input types",
@@ -198,8 +205,8 @@ _SLIPS = [
     ),
     (
         r"_jit_pass_onnx_set_dynamic_input_shape\(\): incompatible function arguments",
-        "the exporter can't use these names and axes. `input_names` and `output_names` are lists, `dynamic_axes` "
-        "is a dict from each name to the axes",
+        "the exporter can't use these names and axes. `input_names` and `output_names` are lists, "
+        "`dynamic_axes` is a dict from each name to the axes",
     ),
     (
         r"missing (\d+) required positional arguments?: (.+)$",
