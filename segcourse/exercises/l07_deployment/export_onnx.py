@@ -147,9 +147,13 @@ def _unreadable(file: Path, error: Exception) -> str:
     import onnx
 
     try:
-        ends = onnx.load(file, load_external_data=False).graph.input
-        kinds = {onnx.TensorProto.DataType.Name(one.type.tensor_type.elem_type).lower() for one in ends}
+        graph = onnx.load(file, load_external_data=False).graph
+        kinds = {
+            onnx.TensorProto.DataType.Name(one.type.tensor_type.elem_type).lower() for one in graph.input
+        }
     except Exception:
+        kinds = set()
+    if not kinds:
         return "Your file isn't ONNX. `torch.onnx.export` writes ONNX."
     if kinds - {"float"}:
         return f"Your file takes {', '.join(kinds)}; float32 is asked for."
@@ -344,14 +348,10 @@ EXERCISE = Exercise(
             _made(training=torch.onnx.TrainingMode.TRAINING, do_constant_folding=False),
         ),
         (
-            "The model is always in training mode after your export, also if it came in eval mode. "
-            "`model.training` tells the mode in which it came.",
+            "The model is always in training mode after your export, also if it came in eval mode (by "
+            "`model.train()`, or as a part of a new network, which is in training mode). `model.training` "
+            "tells the mode in which it came.",
             _then_training,
-        ),
-        (
-            "You export a new network around the model, and a new network is in training mode: after the "
-            "export the model is, too. Make it `.train(model.training)`, or bring the model's mode back.",
-            _made(step=lambda logits: logits, alike=False),
         ),
         (
             "The model stays in eval mode after your export. Bring its mode back: a training that goes "
