@@ -352,8 +352,8 @@ with predict("Tiles side by side: how often does the class change at their borde
 # than one of them has a say, and one of them sees what is around the pixel.
 #
 # The squeezed sheet is worse. Each lesion is a third as wide as in the images from which the network has learned, and several run
-# together. Tiles keep the scale. But they must look like the images of the training, too: this network has seen one whole lesion in
-# each image, and where a tile holds bare skin and a lesion's edge, it may find a lesion that isn't there.
+# together. Tiles keep the scale. But a tile must look like the images of the training, too. This network has seen one whole lesion
+# in each image. Where a tile holds bare skin and a lesion's edge, it may find a lesion that isn't there.
 # </details>
 
 # %% [markdown]
@@ -423,9 +423,8 @@ with predict("Overlap by half a tile: what becomes of the Dice and of the cuts?"
 # jumps at every border of every tile. Weights that fall to 0 towards a tile's border let each tile fade in and out. `segmenter.predict(image,
 # tile=512)` blends in this way, and in the last picture of the slider the class changes at the borders about as often as elsewhere.
 #
-# Its Dice is the best here, too, but don't count on that. On six sheets like this one, we measured 0.84 to 0.89 for tiles side by side,
-# 0.89 to 0.95 for the mean (overlap 64) and 0.92 to 0.95 for the weights. The mean was ahead once. A sheet squeezed to 128 x 128
-# pixels reached 0.53 to 0.77.
+# Its Dice is the best here, too, but often by little: on one of six such sheets that we tried, the mean was ahead. Squeezing was the
+# worst on all of them, and tiles side by side came next.
 # </details>
 #
 # Overlap costs work: with half a tile, most pixels are predicted four times. And the logits of a large scan alone fill a laptop's
