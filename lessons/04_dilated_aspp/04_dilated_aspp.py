@@ -765,7 +765,7 @@ def train_own(network, frozen):
     for _ in range(2 * ladder.PLAN["epochs"]):
         network.train()
         for part in frozen:
-            part.eval()  # else its batch norm goes on measuring, and the frozen part changes
+            part.eval()  # else its batch norm keeps measuring, and the frozen part changes
         for batch in torch.randperm(len(few_images)).split(4):
             loss = segcourse.combined_loss(network(few_images[batch]), few_masks[batch])
             optimizer.zero_grad()

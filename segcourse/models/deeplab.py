@@ -1,7 +1,6 @@
 """DeepLabV3 (Chen et al. 2017, arXiv:1706.05587), with the light decoder of V3+ (2018, 1802.02611)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -74,16 +73,15 @@ class DeepLabV3(nn.Module):
         width: int | None = None,
     ):
         super().__init__()
-        options: dict[str, Any] = {} if width is None else {"width": width}
         self.encoder = create_encoder(
-            encoder, pretrained=pretrained, output_stride=output_stride, in_channels=in_channels, **options
+            encoder, pretrained=pretrained, output_stride=output_stride, in_channels=in_channels, width=width
         )
         rates = list(rates or RATES[output_stride])
         self.config = {
             "name": "deeplabv3",
             **{"in_channels": in_channels, "num_classes": num_classes, "encoder": encoder},
             **{"output_stride": output_stride, "rates": rates, "channels": channels, "decoder": decoder},
-            **options,
+            "width": width,
         }
         self.aspp = ASPP(self.encoder.channels[-1], channels, rates)
         fine = 48 if decoder else 0  # channels of the early map, few beside ASPP's (V3+ paper, table 1)

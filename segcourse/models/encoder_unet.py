@@ -1,7 +1,6 @@
 """A U-Net with an encoder of `segcourse.models.encoders` and a light decoder (FPN, arXiv:1612.03144)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -86,13 +85,12 @@ class EncoderUNet(nn.Module):
         width: int | None = None,
     ):
         super().__init__()
-        options: dict[str, Any] = {} if width is None else {"width": width}
-        self.encoder = create_encoder(encoder, pretrained=pretrained, in_channels=in_channels, **options)
+        self.encoder = create_encoder(encoder, pretrained=pretrained, in_channels=in_channels, width=width)
         self.config = {
             "name": "encoder_unet",
             **{"in_channels": in_channels, "num_classes": num_classes, "encoder": encoder},
             **{"channels": channels, "dropout": dropout},
-            **options,
+            "width": width,
         }
         self.decoder = LightDecoder(self.encoder.channels, channels, num_classes, dropout)
 

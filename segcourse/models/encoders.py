@@ -72,7 +72,8 @@ def create_encoder(
             downloads its own at the first use.
         output_stride: largest stride of the feature maps: 8, 16 or 32.
         in_channels: channels of the input; pretrained weights expect 3.
-        options: for "small", `width`: channels of the first map (default 16); each stage doubles them.
+        options: for "small", `width`: channels of the first map (default 16); each stage doubles them. An
+            option that is None is left out.
 
     Raises:
         DataError: the name, an option or a number is not one of these.
@@ -93,6 +94,7 @@ def create_encoder(
             f"pretrained weights expect RGB images, and in_channels={in_channels} was requested; "
             "use in_channels=3 or pretrained=False."
         )
+    options = {key: value for key, value in options.items() if value is not None}
     wrong = {key: n for key, n in {"in_channels": in_channels, **options}.items() if type(n) is int and n < 1}
     if wrong:
         raise DataError(f"encoder {name!r} was requested with {wrong}; each of these must be at least 1.")

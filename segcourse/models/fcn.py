@@ -1,7 +1,5 @@
 """Fully convolutional networks (Long, Shelhamer and Darrell 2015, arXiv:1411.4038): FCN-32s, 16s and 8s."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -26,7 +24,7 @@ class FCN(nn.Module):
         encoder: a name for `create_encoder`.
         pretrained: start with the encoder's ImageNet weights. Normalise images with `model.encoder.mean` and
             `model.encoder.std` then.
-        options: for `create_encoder`, such as `width` of the encoder "small".
+        width: channels of the first map, for the encoder "small".
 
     Raises:
         DataError: `stride` is another number, or as `create_encoder`.
@@ -43,7 +41,7 @@ class FCN(nn.Module):
         stride: int = 8,
         encoder: str = "small",
         pretrained: bool = False,
-        **options: Any,
+        width: int | None = None,
     ):
         super().__init__()
         if stride not in (32, 16, 8):
@@ -51,9 +49,9 @@ class FCN(nn.Module):
         self.config = {  # the weights of a saved model replace the pretrained ones
             "name": "fcn",
             **{"in_channels": in_channels, "num_classes": num_classes, "stride": stride, "encoder": encoder},
-            **options,
+            "width": width,
         }
-        self.encoder = create_encoder(encoder, pretrained=pretrained, in_channels=in_channels, **options)
+        self.encoder = create_encoder(encoder, pretrained=pretrained, in_channels=in_channels, width=width)
         used = [
             channels
             for channels, at in zip(self.encoder.channels, self.encoder.strides, strict=True)

@@ -1,7 +1,5 @@
 """LR-ASPP, the head that MobileNetV3 was published with (Howard et al. 2019, arXiv:1905.02244)."""
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -39,15 +37,14 @@ class LRASPP(nn.Module):
         width: int | None = None,
     ):
         super().__init__()
-        options: dict[str, Any] = {} if width is None else {"width": width}
         self.encoder = create_encoder(
-            encoder, pretrained=pretrained, output_stride=16, in_channels=in_channels, **options
+            encoder, pretrained=pretrained, output_stride=16, in_channels=in_channels, width=width
         )
         self.config = {
             "name": "lraspp",
             **{"in_channels": in_channels, "num_classes": num_classes, "encoder": encoder},
             "channels": channels,
-            **options,
+            "width": width,
         }
         *_, fine, _, coarse = self.encoder.channels  # strides 8, 16, 16
         self.project = nn.Sequential(

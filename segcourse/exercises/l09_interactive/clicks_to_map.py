@@ -48,7 +48,7 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(DISC, [(0, 0, 1)], (6, 8), 3, "a disc is cut by the frame")
     yield case(DISC, [(4, 8, 0)], (5, 9), 3, "a disc is cut by the frame")
     yield case(SEVERAL, [], (3, 5), 2, "there are no clicks")
-    yield case(SEVERAL, [(1, 1, 1), (1, 2, 1)], (4, 6), 1, "two discs of a channel overlap")
+    yield case(SEVERAL, [(1, 1, 1), (1, 2, 1)], (4, 6), 1, "two discs in one channel overlap")
     yield case(SEVERAL, [(2, 2, 1), (2, 3, 0)], (5, 7), 1, "discs of both channels overlap")
     yield case(SEVERAL, [(2, 2, 0), (2, 3, 1)], (5, 7), 2, "discs of both channels overlap")
     yield case(SEVERAL, [(0, 0, 1), (3, 4, 1), (5, 1, 1)], (7, 9), 1, "all clicks lie on the object")

@@ -85,7 +85,7 @@ class TestClicksToMap(Contract):
          module._made(near=module._diamond), by_circles),
         ("0 elsewhere", "the disc", module._made(finish=lambda maps: 1 - maps)),
         ("A disc may be cut by the frame", "a disc is cut by the frame", module._numpy_indices),
-        ("Where discs overlap, the map stays 1", "two discs of a channel overlap", module._made(write=module._add)),
+        ("Where discs overlap, the map stays 1", "two discs in one channel overlap", module._made(write=module._add)),
         ("the two channels do not touch each other", "discs of both channels overlap",
          module._made(write=module._one_channel_each)),
         ("never changes its inputs", "place and channel", changing),
