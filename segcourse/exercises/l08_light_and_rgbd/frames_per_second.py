@@ -177,7 +177,7 @@ def look(obj: Callable, case: Case) -> dict[str, Any]:
                 raise Explained(f"Your warm-up calls {advice}.")
         seen["in eval mode"] = not any(machine.modes)
         seen["without gradients"] = not any(machine.graphs)
-        seen["the mode afterwards"] = afterwards
+        seen["the model's mode is as before"] = afterwards
     return {**seen, "value": float(value)}
 
 
