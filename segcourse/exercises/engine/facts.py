@@ -207,7 +207,8 @@ def _changed(exercise: Exercise, records: Records, failing: Records) -> Fact | N
         f"{begin} code changes its input {affected[0].seen['changed']} in place, "
         "and the caller needs that data unchanged. Work on a copy, or make a new one."
     )
-    return Fact(says, "Your answer changes its input in place.", affected)
+    elsewhere = any("changed" in record.seen for record in records if record not in affected)
+    return Fact(says, "Your answer changes its input in place.", affected, about_all=elsewhere)
 
 
 def _all_right(records: Records) -> bool:
