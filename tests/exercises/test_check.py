@@ -256,7 +256,7 @@ def test_the_pictures_survive_json():
 def test_a_number_beside_a_drawn_array_is_still_told():
     infinite = exercises.get("focal_loss").misconceptions[9].wrong
     drawn = html(exercises.assess("focal_loss", infinite))
-    assert re.search(r"Expected <b>[\d.]+, gradient .*</b>, yours <b>inf, gradient", drawn)
+    assert re.search(r"Expected <b>[\d.]+, gradient: .*</b>, yours <b>inf, gradient: ", drawn)
     assert "expected gradient, channel 1" in drawn
 
 
@@ -264,7 +264,7 @@ def test_a_reply_does_not_say_only_where_the_answer_stopped_elsewhere(shown):
     """Gradients are recorded everywhere, but where the last tile is too small nothing was seen of them."""
 
     def recording(model, image, tile, overlap):
-        out = torch.zeros(2, *image.shape[1:])
+        out = torch.zeros(model.conv.out_channels, *image.shape[1:])
         for top in range(0, image.shape[1], tile - overlap):
             for left in range(0, image.shape[2], tile - overlap):
                 window = (..., slice(top, top + tile), slice(left, left + tile))

@@ -17,6 +17,8 @@ import torch
 
 from segcourse.exercises.engine.exercise import Case, Exercise
 from segcourse.exercises.engine.observations import (
+    CAUGHT,
+    HANDLING,
     MAX_PRINTED,
     Observation,
     clip,
@@ -27,6 +29,7 @@ from segcourse.exercises.engine.observations import (
 )
 
 UNTOUCHED, LEFT_IN = "untouched", "left in"  # of the "stub" field
+MODE_OF = "the mode of "  # in the "changed" field, of a model: training or eval, and what is trainable
 _LIBRARIES = tuple(
     {
         str(Path(__file__).parents[2]),
@@ -60,8 +63,8 @@ def observe(exercise: Exercise, obj: Any, case: Case) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             torch.default_generator.manual_seed(0)  # torch.manual_seed: 260 µs instead of 1, for GPUs
             seen = _fields((case.observe or exercise.observe)(obj, private))
-        before, after = case.inputs.values(), private.inputs.values()
-        changed = [n for n, a, b in zip(case.inputs, before, after, strict=True) if not _unchanged(a, b)]
+        pairs = zip(case.inputs.items(), private.inputs.values(), strict=True)
+        changed = [_change(name, before) for (name, before), after in pairs if not _unchanged(before, after)]
         if changed:
             seen["changed"] = " and ".join(changed)
     except KeyboardInterrupt:
@@ -96,6 +99,10 @@ def _unchanged(before: Any, after: Any) -> bool:
     )
 
 
+def _change(name: str, value: Any) -> str:
+    return f"{MODE_OF}{name}" if isinstance(value, torch.nn.Module) else name
+
+
 def _switches(model: torch.nn.Module) -> list[bool]:
     """Return which parts of a model are in training mode, and which parameters are trainable."""
     modes = [module.training for module in model.modules()]
@@ -112,11 +119,22 @@ class _Capped(io.StringIO):
 
 
 def _crash(error: BaseException, obj: Any) -> Observation:
-    """Return an error as an observation: kind, message, and the line of the student's own code."""
-    seen: Observation = {"error": clip(type(error).__name__, 60), "message": _message(error)}
+    """Return an error as an observation: kind, message, and the line of the student's own code.
+
+    Where the check explains an error of that code, the line is the one that raised it.
+    """
+    seen: Observation = {"error": _kind(error), "message": _message(error)}
     with contextlib.suppress(Exception):
-        if line := _own_line(error):
+        source = error
+        if isinstance(error, Explained) and error.__cause__ and _own_line(error.__cause__):
+            source = error.__cause__
+            seen[CAUGHT] = _told(source)
+        if line := _own_line(source):
             seen["line"] = line
+        handled = source.__cause__ or source.__context__
+        if handled and (line := _own_line(handled)):
+            number, _, code = line.partition(": ")
+            seen[HANDLING] = clip(f"{_told(handled)} ({number}, `{code}`)")
     if isinstance(error, NotImplementedError):
         with contextlib.suppress(Exception):
             if untouched(obj):
@@ -124,6 +142,16 @@ def _crash(error: BaseException, obj: Any) -> Observation:
             elif "NotImplementedError" in seen.get("line", ""):
                 seen["stub"] = LEFT_IN
     return seen
+
+
+def _kind(error: BaseException) -> str:
+    """Return the name of an error's class, with its module where the name alone says nothing: cv2.error."""
+    kind = type(error)
+    return clip(kind.__name__ if kind.__name__[:1].isupper() else f"{kind.__module__}.{kind.__name__}", 60)
+
+
+def _told(error: BaseException) -> str:
+    return clip(": ".join(filter(None, (_kind(error), _message(error)))))
 
 
 def _message(error: BaseException) -> str:

@@ -147,7 +147,7 @@ def look(obj: Callable, case: Case) -> dict[str, Any]:
     if case.group == MODE:
         seen["in eval mode"] = not any(model.modes)
         seen["without gradients"] = not any(model.graphs)
-        seen["the mode afterwards"] = model.training == model.inner.training == mode
+        seen["the model's mode is as before"] = model.training == model.inner.training == mode
     return {**seen, "value": float(value)}
 
 

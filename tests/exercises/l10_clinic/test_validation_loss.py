@@ -97,5 +97,5 @@ def test_what_stays_in_memory_is_counted_per_batch():
     from segcourse import exercises
 
     verdict = exercises.assess("validation_loss", module.starter)
-    assert verdict.smallest.expected == "earlier batches in memory 0"
-    assert verdict.smallest.got == "earlier batches in memory 2"
+    assert verdict.smallest.expected == "earlier batches in memory: 0"
+    assert verdict.smallest.got == "earlier batches in memory: 2"
