@@ -656,7 +656,8 @@ def overnight(pixel_loss, title):
     curves = {title: np.log10(losses)}
     if np.isnan(losses).any():
         curves["NaN"] = np.where(np.isnan(losses), 0, np.nan)  # at 0, so that these steps can be seen
-    show_curves(curves, xlabel="step", ylabel="log10 of the loss")
+    alt = f"The loss of 60 steps as its logarithm. {np.isnan(losses).sum()} steps are NaN."
+    show_curves(curves, xlabel="step", ylabel="log10 of the loss", alt=alt)
     print(f"last loss {losses[-1]:.2f}; steps with NaN: {np.isnan(losses).sum()}")
 
 

@@ -36,7 +36,7 @@ def cases(rng: Generator) -> Iterator[Case]:
         image, mask = images_of(rng, 1, height, width)[0], masks_of(rng, 1, height, width)[0]
         inputs = {"image": image, "mask": mask, "turns": turns, "mirrored": mirrored}
         words = f"{turns} quarter turn(s), {'mirrored' if mirrored else 'not mirrored'}"
-        given = f"an image of 3 x {height} x {width} and its mask, {words}; shown as one array, the mask last"
+        given = f"an image of 3 x {height} x {width} and its mask; shown as one array, the mask last"
         return Case(group, inputs, (words, *traits), given=given)
 
     yield case(MIRRORED, 2, 2, 0, True, "the image is square")
@@ -148,7 +148,8 @@ EXERCISE = Exercise(
         ),
         ("You mirror every pair, also where `mirrored` is False.", _made(ignore=True)),
         (
-            "You turn clockwise. A positive number of quarter turns goes counterclockwise, as `rot90` does it.",
+            "You turn clockwise. A positive number of quarter turns goes counterclockwise, as `rot90` "
+            "does it.",
             _made(
                 turn=lambda image, mask, turns: (image.rot90(-turns, (-2, -1)), mask.rot90(-turns, (-2, -1)))
             ),

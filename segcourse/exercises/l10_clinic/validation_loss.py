@@ -205,7 +205,7 @@ def celebrate(answer):
     def kept(obj, count):
         rng = np.random.default_rng(count)
         batches = [(images_of(rng, 1, 3, 3), masks_of(rng, 1, 3, 3)) for _ in range(count)]
-        case = Case(MEMORY, {"model": Watched(rng), "batches": batches})
+        case = Case(MEMORY, {"model": Watched(rng).eval(), "batches": batches})
         return look(obj, case)["earlier batches in memory"]
 
     both = {"before your repair": starter, "after your repair": answer}
