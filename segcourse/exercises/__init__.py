@@ -5,6 +5,7 @@ registers it. `engine` observes, judges and diagnoses.
 """
 
 import contextlib
+import copy
 import difflib
 import functools
 import importlib
@@ -93,7 +94,7 @@ def get(name: str) -> Exercise:
 
 
 def inputs(name: str, case: int) -> Any:
-    """Return the inputs of a practice case, as `check` uses them: one object, or a tuple of several.
+    """Return a copy of a practice case's inputs, as `check` uses them: one object, or a tuple of several.
 
     Args:
         name: the exercise.
@@ -110,7 +111,7 @@ def inputs(name: str, case: int) -> Any:
     if not 0 <= case < len(cases):
         raise DataError(f"{name} has the cases 0 to {len(cases) - 1}; there is no case {case}.")
     chosen = cases[case]
-    values = [chosen.inputs[n] for n in call_of(get(name), chosen)[0]]
+    values = copy.deepcopy([chosen.inputs[n] for n in call_of(get(name), chosen)[0]])
     return values[0] if len(values) == 1 else tuple(values)
 
 

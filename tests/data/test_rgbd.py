@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from segcourse.data.rgbd import REACH, rgbd_photograph
+from segcourse.data.rgbd import DARK, REACH, rgbd_photograph
+from segcourse.data.scenes import Scenes
 
 
 def test_without_the_package_a_street_with_holes_is_drawn_and_a_sentence_says_so(monkeypatch):
@@ -16,6 +17,11 @@ def test_without_the_package_a_street_with_holes_is_drawn_and_a_sentence_says_so
     assert image.shape == (*depth.shape, 3)
     assert depth.dtype == np.float32
     assert 0 < np.isnan(depth).mean() < 0.9
+    assert np.isnan(depth[image.max(axis=2) < DARK]).all()
+    whole = Scenes(4, seed=2).picture(3).depth
+    behind = (whole[:, :-2] < 0.8 * whole[:, 2:]) & (whole[:, 2:] <= REACH)
+    assert behind.any()
+    assert np.isnan(depth[:, 2:][behind]).all()
     assert np.nanmax(depth) <= REACH
     assert "pip install imgviz" in says
 

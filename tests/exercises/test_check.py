@@ -256,7 +256,7 @@ def test_the_pictures_survive_json():
 def test_a_number_beside_a_drawn_array_is_still_told():
     infinite = exercises.get("focal_loss").misconceptions[9].wrong
     drawn = html(exercises.assess("focal_loss", infinite))
-    assert re.search(r"Expected <b>[\d.]+, gradient .*</b>, yours <b>inf, gradient", drawn)
+    assert re.search(r"Expected <b>[\d.]+, gradient: .*</b>, yours <b>inf, gradient: ", drawn)
     assert "expected gradient, channel 1" in drawn
 
 
@@ -264,7 +264,7 @@ def test_a_reply_does_not_say_only_where_the_answer_stopped_elsewhere(shown):
     """Gradients are recorded everywhere, but where the last tile is too small nothing was seen of them."""
 
     def recording(model, image, tile, overlap):
-        out = torch.zeros(2, *image.shape[1:])
+        out = torch.zeros(model.conv.out_channels, *image.shape[1:])
         for top in range(0, image.shape[1], tile - overlap):
             for left in range(0, image.shape[2], tile - overlap):
                 window = (..., slice(top, top + tile), slice(left, left + tile))
@@ -282,6 +282,6 @@ def test_broken_code_gets_its_symptom_and_no_cause(shown):
     exercises.check("mask_to_save", exercises.get("mask_to_save").starter)
     (reply,) = shown
     for form in (repr(reply), reply._repr_html_()):
-        assert "mask_to_save: not started yet" in form
+        assert "mask_to_save: not repaired yet" in form
         assert "The symptom is still there: every pixel of the masks is 0" in form
         assert "argmax" not in form

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from segcourse.exercises.engine.exercise import Case, Exercise, Misconception
-from segcourse.exercises.engine.facts import Fact, Record, Records, facts, own_line, wrong_container
+from segcourse.exercises.engine.facts import Fact, Record, Records, at_line, facts, wrong_container
 from segcourse.exercises.engine.observations import Observation, alike
 from segcourse.exercises.engine.observing import Explained
 from segcourse.exercises.engine.relations import Pair, outside, relation
@@ -47,9 +47,7 @@ def diagnose(exercise: Exercise, records: Records, observed: Observed) -> Diagno
     container = wrong_container(failing)
     says = [_located(container, records)] if container else []
     if found := _known(exercise, records, observed):
-        stops = failing[0].seen.get("error") != Explained.__name__  # else the check stopped it
-        line = own_line(failing[0]) if stops else ""
-        says += [found, *([f"Your code stops in {line}."] if line else [])]
+        says += [found, *at_line(failing[0])]
         return Diagnosis(" ".join(says), found, False, failing[0])
 
     open_ = [record for record in failing if record.fields != ("type",)]

@@ -12,8 +12,8 @@ import numpy as np
 
 from segcourse.exercises.engine import relations, slips
 from segcourse.exercises.engine.exercise import ONCE_MORE, Case, Exercise
-from segcourse.exercises.engine.observations import SHAPES, Observation, describe, same
-from segcourse.exercises.engine.observing import LEFT_IN, Explained
+from segcourse.exercises.engine.observations import CAUGHT, HANDLING, SHAPES, Observation, describe, same
+from segcourse.exercises.engine.observing import LEFT_IN, MODE_OF, Explained
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +72,22 @@ def own_line(record: Record) -> str:
     return f"{number}, `{code}`" if code else number
 
 
+def at_line(record: Record) -> list[str]:
+    """Return sentences on the student's line where an error comes from, and on the error handled there."""
+    line, caught = own_line(record), str(record.seen.get(CAUGHT, ""))
+    if not line:
+        return []
+    if record.seen.get("error") != Explained.__name__:
+        return [f"Your code stops in {line}.", *_handled(record)]
+    return [f"See {line}: {caught.rstrip('.')}." if caught else f"See {line}.", *_handled(record)]
+
+
+def _handled(record: Record) -> list[str]:
+    """Return the sentence on the error that the student's code was handling, if it did."""
+    handled = str(record.seen.get(HANDLING, ""))
+    return [f"Your code gets there while it handles another error: {handled}."] if handled else []
+
+
 def _stops(exercise: Exercise, records: Records, failing: Records) -> Fact | None:
     stopped = [record for record in failing if "error" in record.seen]
     if not stopped:
@@ -92,15 +108,16 @@ def _stops(exercise: Exercise, records: Records, failing: Records) -> Fact | Non
         says = f"The stub's `raise NotImplementedError` is still there, in {own_line(stopped[0])}. Delete it."
         return Fact(says, "The stub's `raise NotImplementedError` is still there.", affected)
     if kind == Explained.__name__:
-        return Fact(message, message, affected)
-    if message and not kind[:1].isupper():  # the grader's own, such as "timeout", with a whole clause
+        return Fact(" ".join([message, *at_line(stopped[0])]), message, affected)
+    if message and not kind[:1].isupper() and "." not in kind:  # a whole clause of the grader, as "timeout"
         says = f"{message[:1].upper()}{message[1:]}."
         return Fact(says, says, affected)
     meaning = slips.explain(kind, message)
     what = f"{meaning} ({kind}: {message})" if meaning else f"{kind}: {message}"
     line = own_line(stopped[0])
     place = f"Your code stops in {line}" if line else "An error comes up while the check runs your answer"
-    return Fact(f"{place}: {what.rstrip('.')}.", f"Your code stops with `{kind}`.", affected)
+    says = " ".join([f"{place}: {what.rstrip('.')}.", *_handled(stopped[0])])
+    return Fact(says, f"Your code stops with `{kind}`.", affected)
 
 
 def _nothing(exercise: Exercise, records: Records, failing: Records) -> Fact | None:
@@ -180,11 +197,18 @@ def _changed(exercise: Exercise, records: Records, failing: Records) -> Fact | N
     if not affected:
         return None
     begin = "The result is right, but your" if _all_right(records) else "Your"
+    if (changed := str(affected[0].seen["changed"])).startswith(MODE_OF):
+        says = (
+            f"{begin} code changes {changed}: training or eval, or which weights are trainable. The caller "
+            "needs this model as it came."
+        )
+        return Fact(says, "Your answer changes the mode of a model.", affected)
     says = (
         f"{begin} code changes its input {affected[0].seen['changed']} in place, "
         "and the caller needs that data unchanged. Work on a copy, or make a new one."
     )
-    return Fact(says, "Your answer changes its input in place.", affected)
+    elsewhere = any("changed" in record.seen for record in records if record not in affected)
+    return Fact(says, "Your answer changes its input in place.", affected, about_all=elsewhere)
 
 
 def _all_right(records: Records) -> bool:
@@ -214,7 +238,7 @@ _MEANINGS = {
     "in training mode": "You call the model in eval mode, or never.",
     "in eval mode": "You call the model in training mode.",
     "without gradients": "PyTorch records what your evaluation does, as if a backward pass followed.",
-    "the mode afterwards": "The model, or a part of it, is not in the mode in which it came.",
+    "the model's mode is as before": "The model, or a part of it, is not in the mode in which it came.",
     AFTERWARDS: "In training mode your result is right; in eval mode afterwards it is not. Eval mode "
     "uses batch norm's running mean and variance, which by PyTorch's defaults move by a tenth per batch.",
 }

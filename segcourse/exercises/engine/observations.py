@@ -24,7 +24,9 @@ MAX_ELEMENTS = 1 << 20  # a batch of four 2-class 360 x 360 logits; far above wh
 MAX_FIELDS, MAX_TEXT, MAX_PRINTED, MAX_DIMENSIONS = 48, 300, 2000, 8
 HANDED_OVER = "handed over"  # the field that says which finished implementation an answer has called
 SHAPES, NAMES = "shapes of the weights", "names of parameters"
-ASIDE = {"changed", "printed", "line", "dtype", "stub", SHAPES, HANDED_OVER}  # no results by themselves
+CAUGHT, HANDLING = "caught", "handling"  # behind an error: those that the check and the answer caught
+# what is no result by itself
+ASIDE = {"changed", "printed", "line", "dtype", "stub", CAUGHT, HANDLING, SHAPES, HANDED_OVER}
 _DTYPES = {"bool": "|b1", "int64": "<i8", "float64": "<f8"}
 
 

@@ -17,6 +17,8 @@ import torch
 
 from segcourse.exercises.engine.exercise import Case, Exercise
 from segcourse.exercises.engine.observations import (
+    CAUGHT,
+    HANDLING,
     MAX_PRINTED,
     Observation,
     clip,
@@ -27,11 +29,19 @@ from segcourse.exercises.engine.observations import (
 )
 
 UNTOUCHED, LEFT_IN = "untouched", "left in"  # of the "stub" field
+MODE_OF = "the mode of "  # in the "changed" field, of a model: training or eval, and what is trainable
 _LIBRARIES = tuple(
     {
         str(Path(__file__).parents[2]),
         *(sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib")),
     }
+)
+
+
+GRADIENTS_OFF = (
+    "Your code switches gradients off and leaves them off: no network that is trained after it would learn. "
+    "Use `with torch.no_grad():` or `with torch.inference_mode():`, which switch them back. (This check has "
+    "switched them on again.)"
 )
 
 
@@ -47,8 +57,10 @@ def observe(exercise: Exercise, obj: Any, case: Case) -> dict[str, Any]:
     """Return what `obj` does on one case, as JSON-able data; survives whatever `obj` does.
 
     The object gets its own copy of the inputs, gradients switched on and a fixed seed. What it prints is
-    recorded, up to a limit; its warnings are dropped.
+    recorded, up to a limit; its warnings are dropped. Gradients are on afterwards, whatever the object, or a
+    cell before, has left.
     """
+    torch.set_grad_enabled(True)
     private = replace(case, inputs=copy.deepcopy(case.inputs))
     printed = _Capped()
     try:
@@ -56,18 +68,21 @@ def observe(exercise: Exercise, obj: Any, case: Case) -> dict[str, Any]:
             stack.enter_context(contextlib.redirect_stdout(printed))
             stack.enter_context(warnings.catch_warnings())
             stack.enter_context(torch.random.fork_rng(devices=[]))
-            stack.enter_context(torch.enable_grad())
             warnings.simplefilter("ignore")
             torch.default_generator.manual_seed(0)  # torch.manual_seed: 260 µs instead of 1, for GPUs
             seen = _fields((case.observe or exercise.observe)(obj, private))
-        before, after = case.inputs.values(), private.inputs.values()
-        changed = [n for n, a, b in zip(case.inputs, before, after, strict=True) if not _unchanged(a, b)]
+        if not torch.is_grad_enabled():
+            raise Explained(GRADIENTS_OFF)
+        pairs = zip(case.inputs.items(), private.inputs.values(), strict=True)
+        changed = [_change(name, before) for (name, before), after in pairs if not _unchanged(before, after)]
         if changed:
             seen["changed"] = " and ".join(changed)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: a submission must not end the process that observes it
         seen = _crash(error, obj)
+    finally:
+        torch.set_grad_enabled(True)
     if text := clip_lines(printed.getvalue()):
         seen["printed"] = text
     return encode(seen)
@@ -96,6 +111,10 @@ def _unchanged(before: Any, after: Any) -> bool:
     )
 
 
+def _change(name: str, value: Any) -> str:
+    return f"{MODE_OF}{name}" if isinstance(value, torch.nn.Module) else name
+
+
 def _switches(model: torch.nn.Module) -> list[bool]:
     """Return which parts of a model are in training mode, and which parameters are trainable."""
     modes = [module.training for module in model.modules()]
@@ -112,11 +131,22 @@ class _Capped(io.StringIO):
 
 
 def _crash(error: BaseException, obj: Any) -> Observation:
-    """Return an error as an observation: kind, message, and the line of the student's own code."""
-    seen: Observation = {"error": clip(type(error).__name__, 60), "message": _message(error)}
+    """Return an error as an observation: kind, message, and the line of the student's own code.
+
+    Where the check explains an error of that code, the line is the one that raised it.
+    """
+    seen: Observation = {"error": _kind(error), "message": _message(error)}
     with contextlib.suppress(Exception):
-        if line := _own_line(error):
+        source = error
+        if isinstance(error, Explained) and error.__cause__ and _own_line(error.__cause__):
+            source = error.__cause__
+            seen[CAUGHT] = _told(source)
+        if line := _own_line(source):
             seen["line"] = line
+        handled = source.__cause__ or source.__context__
+        if handled and (line := _own_line(handled)):
+            number, _, code = line.partition(": ")
+            seen[HANDLING] = clip(f"{_told(handled)} ({number}, `{code}`)")
     if isinstance(error, NotImplementedError):
         with contextlib.suppress(Exception):
             if untouched(obj):
@@ -124,6 +154,16 @@ def _crash(error: BaseException, obj: Any) -> Observation:
             elif "NotImplementedError" in seen.get("line", ""):
                 seen["stub"] = LEFT_IN
     return seen
+
+
+def _kind(error: BaseException) -> str:
+    """Return the name of an error's class, with its module where the name alone says nothing: cv2.error."""
+    kind = type(error)
+    return clip(kind.__name__ if kind.__name__[:1].isupper() else f"{kind.__module__}.{kind.__name__}", 60)
+
+
+def _told(error: BaseException) -> str:
+    return clip(": ".join(filter(None, (_kind(error), _message(error)))))
 
 
 def _message(error: BaseException) -> str:

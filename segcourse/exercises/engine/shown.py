@@ -14,6 +14,7 @@ from segcourse.exercises.engine.observing import Explained
 
 MAX_CELLS, MAX_COLUMNS = 128, 16  # of what is drawn: it has to be read, on a phone too
 PAPER = 16  # numbers that a person can work through with a pencil
+_YES_OR_NO = {"True": "yes", "False": "no"}  # a field such as "without gradients"
 LABEL_MAPS = ("prediction", "target")  # what the exercises call their masks; other whole numbers are counts
 
 
@@ -205,11 +206,11 @@ def _digits(one: np.ndarray, other: np.ndarray) -> int:
 
 def _told(one: Observation, fields: Sequence[str], other: Observation) -> str:
     if "error" in one:
-        return "no result" if one["error"] == Explained.__name__ else f"an error ({one['error']})"
+        return "see above" if one["error"] == Explained.__name__ else f"an error ({one['error']})"
     words = []
     for name in fields:
         value = _contrast(one.get(name, "nothing"), other.get(name, "nothing"))
-        words.append(value if name == "value" else f"{name} {value}")
+        words.append(value if name == "value" else f"{name}: {_YES_OR_NO.get(value, value)}")
     told = isinstance(one.get("value"), str)  # an object that holds no numbers is told by its kind
     if "type" in one and one["type"] != other.get("type") and "error" not in other and not told:
         words.append(f"in {one['type']}")

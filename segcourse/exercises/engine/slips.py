@@ -55,6 +55,15 @@ _SLIPS = [
         "tensors that are joined along axis {0} differ in another axis: {1} and {2}",
     ),
     (
+        r"Tensors must have same number of dimensions: got (\d+) and (\d+)",
+        "tensors that are joined have {0} and {1} axes. `x[:, None]` adds a channel axis to a map N x H x W",
+    ),
+    (
+        r"(?:in|out)_channels must be divisible by groups",
+        "`groups` must divide both numbers of channels. A depthwise convolution has as many output channels "
+        "as input channels",
+    ),
+    (
         r"cat\(\): argument 'tensors' \(position 1\) must be tuple of Tensors, not Tensor"
         r"|concat\(\): argument 'tensors' \(position 1\) must be tuple of Tensors, not Tensor",
         "`torch.cat` takes its tensors in one list: `torch.cat([a, b], dim=1)`",
@@ -119,8 +128,8 @@ _SLIPS = [
     ),
     (
         r"element 0 of tensors does not require grad",
-        "the result has no gradient: somewhere it became a plain number (`.item()`, `float()`, "
-        "`.detach()`, NumPy)",
+        "the result has no gradient: gradients are switched off (`torch.no_grad()`), or a step on the way is "
+        "cut off from them (`.item()`, `float()`, `.detach()`, NumPy)",
     ),
     (
         r"Can't call numpy\(\) on Tensor that requires grad",
@@ -160,6 +169,53 @@ _SLIPS = [
     (
         r"Expected more than 1 value per channel when training",
         "batch norm in training mode needs more than one number per channel",
+    ),
+    (
+        r"\(-215:Assertion failed\) (.+?) in function '(\w+?)_?'",
+        "OpenCV's {1} requires that {0}",
+    ),
+    (
+        r"in function '(\w+)' > Overload resolution failed: > - (.+?)(?: >|$)",
+        "OpenCV's {0} can't take these arguments: {1}",
+    ),
+    (
+        r"operands could not be broadcast together with shapes ([\d(),]+) ([\d(),]+)",
+        "arrays of the shapes {0} and {1} are combined element by element. From the last axis on, their "
+        "lengths must be equal, or one of them 1. Print both shapes",
+    ),
+    (
+        r"index (-?\d+) is out of bounds for axis (\d+) with size (\d+)",
+        "{0} is used as an index into axis {1}, whose length is {2}",
+    ),
+    (
+        r"ValueError: images do not match",
+        "Pillow combines pictures of one size and one mode only. It counts a size as width, height",
+    ),
+    (
+        r"ValueError: bad transparency mask",
+        "Pillow's mask has to be of mode 1, L or RGBA, made from a bool or a uint8 array",
+    ),
+    (
+        r"arrays used as indices must be of integer \(or boolean\) type",
+        "an array of floating-point numbers is used as an index. Only bool arrays and whole numbers select",
+    ),
+    (
+        r"ufunc 'invert' not supported for the input types",
+        "`~` exists for bool and integer arrays, and meets floating-point numbers here. Their opposite is "
+        "`1 - mask`",
+    ),
+    (
+        r"can't multiply sequence by non-int of type 'float'",
+        "a tuple or list is multiplied by a number. An array can be: `np.array(…)`",
+    ),
+    (
+        r"expected 4D input \(got 3D input\)",
+        "a layer takes batches, N x C x H x W, and gets three axes. `[None]` adds the first one",
+    ),
+    (
+        r"_jit_pass_onnx_set_dynamic_input_shape\(\): incompatible function arguments",
+        "the exporter can't use these names and axes. `input_names` and `output_names` are lists, "
+        "`dynamic_axes` is a dict from each name to the axes",
     ),
     (
         r"missing (\d+) required positional arguments?: (.+)$",

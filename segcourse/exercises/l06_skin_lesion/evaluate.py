@@ -91,7 +91,7 @@ def look(obj, case):
         "in eval mode": not any(model.modes),
         "without gradients": not any(model.graphs),
         "statistics that stay": bool(before[0].equal(after[0])) and before[1] == after[1],
-        "the mode afterwards": model.training == model.norm.training == model.head.training == mode,
+        "the model's mode is as before": model.training == model.norm.training == model.head.training == mode,
         "value": tuple(map(float, value)),
     }
 

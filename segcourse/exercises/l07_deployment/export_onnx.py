@@ -3,6 +3,7 @@
 import importlib.util
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from numpy.random import Generator
 from torch import nn
 
 from segcourse.exercises.engine.exercise import Case, Exercise
+from segcourse.exercises.engine.observations import clip
 from segcourse.exercises.engine.observing import Explained
 from segcourse.exercises.l07_deployment import _pictures
 
@@ -85,6 +87,7 @@ def look(obj: Callable, case: Case) -> dict[str, Any]:
         )
     model, path = case.inputs["model"], case.inputs["path"]
     modes = [module.training for module in model.modules()]
+    torch._C._jit_set_onnx_log_enabled(False)  # else a failed export prints the graph above the reply
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / path
         obj(model, file if isinstance(path, Path) else str(file))
@@ -92,10 +95,11 @@ def look(obj: Callable, case: Case) -> dict[str, Any]:
             return {}
         session = _session(file)
         same = [module.training for module in model.modules()] == modes
-        seen = {"the model's mode afterwards": "as before" if same else "another one"}
-        for size in case.truth:
-            seen[f"logits of {size[0]} x 3 x {size[1]} x {size[2]}"] = _run(session, *size)
-    return seen
+        sizes = {
+            f"output for {n} x 3 x {height} x {width}": (n, height, width) for n, height, width in case.truth
+        }
+        seen = {name: _run(session, *size) for name, size in sizes.items()}
+    return seen | {"the model's mode is as before": same}
 
 
 def _open(file: Path) -> Any:
@@ -110,7 +114,11 @@ def _open(file: Path) -> Any:
 def _session(file: Path) -> Any:
     """Open a copy of the file, alone in a folder, and look at its inputs and outputs."""
     if not file.is_file():
-        raise Explained("There is no file at `path` after your function has returned.")
+        others = ", ".join(sorted(one.name for one in file.parent.iterdir()))
+        raise Explained(
+            f"There is no file at `path`, {file.name}, after your function has returned"
+            f"{f'; {others} lies beside it' if others else ''}."
+        )
     alone = file.parent / "elsewhere"
     alone.mkdir()
     copy = Path(shutil.copy(file, alone / "network.onnx"))
@@ -120,15 +128,40 @@ def _session(file: Path) -> Any:
         try:
             _open(file)
         except Exception:
-            raise Explained(
-                "ONNX Runtime can't open your file. `torch.save` and `torch.jit.save` write other formats; "
-                "`torch.onnx.export` writes ONNX."
-            ) from error
+            raise Explained(_unreadable(file, error)) from error
         beside = sorted(one.name for one in file.parent.iterdir() if one.is_file() and one != file)
         raise Explained(
             f"A copy of your file can't be opened in another folder, without {', '.join(beside)}: the "
             "weights are in there. One file is asked for: `external_data=False`."
         ) from error
+    return _checked(session)
+
+
+def _unreadable(file: Path, error: Exception) -> str:
+    """Return why ONNX Runtime can't open a file."""
+    if zipfile.is_zipfile(file):
+        return (
+            "Your file isn't ONNX: `torch.save`, `torch.jit.save` and `torch.export.save` write formats of "
+            "PyTorch's own. `torch.onnx.export` writes ONNX."
+        )
+    import onnx
+
+    try:
+        graph = onnx.load(file, load_external_data=False).graph
+        kinds = {
+            onnx.TensorProto.DataType.Name(one.type.tensor_type.elem_type).lower() for one in graph.input
+        }
+    except Exception:
+        kinds = set()
+    if not kinds:
+        return "Your file isn't ONNX. `torch.onnx.export` writes ONNX."
+    if kinds - {"float"}:
+        return f"Your file takes {', '.join(kinds)}; float32 is asked for."
+    return f"ONNX Runtime can't open your file: {clip(str(error), 200)}"
+
+
+def _checked(session: Any) -> Any:
+    """Return an open file, after a look at its inputs and outputs."""
     ends = session.get_inputs(), session.get_outputs()
     names = [[one.name for one in side] for side in ends]
     if names != [["images"], ["logits"]]:
@@ -154,7 +187,8 @@ def _run(session: Any, batch: int, height: int, width: int) -> np.ndarray:
         axes = session.get_inputs()[0].shape
         sizes = " x ".join("any" if isinstance(n, str) else str(n) for n in axes)
         how = (
-            "Batch, height and width must be free (`dynamic_axes`; `dynamic_shapes` with the newer exporter)."
+            "Its axes 0, 2 and 3 (batch, height, width) must be free: by `dynamic_axes`, whose keys are the "
+            "names of input and output, or by `dynamic_shapes` with the newer exporter."
             if any(isinstance(axes[i], int) for i in (0, 2, 3))
             else "So it says that they are free, and somewhere inside the example's size is kept."
         )
@@ -181,17 +215,52 @@ class _Ends(nn.Module):
         return self.step(self.model(x))
 
 
-def _made(free=(0, 2, 3), example=(2, 3, 32, 48), step=None, names=("images", "logits"), **options):
-    """Return an answer that exports in one thing differently."""
+def _made(
+    free=(0, 2, 3), example=(2, 3, 32, 48), step=None, names=("images", "logits"), alike=True, **options
+):
+    """Return an answer that exports in one thing differently.
+
+    Args:
+        alike: whether a network with one more step is in its model's mode; if not, it is in training mode, as
+            every new module is, and the exporter brings that mode back, for all parts.
+    """
 
     def wrong(model, path):
         mode = model.training
-        made = _Ends(model, step).train(mode) if step else model
+        made = _Ends(model, step).train(mode) if step and alike else _Ends(model, step) if step else model
         called = dict(zip(("input_names", "output_names"), ([name] for name in names), strict=False))
         axes = {name: {axis: f"axis{axis}" for axis in free} for name in ("images", "logits")[: len(names)]}
         given = {"dynamic_axes": axes} | called | options
         torch.onnx.export(made, (torch.rand(example),), path, dynamo=False, **given)
-        model.train(mode)
+        if alike:
+            model.train(mode)
+
+    return wrong
+
+
+def _then_training(model, path):
+    export_onnx(model, path)
+    model.train()
+
+
+class _Normalised(nn.Module):
+    """A network that normalises its images by the mean and spread of photographs, as many networks do."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        mean, std = (
+            torch.tensor(one).view(3, 1, 1) for one in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+        )
+        return self.model((x - mean) / std)
+
+
+def _normalising(alike):
+    def wrong(model, path):
+        mode, made = model.training, _Normalised(model)
+        export_onnx(made.train(mode) if alike else made, path)
 
     return wrong
 
@@ -279,19 +348,44 @@ EXERCISE = Exercise(
             _made(training=torch.onnx.TrainingMode.TRAINING, do_constant_folding=False),
         ),
         (
+            "The model is always in training mode after your export, also if it came in eval mode (by "
+            "`model.train()`, or as a part of a new network, which is in training mode). `model.training` "
+            "tells the mode in which it came.",
+            _then_training,
+        ),
+        (
             "The model stays in eval mode after your export. Bring its mode back: a training that goes "
             "on would miss the batch statistics.",
             lambda model, path: export_onnx(model.eval(), path),
         ),
-        (
-            "Your file returns probabilities: there is a softmax at its end. The model's own logits are "
-            "asked for.",
-            _made(step=lambda logits: logits.softmax(dim=1)),
+        *(
+            (sentence, _made(step=step, alike=alike))
+            for alike in (True, False)
+            for sentence, step in (
+                (
+                    "Your file returns probabilities: there is a softmax at its end. The model's own logits "
+                    "are asked for.",
+                    lambda logits: logits.softmax(dim=1),
+                ),
+                (
+                    "Your file returns probabilities: there is a sigmoid at its end. The model's own logits "
+                    "are asked for.",
+                    torch.sigmoid,
+                ),
+                (
+                    "Your file returns class ids: there is an argmax at its end. The model's own logits are "
+                    "asked for.",
+                    lambda logits: logits.argmax(dim=1),
+                ),
+            )
         ),
-        (
-            "Your file returns class ids: there is an argmax at its end. The model's own logits are asked "
-            "for.",
-            _made(step=lambda logits: logits.argmax(dim=1)),
+        *(
+            (
+                "Your file normalises its images before the model gets them. Here the model's own logits for "
+                "the images are asked for: what a model needs is part of it, as in `Deployed`.",
+                _normalising(alike),
+            )
+            for alike in (True, False)
         ),
         (
             "Your file's input and output have names of the exporter's choice. A program that uses the file "
@@ -316,8 +410,8 @@ EXERCISE = Exercise(
             _nothing_written,
         ),
         (
-            "You save the weights by `torch.save`. That is PyTorch's own format, and ONNX Runtime reads "
-            "ONNX: `torch.onnx.export`.",
+            "You write a format of PyTorch's own, such as that of `torch.save`. ONNX Runtime reads ONNX: "
+            "`torch.onnx.export`.",
             lambda model, path: torch.save(model.state_dict(), path),
         ),
     ],

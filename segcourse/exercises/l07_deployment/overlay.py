@@ -88,6 +88,11 @@ def _mask_as_weight(image, mask, colour, alpha):
     return ((1 - opacity) * image + opacity * np.array(colour)).round().astype(np.int64).astype(np.uint8)
 
 
+def _mask_in_255(image, mask, colour, alpha):
+    opacity = alpha * mask[..., None] / 255
+    return ((1 - opacity) * image + opacity * np.array(colour)).round().astype(np.int64).astype(np.uint8)
+
+
 def _by_index(image, mask, colour, alpha):
     """Select with the mask as it is: an integer array selects rows."""
     picture = image.astype(float)
@@ -126,6 +131,8 @@ EXERCISE = Exercise(
                 _weighted(finish=lambda x: x),
                 _weighted(inside=lambda mask: mask == 1),
                 _weighted(inside=lambda mask: mask == 1, finish=lambda x: x),
+                _weighted(inside=lambda mask: mask > 0),
+                _weighted(inside=lambda mask: mask > 0, finish=lambda x: x),
             )
         ),
         (
@@ -178,6 +185,44 @@ EXERCISE = Exercise(
         (
             "You cut the decimals off: in a uint8 array, 99.8 becomes 99. Round first.",
             _made(finish=lambda x: x),
+        ),
+        *(
+            (
+                "You round or cut the two shares before you add them, and their errors add up. Add first, "
+                "then round the sum.",
+                _made(tint=tint),
+            )
+            for tint in (
+                lambda image, paint, alpha: np.round((1 - alpha) * image) + np.round(alpha * paint),
+                lambda image, paint, alpha: np.trunc((1 - alpha) * image) + np.trunc(alpha * paint),
+                lambda image, paint, alpha: np.trunc((1 - alpha) * image + np.trunc(alpha * paint)),
+            )
+        ),
+        *(
+            (
+                "You do two things differently: you cut the decimals off, where rounding is asked for, and "
+                f"you tint only pixels whose mask is {which}. Everything that isn't 0 is tinted.",
+                _made(inside=inside, finish=lambda x: x),
+            )
+            for which, inside in (
+                ("1", lambda mask: mask == 1),
+                ("255", lambda mask: mask == 255),
+                ("above 0", lambda mask: mask > 0),
+            )
+        ),
+        (
+            "You divide the mask by 255. It may hold 0 and 1, or bool, and then the colour all but "
+            "disappears. Compare with 0: `mask != 0`.",
+            _mask_in_255,
+        ),
+        (
+            "You divide alpha by 255. Alpha is a share from 0 to 1 already.",
+            _made(tint=lambda image, paint, alpha: (1 - alpha / 255) * image + alpha / 255 * paint),
+        ),
+        (
+            "You divide the colour by 255, and the image still has numbers up to 255. Keep both on the same "
+            "scale.",
+            _made(tint=lambda image, paint, alpha: (1 - alpha) * image + alpha * paint / 255),
         ),
         (
             "You subtract uint8 from uint8. Below 0, that goes on from 255: convert the image to float "

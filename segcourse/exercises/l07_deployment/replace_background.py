@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 from numpy.random import Generator
+from PIL import Image
 
 from segcourse.exercises.engine.exercise import Case, Exercise
 from segcourse.exercises.l07_deployment._pictures import FIFTHS, lesion, look, picture
@@ -98,6 +100,45 @@ def _resized(mask, background):
     return background[rows][:, columns]
 
 
+def _larger_half(mask, background):
+    (height, width), (larger, wider) = mask.shape, background.shape[:2]
+    top, left = (larger - height + 1) // 2, (wider - width + 1) // 2
+    return background[top : top + height, left : left + width]
+
+
+def _rounded_half(mask, background):
+    (height, width), (larger, wider) = mask.shape, background.shape[:2]
+    top, left = round((larger - height) / 2), round((wider - width) / 2)
+    return background[top : top + height, left : left + width]
+
+
+def _negative_end(mask, background):
+    (height, width), (larger, wider) = mask.shape, background.shape[:2]
+    top, left = (larger - height) // 2, (wider - width) // 2
+    return background[top:-top, left:-left]
+
+
+def _width_for_height(mask, background):
+    (width, height), (larger, wider) = mask.shape, background.shape[:2]
+    top, left = (larger - height) // 2, (wider - width) // 2
+    return background[top : top + height, left : left + width]
+
+
+def _box_from_the_top(mask, background):
+    """Crop as Pillow does, with rows and columns exchanged in the box."""
+    (height, width), (larger, wider) = mask.shape, background.shape[:2]
+    top, left = (larger - height) // 2, (wider - width) // 2
+    return np.array(Image.fromarray(background).crop((top, left, top + height, left + width)))
+
+
+def _whole(image, mask, background):
+    """Return the whole background with the object pasted into its middle."""
+    picture, (height, width) = background.copy(), mask.shape
+    top, left = (background.shape[0] - height) // 2, (background.shape[1] - width) // 2
+    picture[top : top + height, left : left + width] = replace_background(image, mask, background)
+    return picture
+
+
 def _rows_for_columns(mask, background):
     (height, width), (larger, wider) = mask.shape, background.shape[:2]
     left, top = (larger - height) // 2, (wider - width) // 2
@@ -106,8 +147,6 @@ def _rows_for_columns(mask, background):
 
 def celebrate(answer):
     """Show a lesion before a grey gradient, with a soft edge."""
-    import cv2
-
     from segcourse.plotting import show_image
 
     image, mask = lesion()
@@ -194,9 +233,55 @@ EXERCISE = Exercise(
             "first.",
             _made(mix=lambda share, image, back: back + share * (image - back)),
         ),
+        *(
+            (
+                "You squeeze the background to the size of the image. Its middle is asked for, as it is.",
+                _made(behind=behind),
+            )
+            for behind in (
+                _resized,
+                lambda mask, background: cv2.resize(background, mask.shape[::-1]),
+                lambda mask, background: cv2.resize(
+                    background, mask.shape[::-1], interpolation=cv2.INTER_AREA
+                ),
+                lambda mask, background: np.array(Image.fromarray(background).resize(mask.shape[::-1])),
+            )
+        ),
         (
-            "You squeeze the whole background to the size of the image. Its middle is asked for, as it is.",
-            _made(behind=_resized),
+            "You squeeze the background to the size of the image, with height and width exchanged: OpenCV "
+            "takes the width first. And its middle is asked for, as it is.",
+            _made(behind=lambda mask, background: cv2.resize(background, mask.shape)),
+        ),
+        (
+            "Where an odd number of rows or columns is left over, yours has the additional one at the top or "
+            "left. It belongs at the bottom or right: `(h - H) // 2` come before your part.",
+            _made(behind=_larger_half),
+        ),
+        (
+            "You halve what is left over with `round`, which goes to the even number: 0.5 becomes 0, and 1.5 "
+            "becomes 2. Use `// 2`.",
+            _made(behind=_rounded_half),
+        ),
+        (
+            "Your part ends as many pixels before the border as it begins after it. Where nothing is left "
+            "over, `[0:-0]` is empty, and an odd number has no half. End at the start plus H, or plus W.",
+            _made(behind=_negative_end),
+        ),
+        (
+            "You exchange height and width: an array's shape begins with its rows.",
+            _made(behind=_width_for_height),
+        ),
+        (
+            "You exchange rows and columns in the box of `crop`: Pillow takes left, top, right, bottom.",
+            _made(behind=_box_from_the_top),
+        ),
+        (
+            "You return the whole background. H x W x 3 is asked for: the part of it behind the image.",
+            _whole,
+        ),
+        (
+            "You divide the mask by 255. Its numbers are shares from 0 to 1 already.",
+            _made(opacity=lambda mask: mask / 255),
         ),
         (
             "You exchange the margins: that of the rows is used for the columns. An array's first axis is "

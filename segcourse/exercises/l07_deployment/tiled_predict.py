@@ -37,18 +37,25 @@ class Window(nn.Module):
 
     Attributes:
         graphs: for each call, whether PyTorch recorded it for a backward pass.
+        modes: for each call, whether a part was in training mode.
     """
 
     def __init__(self, rng: Generator, tile: int, classes: int):
         super().__init__()
-        self.tile, self.graphs = tile, []
+        self.tile, self.graphs, self.modes = tile, [], []
         self.conv = nn.Conv2d(3, classes, kernel_size=3, padding=1)
         with torch.no_grad():
             for parameter in self.conv.parameters():
                 parameter.copy_(torch.from_numpy(rng.normal(0, 1, tuple(parameter.shape))))
+        self.eval()
 
     def forward(self, x):
         size = " x ".join(map(str, x.shape))
+        if not x.numel():
+            raise Explained(
+                f"Your model gets an empty tile, {size}: it starts beyond the image's border. Rows are the "
+                "image's axis 1, columns its axis 2."
+            )
         if x.ndim != 4:
             raise Explained(f"Your model gets an array {size}; it takes batches, N x 3 x tile x tile.")
         if x.shape[-2:] != (self.tile, self.tile):
@@ -57,6 +64,7 @@ class Window(nn.Module):
                 "size: the last ones of a row or column start earlier."
             )
         self.graphs.append(torch.is_grad_enabled())
+        self.modes.append(self.training or self.conv.training)
         return self.conv(x)
 
 
@@ -66,33 +74,39 @@ def cases(rng: Generator) -> Iterator[Case]:
     def case(group, size, tile, overlap, *traits, rng=fixed, classes=2):
         image = torch.from_numpy(rng.random((3, *size))).float()
         inputs = {"model": Window(rng, tile, classes), "image": image, "tile": tile, "overlap": overlap}
+        starts = [_starts(side, tile, overlap) for side in size]
+        if any(b - a < tile for one in starts for a, b in itertools.pairwise(one)):
+            traits += ("some pixels have several tiles",)
+        if classes > 2:
+            traits += ("there are more than two classes",)
         given = f"an image of 3 x {size[0]} x {size[1]}, tile = {tile}, overlap = {overlap}"
         return Case(group, inputs, traits, given=given)
 
     yield case(FIT, (2, 2), 2, 0, "the image is one tile")
     yield case(FIT, (2, 6), 2, 0, "there is one row of tiles")
     yield case(FIT, (6, 4), 2, 0, "there are several rows of tiles")
-    yield case(FIT, (3, 6), 3, 0, "there are five classes", classes=5)
-    yield case(BORDER, (2, 5), 2, 0, "the tiles do not fit", "there is one row of tiles")
-    yield case(BORDER, (5, 4), 2, 0, "the tiles do not fit", "there are several rows of tiles")
+    yield case(FIT, (3, 6), 3, 0, classes=5)
+    yield case(BORDER, (3, 7), 3, 0, "the tiles do not fit", "there is one row of tiles")
+    yield case(BORDER, (7, 6), 3, 0, "the tiles do not fit", "there are several rows of tiles")
     yield case(BORDER, (6, 9), 4, 1, "the tiles do not fit", "there are several rows of tiles")
     yield case(OVERLAP, (4, 8), 4, 2, "the tiles fit exactly", "there is one row of tiles")
-    yield case(OVERLAP, (5, 7), 3, 1, "the tiles fit exactly", "there are several rows of tiles")
+    yield case(OVERLAP, (6, 8), 4, 2, "the tiles fit exactly", "there are several rows of tiles")
     yield case(OVERLAP, (4, 6), 4, 3, "the overlap is more than half a tile")
     yield case(OVERLAP, (4, 4), 4, 2, "the image is one tile")
     size = 3 * int(rng.integers(2, 4)), 3 * int(rng.integers(2, 5))
     yield case(FIT, size, 3, 0, "there are several rows of tiles", rng=rng)
-    size = 6 + int(rng.integers(1, 3)), 9 + int(rng.integers(1, 3))
+    size = 8 + int(rng.integers(2)), 11 + int(rng.integers(2))
     yield case(BORDER, size, 4, 1, "there are several rows of tiles", rng=rng, classes=3)
     size = 5 + 3 * int(rng.integers(1, 3)), 5 + 3 * int(rng.integers(1, 4))
     yield case(OVERLAP, size, 5, 2, "the tiles fit exactly", "there are several rows of tiles", rng=rng)
 
 
 def look(obj, case):
-    """Observe the logits, and whether PyTorch recorded the model's work."""
+    """Observe the logits, the model's mode, and whether PyTorch recorded the model's work."""
     model = case.inputs["model"]
     value = obj(*case.inputs.values())
-    return {"without gradients": not any(model.graphs), "value": value}
+    modes = {"in eval mode": not any(model.modes), "without gradients": not any(model.graphs)}
+    return {**modes, "value": value}
 
 
 def _starts(side, tile, overlap):
@@ -120,13 +134,58 @@ def _made(starts=_starts, combine=lambda total, count: total / count, of=lambda 
     return wrong
 
 
-def _padded(model, image, tile, overlap):
-    """Fill the image up with zeros, so that all tiles start at multiples of the step."""
+def _padded(mode):
+    """Return an answer that fills the image up, so that all tiles start at multiples of the step."""
+
+    def wrong(model, image, tile, overlap):
+        height, width = image.shape[-2:]
+        step = tile - overlap
+        more = [-(side - tile) % step for side in (height, width)]
+        larger = F.pad(image[None], (0, more[1], 0, more[0]), mode=mode)[0]
+        return tiled_predict(model, larger, tile, overlap)[..., :height, :width]
+
+    return wrong
+
+
+def _squeezed(mode):
+    """Return an answer that shrinks the image to one tile and enlarges the logits."""
+
+    @torch.no_grad()
+    def wrong(model, image, tile, overlap):
+        logits = model(F.interpolate(image[None], (tile, tile), mode=mode))
+        return F.interpolate(logits, image.shape[-2:], mode=mode)[0]
+
+    return wrong
+
+
+@torch.no_grad()
+def _middles(model, image, tile, overlap):
+    """Keep the part of each tile that lies half the overlap inside."""
     height, width = image.shape[-2:]
-    step = tile - overlap
-    more = [-(side - tile) % step for side in (height, width)]
-    larger = F.pad(image, (0, more[1], 0, more[0]))
-    return tiled_predict(model, larger, tile, overlap)[..., :height, :width]
+    rows, columns = (_starts(side, tile, overlap) for side in (height, width))
+    result = None
+    for top, left in itertools.product(rows, columns):
+        logits = model(image[:, top : top + tile, left : left + tile][None])[0]
+        if result is None:
+            result = torch.zeros(len(logits), height, width)
+        above, before = (overlap // 2 if start else 0 for start in (top, left))
+        result[:, top + above : top + tile, left + before : left + tile] = logits[:, above:, before:]
+    return result
+
+
+@torch.no_grad()
+def _diagonal(model, image, tile, overlap):
+    """Go through rows and columns together."""
+    height, width = image.shape[-2:]
+    total, count = None, torch.zeros(height, width)
+    starts = (_starts(side, tile, overlap) for side in (height, width))
+    for top, left in zip(*starts, strict=False):
+        window = (..., slice(top, top + tile), slice(left, left + tile))
+        logits = model(image[window][None])[0]
+        total = torch.zeros(len(logits), height, width) if total is None else total
+        total[window] += logits
+        count[window] += 1
+    return total / count
 
 
 def celebrate(answer):
@@ -176,7 +235,15 @@ EXERCISE = Exercise(
         (
             "You fill the image with zeros beyond its border. The last tiles then see black instead of "
             "image: let them start earlier.",
-            _padded,
+            _padded("constant"),
+        ),
+        *(
+            (
+                "You continue the image beyond its border with copies of its pixels. The last tiles then see "
+                "what isn't there: let them start earlier.",
+                _padded(mode),
+            )
+            for mode in ("replicate", "reflect")
         ),
         (
             "You add the logits up where tiles overlap, without dividing by the number of tiles there.",
@@ -197,6 +264,34 @@ EXERCISE = Exercise(
         (
             "Where tiles overlap, you take the larger logit. Take the mean.",
             _made(begin=-torch.inf, write=torch.maximum, combine=lambda total, count: total),
+        ),
+        (
+            "You take the larger of each logit and 0. Logits may be negative, and where tiles overlap their "
+            "mean is asked for.",
+            _made(write=torch.maximum, combine=lambda total, count: total),
+        ),
+        (
+            "You keep one part of each tile and cut its border off. Every tile that covers a pixel counts: "
+            "take the mean.",
+            _middles,
+        ),
+        (
+            "You go through rows and columns together, so that only tiles on a diagonal are predicted. Each "
+            "row has tiles in all columns: use two loops.",
+            _diagonal,
+        ),
+        (
+            "You count each pixel's tiles from 1, so that you divide by one too many. Let the count start at "
+            "0.",
+            _made(combine=lambda total, count: total / (count + 1)),
+        ),
+        *(
+            (
+                "You shrink the image to one tile and enlarge the result. Its details are gone then: cut "
+                "the image into tiles, at its own scale.",
+                _squeezed(mode),
+            )
+            for mode in ("bilinear", "nearest")
         ),
         (
             "Where tiles overlap, you halve each time: (old + new) / 2. With three tiles, or at a corner, "
@@ -224,12 +319,25 @@ EXERCISE = Exercise(
             ),
         ),
         (
+            "Some of your tiles start at the same place, at the border (does `min(start, length - tile)` "
+            "bring them there?), and each of them counts in the mean. Take each start once.",
+            _made(
+                starts=lambda side, tile, overlap: [
+                    min(start, side - tile) for start in range(0, side, tile - overlap)
+                ]
+            ),
+        ),
+        (
             "You divide by the number of all tiles. Divide each pixel by the number of tiles that cover it.",
             _made(count_all=True),
         ),
         (
             "You average probabilities: softmax comes before the mean. The mean of the logits is asked for.",
             _made(of=lambda logits: logits.softmax(dim=0)),
+        ),
+        (
+            "You average the sigmoids of the logits. The mean of the logits is asked for.",
+            _made(of=torch.sigmoid),
         ),
         (
             "You return class ids. The logits are asked for, C x H x W: the caller decides what to do "
@@ -240,9 +348,12 @@ EXERCISE = Exercise(
             "Your result keeps the batch's axis, 1 x C x H x W. C x H x W is asked for.",
             _made(combine=lambda total, count: (total / count)[None]),
         ),
-        (
-            "You give the model the whole image, not its tiles.",
-            lambda model, image, tile, overlap: model(image[None])[0],
+        *(
+            ("You give the model the whole image, not its tiles.", wrong)
+            for wrong in (
+                lambda model, image, tile, overlap: model(image[None])[0],
+                torch.no_grad()(lambda model, image, tile, overlap: model(image[None])[0]),
+            )
         ),
         (
             "You let PyTorch record every tile for a backward pass that never comes, and the memory grows "

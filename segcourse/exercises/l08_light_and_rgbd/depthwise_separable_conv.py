@@ -133,6 +133,10 @@ def _made(
     return _of(layers)
 
 
+def _unpadded(i: int, o: int, s: int) -> list[nn.Module]:
+    return [*_unit(nn.Conv2d(i, i, 3, s, groups=i)), *_unit(nn.Conv2d(i, o, 1))]
+
+
 def _unit(conv: nn.Conv2d) -> list[nn.Module]:
     return [conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU()]
 
@@ -174,6 +178,14 @@ class _Shortcut(nn.Module):
     def forward(self, x):
         y = self.block(x)
         return x + y if x.shape == y.shape else y
+
+
+class _AlwaysEval(DepthwiseSeparableConv):
+    """Switches its batch norms to eval mode in each call."""
+
+    def forward(self, x):
+        self.norms.eval()
+        return super().forward(x)
 
 
 def _other_activations(**kinds: Callable[[], nn.Module]) -> list[tuple[str, Any]]:
@@ -264,6 +276,29 @@ _MISTAKES: list[tuple[Any, ...]] = [
         "Your depthwise convolution pads with the picture's own numbers (`padding_mode`). By default zeros "
         "stand beyond the border.",
         *(_made(padding_mode=mode) for mode in MODES),
+    ),
+    (
+        "Your zeros stand on two sides of the picture alone, two rows and two columns of them. One row or "
+        "column of zeros is asked for on each side: `padding=1`.",
+        _of(lambda i, o, s: [nn.ZeroPad2d((0, 2, 0, 2)), *_unpadded(i, o, s)]),
+        _of(lambda i, o, s: [nn.ZeroPad2d((2, 0, 2, 0)), *_unpadded(i, o, s)]),
+    ),
+    (
+        "Your block pools where stride is 2. Pooling is not asked for: the depthwise convolution has the "
+        "stride.",
+        *(
+            _of(lambda i, o, s, pool=pool: [pool(s), DepthwiseSeparableConv(i, o, 1)])
+            for pool in (nn.MaxPool2d, nn.AvgPool2d)
+        ),
+        *(
+            _of(lambda i, o, s, pool=pool: [DepthwiseSeparableConv(i, o, 1), pool(s)])
+            for pool in (nn.MaxPool2d, nn.AvgPool2d)
+        ),
+    ),
+    (
+        "Your batch norms use the running mean and variance in training mode, too, as after a call of "
+        "`eval()` in `forward`. In training mode they use the batch's own.",
+        _AlwaysEval,
     ),
     (
         "Your depthwise convolution skips pixels between its taps (`dilation`). 3 x 3 neighbours without "

@@ -23,6 +23,8 @@ SMALL, LARGE = "small layers", "layers of real networks"
 def cases(rng: Generator) -> Iterator[Case]:
     def case(group, *numbers, traits=()):
         names = "in_channels", "out_channels", "kernel", "height", "width"
+        if depthwise_separable_cost(*numbers)[0] > 2**31 - 1:
+            traits = (*traits, "there are more than 2,147,483,647 multiplications")
         return Case(group, dict(zip(names, numbers, strict=True)), traits)
 
     yield case(SMALL, 2, 3, 3, 1, 1, traits=("the map has one pixel",))
@@ -30,12 +32,11 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(SMALL, 5, 1, 3, 2, 7, traits=("there is one output channel",))
     yield case(SMALL, 1, 4, 3, 5, 2, traits=("there is one input channel",))
     yield case(SMALL, 3, 4, 1, 2, 3, traits=("the kernel is 1 x 1",))
-    yield case(SMALL, 3, 2, 2, 3, 2, traits=("the kernel is even",))
+    yield case(SMALL, 3, 6, 2, 3, 2, traits=("the kernel is even",))
     yield case(LARGE, 64, 128, 3, 56, 72)
     yield case(LARGE, 512, 512, 3, 8, 8, traits=("both numbers of channels are equal",))
     yield case(LARGE, 256, 320, 5, 30, 40, traits=("the kernel is 5 x 5",))
-    huge = "there are more than 2,147,483,647 multiplications"
-    yield case(LARGE, 1021, 2039, 7, 767, 1023, traits=(huge,))
+    yield case(LARGE, 1021, 2039, 7, 767, 1023)
     for group, most in ((SMALL, 9), (LARGE, 300)):
         for kernel in (3, 5):
             channels = (int(n) for n in rng.integers(4, most, 2))
@@ -46,7 +47,10 @@ def look(obj: Callable, case: Case) -> dict[str, Any]:
     """Observe the two counts, which are whole numbers."""
     value = obj(*case.inputs.values())
     if isinstance(value, tuple) and any(isinstance(one, float) for one in value):
-        raise Explained("Your counts are floats. Two ints are asked for: where you divide, use `//`.")
+        raise Explained(
+            "Your counts are floats. Two ints are asked for. Nothing has to be divided: count each step by "
+            "multiplying ints, and add the counts of the two steps."
+        )
     return {"value": value}
 
 
@@ -59,8 +63,8 @@ def celebrate(answer):
     for kernel in (3, 5):
         counts = [answer(64, outputs, kernel, 1, 1) for outputs in channels]
         curves[f"{kernel} x {kernel}"] = [ordinary / separable for ordinary, separable in counts]
-    labels = {"xlabel": "output channels, powers of 2", "ylabel": "times fewer multiplications"}
-    show_curves(curves, range(2, 11), **labels)
+    labels = {"xlabel": "output channels", "ylabel": "times fewer multiplications"}
+    show_curves(curves, channels, **labels)
 
 
 _answer = depthwise_separable_cost
@@ -108,6 +112,27 @@ EXERCISE = Exercise(
             "Both of your counts are that of the ordinary convolution. The two steps come one after the "
             "other: add their counts.",
             _made(separable=lambda i, o, k, hw: i * k * k * o * hw),
+        ),
+        (
+            "Your depthwise step has a kernel for each pair of an input and an output channel, like the "
+            "ordinary convolution. It has one for each input channel: leave out_channels out.",
+            _made(separable=lambda i, o, k, hw: (i * o * k * k + i * o) * hw),
+        ),
+        *(
+            (
+                "Your 1 x 1 convolution has as many input channels as output channels. It changes their "
+                "number: in_channels times out_channels at each pixel.",
+                wrong,
+            )
+            for wrong in (
+                _made(separable=lambda i, o, k, hw: (i * k * k + i * i) * hw),
+                _made(separable=lambda i, o, k, hw: (i * k * k + o * o) * hw),
+            )
+        ),
+        (
+            "You multiply the ordinary count by a ratio, and `int` cuts off what rounding leaves: some "
+            "counts are one too small. Count each step in ints, and add.",
+            _made(separable=lambda i, o, k, hw: int(i * o * k**2 * hw * (1 / o + 1 / k**2))),
         ),
         (
             "Your 1 x 1 convolution has no input channels. It has all pairs: in_channels times out_channels "
@@ -185,10 +210,20 @@ EXERCISE = Exercise(
             "Multiplications alone are asked for.",
             lambda *numbers: tuple(2 * count for count in _answer(*numbers)),
         ),
-        (
-            "You count only the places where the whole kernel lies inside the picture. The result has "
-            "height times width pixels, and each of them costs the same.",
-            lambda i, o, k, h, w: _answer(i, o, k, max(h - k + 1, 0), max(w - k + 1, 0)),
+        *(
+            (
+                "You count only the places where the whole kernel lies inside the picture. The result has "
+                "height times width pixels, and each of them costs the same.",
+                wrong,
+            )
+            for wrong in (
+                lambda i, o, k, h, w: _answer(i, o, k, max(h - k + 1, 0), max(w - k + 1, 0)),
+                lambda i, o, k, h, w: _answer(i, o, k, h - k + 1, w - k + 1),
+                lambda i, o, k, h, w: (
+                    i * o * k * k * (h - k + 1) * (w - k + 1),
+                    i * k * k * (h - k + 1) * (w - k + 1) + i * o * h * w,
+                ),
+            )
         ),
         (
             "Your counts include a bias per output channel and pixel. A bias is added, not multiplied.",

@@ -1,5 +1,6 @@
 """Exercise 8.3: measure how fast a network is; judged on a machine whose clock moves only when it works."""
 
+import copy
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from numpy.random import Generator
 from torch import Tensor, nn
 
 from segcourse.exercises.engine.exercise import Case, Exercise
+from segcourse.exercises.engine.observations import container
 from segcourse.exercises.engine.observing import Explained
 
 
@@ -33,7 +35,7 @@ WARM_UP = 3
 
 
 class Machine:
-    """A false computer: its clock moves only when a network runs on it.
+    """A false computer: its clock moves only when a network runs on it, and it notes each call.
 
     Args:
         seconds: how long the calls take, one after the other and over again.
@@ -45,6 +47,15 @@ class Machine:
         self.seconds, self.queued, self.cold = seconds, queued, cold
         self.now, self.left = 1000.0, 0.0
         self.calls = self.reads = 0
+        self.modes: list[bool] = []
+        self.graphs: list[bool] = []
+        self.given: list[Tensor] = []
+        self.shared = False  # whether copies of a network on this machine stay on it
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Machine":
+        if self.shared:
+            return self
+        return Machine(self.seconds, self.queued, self.cold)
 
     def clock(self) -> float:
         self.reads += 1
@@ -64,21 +75,18 @@ class Machine:
 
 
 class Timed(nn.Module):
-    """A network that takes the time of its machine, and notes how it was called."""
+    """A network that takes the time of its machine, which notes how it was called."""
 
     def __init__(self, machine: Machine):
         super().__init__()
         self.machine, self.inner = machine, nn.Dropout()
         self.weight = nn.Parameter(torch.ones(1))
-        self.modes: list[bool] = []
-        self.graphs: list[bool] = []
-        self.given: list[Tensor] = []
 
     def forward(self, x: Tensor) -> Tensor:
         y = x.mean(dim=1, keepdim=True) * self.weight  # N, 1, H, W
-        self.modes += [self.training, self.inner.training]
-        self.graphs.append(y.requires_grad)
-        self.given.append(x)
+        self.machine.modes.append(self.training or self.inner.training)
+        self.machine.graphs.append(y.requires_grad)
+        self.machine.given.append(x)
         self.machine.work()
         return y
 
@@ -134,21 +142,55 @@ def cases(rng: Generator) -> Iterator[Case]:
 
 def look(obj: Callable, case: Case) -> dict[str, Any]:
     """Observe the result, and how the network was called."""
-    model, images, *others = case.inputs.values()
-    mode = model.training
-    value = obj(model, images, *others)
-    if not model.given:
+    model, images, runs, clock, wait = case.inputs.values()
+    longer, mode, machine = copy.deepcopy(model), model.training, model.machine
+    machine.shared = longer.machine.shared = True
+    value = obj(model, images, runs, clock, wait)
+    afterwards = model.training == model.inner.training == mode
+    model.train(mode)  # who leaves another mode loses the points of that group alone
+    if not machine.given:
         raise Explained("Your answer never calls the model. Time calls of `model(images)`.")
-    if not model.machine.reads:
+    if not machine.reads:
         raise Explained("Your answer never reads `clock()`. Take the time before and after a call from it.")
     if not isinstance(value, float):  # NumPy's float64 is one
-        raise Explained(f"Your answer returns a {type(value).__name__}; a float is asked for.")
-    seen = {"whole batches": all(x.dtype == images.dtype and x.equal(images) for x in model.given)}
+        raise Explained(f"Your answer returns {container(value)}; a float is asked for.")
+    for x in machine.given:
+        if x.shape != images.shape:
+            raise Explained(
+                f"Your code calls the model with a tensor of shape {tuple(x.shape)}, and `images` has shape "
+                f"{tuple(images.shape)}. Each call gets all images: `model(images)`."
+            )
+    if case.group == MEDIAN:
+        obj(longer, images, runs + 1, longer.machine.clock, longer.machine.wait)
+        if longer.machine.calls == machine.calls:
+            raise Explained(
+                f"For runs = {runs} your code calls the model {machine.calls} times, and for runs = "
+                f"{runs + 1} as often. `runs` is the number of timed calls; the warm-up comes on top."
+            )
+    seen = {"whole batches": all(x.dtype == images.dtype and x.equal(images) for x in machine.given)}
     if case.group == MODE:
-        seen["in eval mode"] = not any(model.modes)
-        seen["without gradients"] = not any(model.graphs)
-        seen["the mode afterwards"] = model.training == model.inner.training == mode
+        for notes, advice in (
+            (machine.modes, "run in training mode. Call `model.eval()` before them"),
+            (machine.graphs, "are recorded for gradients. Put them under `torch.no_grad()`, too"),
+        ):
+            if any(notes[:WARM_UP]) and not any(notes[WARM_UP:]):
+                raise Explained(f"Your warm-up calls {advice}.")
+        seen["in eval mode"] = not any(machine.modes)
+        seen["without gradients"] = not any(machine.graphs)
+        seen["the model's mode is as before"] = afterwards
     return {**seen, "value": float(value)}
+
+
+def _median_rate(images: int, seconds: list[float]) -> float:
+    return images / statistics.median(seconds)
+
+
+def _upper_rate(images: int, seconds: list[float]) -> float:
+    return images / statistics.median_high(seconds)
+
+
+def _lower_rate(images: int, seconds: list[float]) -> float:
+    return images / statistics.median_low(seconds)
 
 
 def _made(
@@ -158,9 +200,8 @@ def _made(
     grad: bool = False,
     before: bool = True,
     after: bool = True,
-    result: Callable[[int, list[float]], float] = lambda n, seconds: n / statistics.median(seconds),
+    result: Callable[[int, list[float]], float] = _median_rate,
     count: Callable[[int], int] = lambda runs: runs,
-    batches: Callable[[Tensor], Sequence[Tensor]] = lambda images: [images],
 ) -> Callable:
     """Return an answer that does one thing differently.
 
@@ -172,7 +213,6 @@ def _made(
         before, after: whether to wait before the first and the second look at the clock.
         result: from the number of images and the seconds.
         count: the number of timed calls.
-        batches: what a call gets.
     """
 
     def wrong(model, images, runs, clock, wait):
@@ -182,8 +222,7 @@ def _made(
             for number in range(warm_up + count(runs)):
                 wait() if before else None
                 start = clock()
-                for batch in batches(images):
-                    model(batch)
+                model(images)
                 wait() if after else None
                 seconds += [clock() - start] if number >= warm_up else []
         if back:
@@ -277,6 +316,27 @@ EXERCISE = Exercise(
         ),
         *(
             (
+                "You time runs + 3 calls and take the median of all of them. The first three are warm-up: "
+                "leave their times out.",
+                _made(warm_up=0, count=lambda runs: runs + WARM_UP, result=result),
+            )
+            for result in (_median_rate, _upper_rate, _lower_rate)
+        ),
+        *(
+            (
+                "You take the time of the run in the middle, in the order in which the runs came. Sort the "
+                "times first.",
+                _made(warm_up=warm_up, result=lambda n, seconds: n / seconds[len(seconds) // 2]),
+            )
+            for warm_up in (WARM_UP, 5, 10)
+        ),
+        (
+            "You leave the slowest run out before you take the median. All runs count: slow ones hardly move "
+            "a median.",
+            _made(result=lambda n, seconds: n / statistics.median(sorted(seconds)[:-1] or seconds)),
+        ),
+        *(
+            (
                 "Your result is that of the mean time. Another program disturbs some calls, and the mean "
                 "moves with those. Time each call by itself and take the median.",
                 wrong,
@@ -336,6 +396,16 @@ EXERCISE = Exercise(
             _made(result=lambda n, seconds: statistics.median(seconds)),
         ),
         (
+            "You return images per millisecond: a thousandth of what is asked for. `clock` returns seconds, "
+            "and images per second are asked for.",
+            lambda *given: frames_per_second(*given) / 1000,
+        ),
+        (
+            "You count the channels, `images.shape[1]`, for the images. Images are along the first axis: "
+            "`len(images)`.",
+            lambda *given: frames_per_second(*given) / len(given[1]) * given[1].shape[1],
+        ),
+        (
             "You return milliseconds. Images per second are asked for.",
             _made(result=lambda n, seconds: 1000 * statistics.median(seconds)),
         ),
@@ -383,15 +453,6 @@ EXERCISE = Exercise(
             "You let PyTorch record for gradients, which costs memory and time. Use `torch.no_grad()` or "
             "`torch.inference_mode()`.",
             _made(grad=True),
-        ),
-        (
-            "You give the model one image at a time. The whole batch is asked for: its speed per image is "
-            "another one.",
-            _made(batches=lambda images: images.split(1)),
-        ),
-        (
-            "You give the model the first image alone. The whole batch is asked for.",
-            _made(batches=lambda images: [images[:1]]),
         ),
     ],
 )

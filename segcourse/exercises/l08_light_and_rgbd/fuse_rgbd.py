@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from segcourse.exercises.engine.exercise import Case, Exercise
+from segcourse.exercises.engine.observing import Explained
 
 
 def fuse_rgbd(image, depth, near, far):
@@ -55,6 +57,15 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(HOLES, drawn(size, near, far, rng, holes=0.5), near, far, both, rng=rng)
 
 
+def look(obj: Callable, case: Case) -> dict[str, Any]:
+    """Observe the result, which is a float32 tensor: a network's weights are float32, too."""
+    value = obj(*case.inputs.values())
+    if isinstance(value, Tensor) and value.dtype != torch.float32:
+        dtype = str(value.dtype).removeprefix("torch.")
+        raise Explained(f"Your result is a {dtype} tensor; float32 is asked for. `.float()` makes it so.")
+    return {"value": value}
+
+
 def _inverse(depth: Tensor, near: float, far: float) -> Tensor:
     return ((1 / depth - 1 / far) / (1 / near - 1 / far)).clamp(0, 1)
 
@@ -99,6 +110,12 @@ def _by_picture(depth: Tensor, near: float, far: float) -> Tensor:
     return (1 / depth - low) / (high - low).clamp(min=1e-6)
 
 
+def _by_batch(depth: Tensor, near: float, far: float) -> Tensor:
+    """Scale by the nearest and the farthest pixel of all pictures, holes put at far before."""
+    filled = torch.where(depth > 0, depth, far)
+    return _inverse(filled, filled.min(), filled.max())
+
+
 def _filled_first(image, depth, near, far):
     """Fill holes with the mean depth before anything else."""
     known = depth > 0
@@ -129,6 +146,7 @@ EXERCISE = Exercise(
     minutes=15,
     groups={PLAIN: 2, RANGE: 1, HOLES: 2},
     cases=cases,
+    observe=look,
     celebrate=celebrate,
     mistakes=[
         (
@@ -168,6 +186,20 @@ EXERCISE = Exercise(
             _made(_by_picture),
         ),
         (
+            "You scale by the nearest and the farthest pixel of the batch. The same distance then gets "
+            "another number in the next batch: use `near` and `far`.",
+            _made(_by_batch),
+        ),
+        (
+            "You scale with 2 m and 60 m, whatever `near` and `far` are.",
+            _made(lambda d, near, far: _inverse(d, 2.0, 60.0)),
+        ),
+        (
+            "You subtract 1/far, but divide by 1/near alone, so that nearness is not 1 at near. Divide by "
+            "1/near - 1/far.",
+            _made(lambda d, near, far: ((1 / d - 1 / far) * near).clamp(0, 1)),
+        ),
+        (
             "Your nearness leaves 0 … 1 where things are nearer than near, or beyond far. Clamp it.",
             _made(lambda d, near, far: (1 / d - 1 / far) / (1 / near - 1 / far)),
         ),
@@ -193,6 +225,16 @@ EXERCISE = Exercise(
             "Holes of 0 look like the nearest thing of all: 1/0 is infinite. Their nearness is 0, like that "
             "of holes of NaN.",
             _made(hole=torch.isnan),
+        ),
+        (
+            "You take only 0 for a hole, in both channels. Where depth is NaN, nothing was measured either: "
+            "NaN is a hole, too.",
+            _made(hole=lambda depth: depth == 0, known=lambda depth, near, far: depth != 0),
+        ),
+        (
+            "You take only NaN for a hole, in both channels. Where depth is 0, nothing was measured either: "
+            "0 is a hole, too.",
+            _made(hole=torch.isnan, known=lambda depth, near, far: ~depth.isnan()),
         ),
         (
             "Your nearness of holes is 1, as if something stood right before the camera. It is 0.",
@@ -256,6 +298,13 @@ EXERCISE = Exercise(
         (
             "You divide the colours by 255. They are in 0 … 1 already.",
             _made(join=lambda image, close, known: [image / 255, close, known]),
+        ),
+        *(
+            (
+                "You normalise the colours. They are asked for as they are, 0 … 1.",
+                _made(join=lambda image, close, known, std=std: [(image - 0.5) / std, close, known]),
+            )
+            for std in (0.25, 0.5)
         ),
     ],
 )

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from numpy.random import Generator
+from scipy.ndimage import distance_transform_edt
 
 from segcourse.exercises.engine.exercise import Case, Exercise
 from segcourse.exercises.engine.observing import Explained
@@ -36,10 +38,11 @@ def cases(rng: Generator) -> Iterator[Case]:
         places = zip(*(rng.integers(0, side, count).tolist() for side in size), strict=True)
         return [(row, column, i % 2) for i, (row, column) in enumerate(places)]
 
-    yield case(PLACE, [(1, 2, 1)], (3, 4), 0, "the click lies on the object")
-    yield case(PLACE, [(1, 2, 0)], (3, 4), 0, "the click lies on the background")
-    yield case(PLACE, [(0, 1, 1)], (4, 3), 0, "the click lies on the object")
-    yield case(PLACE, [(2, 5, 0)], (4, 7), 1, "the click lies on the background")
+    yield case(PLACE, [(1, 2, 1)], (3, 4), 0.5, "the click lies on the object")
+    yield case(PLACE, [(1, 2, 0)], (3, 4), 0.5, "the click lies on the background")
+    yield case(PLACE, [(0, 1, 1)], (4, 3), 0.5, "the click lies on the object")
+    yield case(PLACE, [(2, 5, 0)], (4, 7), 1.5, "the click lies on the background")
+    yield case(DISC, [(1, 2, 1)], (3, 4), 0, "the radius is 0")
     yield case(DISC, [(2, 2, 1)], (5, 6), 1, "the click lies on the object")
     yield case(DISC, [(2, 3, 1)], (6, 7), 1.5, "the radius is 1.5")
     yield case(DISC, [(4, 4, 0)], (9, 10), 2, "the click lies on the background")
@@ -55,7 +58,7 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(SEVERAL, [(1, 1, 1), (6, 2, 0), (1, 1, 1)], (8, 5), 1, "a click comes twice")
     size = int(rng.integers(8, 12)), int(rng.integers(13, 17))
     row, column = (int(rng.integers(1, side - 1)) for side in size)
-    yield case(PLACE, [(row, column, 1)], size, 1, "the click lies on the object")
+    yield case(PLACE, [(row, column, 1)], size, 1.5, "the click lies on the object")
     yield case(DISC, [(row, column, 0)], size, round(float(rng.uniform(2.2, 4)), 1))
     yield case(SEVERAL, drawn(5, (20, 15)), (20, 15), 2.5, "there are five clicks")
     yield case(SEVERAL, drawn(6, (15, 22)), (15, 22), None, "there are six clicks")
@@ -123,6 +126,21 @@ def _distances(maps, channel, inside, squared):
 
 def _soft(maps, channel, inside, squared):
     maps[channel] = torch.maximum(maps[channel], torch.exp(-squared.float()) * inside)
+
+
+def _overwrite(maps, channel, inside, _):
+    maps[channel] = inside.float()
+
+
+def _transformed(clicks, size, radius=3):
+    """Measure distances to the clicks of each channel, also where a channel has none."""
+    maps = []
+    for label in (1, 0):
+        free = np.ones(size)
+        for row, column, kind in clicks:
+            free[row, column] *= kind != label
+        maps.append(torch.from_numpy(distance_transform_edt(free) <= radius).float())
+    return torch.stack(maps)
 
 
 def _both(maps, channel, inside, _):
@@ -209,6 +227,16 @@ EXERCISE = Exercise(
         (
             "You add discs up, so that the map is 2 where two of them overlap. It is 1 there.",
             _made(write=_add),
+        ),
+        (
+            "You let each click erase the earlier ones of its channel: `maps[channel] = disc` writes zeros, "
+            "too. Write ones inside the disc alone.",
+            _made(write=_overwrite),
+        ),
+        (
+            "You measure distances also where a channel has no click. The distance transform has no zero "
+            "to measure from then, and gives meaningless numbers. Such a channel is 0 everywhere.",
+            _transformed,
         ),
         (
             "You let a click erase what the other channel holds. The channels are independent, and both are "

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.random import Generator
 
 from segcourse.exercises.engine.exercise import Case, Exercise
+from segcourse.exercises.engine.observing import Explained
 
 
 def grabcut(image, clicks):
@@ -101,19 +102,36 @@ def cases(rng: Generator) -> Iterator[Case]:
     )
 
 
+def look(obj, case):
+    """Observe the mask. OpenCV draws from its own generator, so this gets the same seed for every answer."""
+    cv2.setRNGSeed(0)
+    try:
+        return {"value": obj(*case.inputs.values())}
+    except cv2.error as error:
+        if "Samples.empty()" not in str(error):
+            raise
+        if any(label for *_, label in case.inputs["clicks"]):
+            raise Explained(
+                "GrabCut can't start: your labels mark no pixel as object, or none as background. "
+                "`cv2.GC_FGD` is 1, `cv2.GC_BGD` is 0, `cv2.GC_PR_BGD` is 2."
+            ) from error
+        raise Explained(
+            "GrabCut can't start where no click lies on the object. Return an empty mask before you call it."
+        ) from error
+
+
 def _made(rest=cv2.GC_PR_BGD, label_of=lambda label: label, place=lambda row, column: (column, row), radius=3,
           used=lambda clicks: clicks, finish=lambda labels: labels % 2, mode=cv2.GC_INIT_WITH_MASK, rounds=5,
-          nothing=np.zeros_like):  # fmt: skip
+          nothing=np.zeros_like, thickness=-1, guarded=True):  # fmt: skip
     """Return an answer that does one thing differently."""
 
     def wrong(image, clicks):
         labels = np.full(image.shape[:2], rest, np.uint8)
         for row, column, label in used(list(clicks)):
-            cv2.circle(labels, place(row, column), radius, label_of(label), -1)
-        if not (labels == cv2.GC_FGD).any():
+            cv2.circle(labels, place(row, column), radius, label_of(label), thickness)
+        if guarded and not any(label for *_, label in clicks):
             return nothing(labels)
         models = np.zeros((1, 65)), np.zeros((1, 65))
-        cv2.setRNGSeed(0)
         cv2.grabCut(image, labels, (0, 0, 0, 0), *models, rounds, mode)
         return finish(labels)
 
@@ -126,8 +144,20 @@ def _in_the_box(image, clicks):
     if not any(label for *_, label in clicks):
         return labels
     box = 1, 1, image.shape[1] - 2, image.shape[0] - 2
-    cv2.setRNGSeed(0)
     cv2.grabCut(image, labels, box, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_RECT)
+    return labels % 2
+
+
+def _inside_the_loop(image, clicks):
+    """Run GrabCut after each click on the object, and go on from its labels."""
+    labels = np.full(image.shape[:2], cv2.GC_PR_BGD, np.uint8)
+    if not any(label for *_, label in clicks):
+        return np.zeros_like(labels)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    for row, column, label in clicks:
+        cv2.circle(labels, (column, row), 3, label, -1)
+        if label:
+            cv2.grabCut(image, labels, None, *models, 5, cv2.GC_INIT_WITH_MASK)
     return labels % 2
 
 
@@ -151,6 +181,7 @@ EXERCISE = Exercise(
     minutes=15,
     groups={OBJECT: 1, BOTH: 2, NONE: 1},
     cases=cases,
+    observe=look,
     celebrate=celebrate,
     mistakes=[
         (
@@ -217,6 +248,28 @@ EXERCISE = Exercise(
             "You mark the clicked pixels alone. Discs of radius 3 around them are asked for: one pixel is "
             "too little to model a colour.",
             _made(radius=0),
+        ),
+        (
+            "You draw circles that aren't filled. With a thickness of -1, `cv2.circle` fills them.",
+            _made(thickness=1),
+        ),
+        (
+            "You mark the discs as *probably* object. They are object for certain, `cv2.GC_FGD`.",
+            _made(label_of=lambda label: cv2.GC_PR_FGD if label else cv2.GC_BGD),
+        ),
+        (
+            "You let GrabCut run for one round. Five are asked for.",
+            _made(rounds=1),
+        ),
+        (
+            "You run GrabCut inside the loop, after each click on the object. Mark all clicks first, then "
+            "run it once.",
+            _inside_the_loop,
+        ),
+        (
+            "You don't look whether a click lies on the object. Without one, GrabCut can't start: return an "
+            "empty mask before you call it.",
+            _made(guarded=False),
         ),
         (
             "You let GrabCut start from a box. With `cv2.GC_INIT_WITH_MASK` it starts from your labels.",

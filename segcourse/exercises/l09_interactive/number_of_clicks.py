@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -93,7 +94,10 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(STOP, [0.5, 0.85, 1.0], "an IoU equals the threshold")
     yield case(STOP, [0.5, 0.848, 1.0], "an IoU is just below the threshold", pixels=125)
     yield case(STOP, [0.5, 0.75, 0.8, 0.9], "a threshold is given", threshold=0.75)
-    yield case(STOP, [0.5, 0.85, 0.9, 0.95], "a threshold is given", threshold=0.9)
+    yield case(STOP, [0.5, 0.85, 0.95], "a threshold is given", threshold=0.9)
+    yield case(STOP, [0.3, 0.5, 0.7, 0.9], "a threshold is given", threshold=0.4)
+    yield case(STOP, [0.5, 0.95, 1.0], "a threshold is given", threshold=1)
+    yield case(STOP, [0.5, 0.84, 0.856], "an IoU is just below the threshold", pixels=125, threshold=0.848)
     yield case(STOP, [0.5], "the threshold is never reached")
     yield case(STOP, [0.5], "a limit is given", "the threshold is never reached", limit=5)
     yield case(STOP, [0.5] * 4 + [0.9], "a limit is given", "the last click is good enough", limit=5)
@@ -108,6 +112,7 @@ def cases(rng: Generator) -> Iterator[Case]:
         yield case(STOP, shares, "a threshold is given", pixels=pixels, threshold=shares[-2] - 0.1)
         yield case(PLAY, shares, "the object has many pixels", pixels=pixels)
     yield case(PLAY, [0.5, 0.7, 0.9])
+    yield case(PLAY, [0.8, 0.3, 0.9], "a later mask is worse")
     yield case(PLAY, [0.5], "a limit is given", limit=int(rng.integers(6, 12)))
     yield case(PLAY, [0.25, 0.5, 1.0], "masks have pixels too much", extra=2)
 
@@ -119,9 +124,9 @@ def look(obj, case):
     if case.group != PLAY:
         return {"value": value}
     return {
-        "clicks per call": [len(clicks) for clicks in method.given],
-        "clicks in order": [click for clicks in method.given for click in clicks],
-        "pixels that the user saw": user.seen,
+        "list of clicks per call": [len(clicks) for clicks in method.given],
+        "list of clicks in order": [click for clicks in method.given for click in clicks],
+        "list of pixels that the user saw": user.seen,
         "value": value,
     }
 
@@ -159,6 +164,48 @@ def _dice(mask, target):
 
 def _share_of_the_object(mask, target):
     return (mask * target).sum().item() / target.sum().item()
+
+
+def _precision(mask, target):
+    return ((mask * target).sum() / mask.sum()).item()  # NaN for an empty mask
+
+
+def _over_the_sum(mask, target):
+    return ((mask * target).sum() / (mask.sum() + target.sum())).item()
+
+
+def _mean_of_two(mask, target):
+    return (_iou(mask, target) + _iou(1 - mask, 1 - target)) / 2
+
+
+def _whole_per_cents(score, threshold):
+    return int(100 * score) >= int(100 * threshold)
+
+
+def _all_masks(segment, next_click, target, threshold=0.85, limit=20):
+    """Add each mask to the earlier ones."""
+    clicks, mask = [], torch.zeros_like(target)
+    while len(clicks) < limit:
+        clicks.append(next_click(mask, target))
+        mask = mask | segment(clicks)
+        if _iou(mask, target) >= threshold:
+            break
+    return len(clicks)
+
+
+def _twenty_at_most(segment, next_click, target, threshold=0.85, limit=20, most=None):
+    """Return the limit after 20 clicks, whatever the limit is; or after `most` clicks."""
+    clicks, mask = [], torch.zeros_like(target)
+    for _ in range(20 if most is None else most):
+        clicks.append(next_click(mask, target))
+        mask = segment(clicks)
+        if _iou(mask, target) >= threshold:
+            return len(clicks)
+    return limit
+
+
+def _one_click_less(segment, next_click, target, threshold=0.85, limit=20):
+    return _twenty_at_most(segment, next_click, target, threshold, limit, limit - 1)
 
 
 def celebrate(answer):
@@ -242,6 +289,10 @@ EXERCISE = Exercise(
             _made(bounds=lambda threshold, limit: (threshold, limit - 1)),
         ),
         (
+            "You return the limit, but after one click less: `range(1, limit)` ends before the limit.",
+            _one_click_less,
+        ),
+        (
             "You stop one click after the limit. `limit` clicks are allowed.",
             _made(bounds=lambda threshold, limit: (threshold, limit + 1)),
         ),
@@ -249,9 +300,37 @@ EXERCISE = Exercise(
             "You always stop at an IoU of 0.85. The threshold is an argument, and 0.85 only its default.",
             _made(bounds=lambda threshold, limit: (0.85, limit)),
         ),
+        *(
+            ("You always stop after 20 clicks. The limit is an argument, and 20 only its default.", wrong)
+            for wrong in (_made(bounds=lambda threshold, limit: (threshold, 20)), _twenty_at_most)
+        ),
         (
-            "You always stop after 20 clicks. The limit is an argument, and 20 only its default.",
-            _made(bounds=lambda threshold, limit: (threshold, 20)),
+            "You return the limit after the first click if its mask isn't good enough: perhaps "
+            "`return limit` stands inside the loop.",
+            partial(_twenty_at_most, most=1),
+        ),
+        (
+            "You add each mask to the earlier ones. Only the newest mask counts.",
+            _all_masks,
+        ),
+        (
+            "You compare precision with the threshold: the share of the mask that lies on the object. It "
+            "ignores what is missing. Use IoU.",
+            _made(score=_precision),
+        ),
+        (
+            "You divide by the pixels of both masks added up. Pixels that lie in both count once in the "
+            "union.",
+            _made(score=_over_the_sum),
+        ),
+        (
+            "You compare the mean IoU of object and background with the threshold. The object's IoU is asked "
+            "for.",
+            _made(score=_mean_of_two),
+        ),
+        (
+            "You cut IoU and threshold to whole per cents. 0.84 isn't 0.848 yet.",
+            _made(good=_whole_per_cents),
         ),
         (
             "You count the last click whose mask is good enough. The user stops at the first one.",

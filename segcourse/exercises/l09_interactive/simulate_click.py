@@ -1,6 +1,7 @@
 """Exercise 9.3: where a user clicks next."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from scipy import ndimage
 
 from segcourse.exercises.engine.exercise import Case, Exercise
 from segcourse.exercises.engine.observations import plain
+from segcourse.exercises.engine.observing import Explained
 
 
 def simulate_click(prediction, target):
@@ -120,6 +122,7 @@ def _depths(prediction, target, distance=ndimage.distance_transform_edt, frame=T
     return np.stack([distance(np.pad(one, 1))[1:-1, 1:-1] for one in wrong])
 
 
+A_CLICK = "You return a click where nothing is wrong. None is asked for."
 NEAR = 0.97  # of the greatest depth: OpenCV's quick distances are off by two per cent
 
 
@@ -130,6 +133,8 @@ def look(obj, case):
     if isinstance(came, np.ndarray) and came.shape == (3,):
         value = tuple(came.tolist())
         depths = _depths(*case.inputs.values())
+        if not depths.any():
+            raise Explained(A_CLICK)
         row, column, label = value
         inside = label in (0, 1) and 0 <= row < depths.shape[1] and 0 <= column < depths.shape[2]
         whole = all(number == int(number) for number in value)
@@ -228,9 +233,9 @@ def _far_from_mistakes(prediction, target):
     return click
 
 
-def _by_difference(prediction, target):
+def _by_difference(prediction, target, bools=True):
     """Subtract masks in their own type; bool masks have no difference."""
-    if target.dtype == torch.bool:
+    if bools and target.dtype == torch.bool:
         prediction, target = prediction.long(), target.long()
     wrong = np.stack([(prediction - target).numpy() > 0, (target - prediction).numpy() > 0])
     depths = np.stack([ndimage.distance_transform_edt(np.pad(one, 1))[1:-1, 1:-1] for one in wrong])
@@ -340,7 +345,7 @@ EXERCISE = Exercise(
         ),
         *(
             (
-                "You return a click where nothing is wrong. None is asked for.",
+                A_CLICK,
                 _made(nothing=nothing),
             )
             for nothing in ((0, 0, 1), (0, 0, 0))
@@ -354,10 +359,13 @@ EXERCISE = Exercise(
             "distances are measured from its pixels to the nearest one without it.",
             _far_from_mistakes,
         ),
-        (
-            "You subtract masks in uint8, where 0 - 1 is 255, so what is too much counts as missing, too. "
-            "Compare the masks instead.",
-            _by_difference,
+        *(
+            (
+                "You subtract masks in uint8, where 0 - 1 is 255, so what is too much counts as missing, "
+                "too. Compare the masks instead.",
+                wrong,
+            )
+            for wrong in (_by_difference, partial(_by_difference, bools=False))
         ),
         (
             "Your click is one row too low and one column too far to the right: the border that "

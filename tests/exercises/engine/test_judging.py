@@ -1,17 +1,21 @@
 """Observing and judging: what students return is recorded, judged and explained, whatever they return."""
 
+import contextlib
 import inspect
+import io
 import json
 import sys
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from segcourse import exercises
 from segcourse.exercises.engine.exercise import Case, Exercise, draw
 from segcourse.exercises.engine.judging import judge
-from segcourse.exercises.engine.observing import observe_all
+from segcourse.exercises.engine.observing import GRADIENTS_OFF, Explained, observe_all
 from segcourse.exercises.engine.verdicts import Verdict
 
 
@@ -62,6 +66,27 @@ def test_the_answer_itself_has_every_point():
     assert (verdict.points, verdict.max_points, verdict.passed, verdict.status) == (3, 3, True, "passed")
     assert verdict.diagnosis is None
     assert verdict.smallest is None
+
+
+def test_gradients_left_off_are_reported_and_switched_on_again():
+    def leaves_off(x):
+        torch.set_grad_enabled(False)
+        return x.nanmean()
+
+    def stops(x):
+        return leaves_off(x).nothing
+
+    torch.set_grad_enabled(False)  # what a cell before the check has left
+    try:
+        assert verdict_of(lambda x: x.nanmean()).passed
+        assert torch.is_grad_enabled()
+        verdict = verdict_of(leaves_off)
+        assert (verdict.points, verdict.diagnosis) == (0, GRADIENTS_OFF)
+        assert torch.is_grad_enabled()
+        verdict_of(stops)
+        assert torch.is_grad_enabled()
+    finally:
+        torch.set_grad_enabled(True)
 
 
 def test_a_misconception_is_named_and_the_smallest_case_shown():
@@ -349,6 +374,90 @@ def test_the_students_own_line_is_named_and_never_the_checks():
     assert "`return x.reshape(99)`" in verdict_of(own).diagnosis
     says = verdict_of(lambda: 1).diagnosis
     assert says.startswith("An error comes up while the check runs your answer: a call passes 1 arguments")
+
+
+def test_errors_of_opencv_and_pillow_come_with_the_students_line():
+    def resized(x):
+        return cv2.resize(x.numpy(), (0, 0))
+
+    says = verdict_of(resized).diagnosis
+    assert "Your code stops in line" in says
+    assert "`return cv2.resize(x.numpy(), (0, 0))`" in says
+    assert "OpenCV's resize requires that" in says
+    assert verdict_of(resized).smallest.got == "an error (cv2.error)"
+
+    def opened(x):
+        return Image.open(io.BytesIO(b"no picture"))
+
+    assert (
+        '`return Image.open(io.BytesIO(b"no picture"))`: UnidentifiedImageError'
+        in verdict_of(opened).diagnosis
+    )
+
+
+def test_an_error_that_hides_another_one_shows_both_lines():
+    def hiding(x):
+        try:
+            return x.maen()
+        except Exception:
+            raise ValueError("no numbers") from None
+
+    says = verdict_of(hiding).diagnosis
+    assert '`raise ValueError("no numbers") from None`: ValueError: no numbers.' in says
+    assert (
+        "while it handles another error: AttributeError: 'Tensor' object has no attribute 'maen' (line "
+        in says
+    )
+    assert "`return x.maen()`)." in says
+
+    def after_all(x):
+        with contextlib.suppress(AttributeError):
+            x.maen()
+        return x.reshape(99)
+
+    assert "another error" not in verdict_of(after_all).diagnosis
+
+
+def test_an_error_that_the_check_explains_shows_the_students_line_and_no_result():
+    def look(obj, case):
+        try:
+            return {"value": obj(*case.inputs.values())}
+        except OSError as error:
+            raise Explained("An OSError is not asked for.") from error
+
+    def stopped(x):
+        raise OSError("the disk is full")
+
+    verdict = verdict_of(stopped, demo(observe=look))
+    assert verdict.diagnosis.startswith("An OSError is not asked for. See line ")
+    assert verdict.diagnosis.endswith('`raise OSError("the disk is full")`: OSError: the disk is full.')
+    assert verdict.cause == "An OSError is not asked for."
+    assert verdict.smallest.got == "see above"
+
+
+def test_a_yes_or_no_reads_as_one():
+    def look(obj, case):
+        return {"the result is a number": isinstance(obj(*case.inputs.values()), torch.Tensor)}
+
+    shown = verdict_of(lambda x: "2", demo(observe=look, mistakes=())).smallest
+    assert (shown.expected, shown.got) == ("the result is a number: yes", "the result is a number: no")
+
+
+def test_a_model_in_another_mode_has_a_sentence():
+    def cases(rng):
+        for group in ("whole", "with a gap"):
+            model = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.ReLU())
+            yield Case(group, {"model": model, "x": torch.from_numpy(rng.random((2, 1))).float()})
+
+    def silent(model, x):
+        return model.eval()(x).mean()
+
+    exercise = demo(lambda model, x: model(x).mean(), cases, mistakes=())
+    assert "your code changes the mode of model: training or eval" in verdict_of(silent, exercise).diagnosis
+    assert (
+        "changes the mode"
+        in verdict_of(lambda model, x: model.requires_grad_(False)(x).mean(), exercise).diagnosis
+    )
 
 
 def test_an_error_by_the_grader_is_told_as_it_is():

@@ -3,6 +3,7 @@
 import io
 import itertools
 
+import cv2
 import numpy as np
 import pytest
 from contract import Contract
@@ -18,7 +19,7 @@ from segcourse.exercises.l07_deployment.decode_upload import decode_upload as an
 def with_parser(data, max_pixels):
     with io.BytesIO(data) as stream:
         try:
-            image = Image.open(stream, formats=("PNG", "JPEG", "GIF"))
+            image = Image.open(stream, formats=("JPEG", "PNG"))
         except (OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise ValueError("no picture") from error
         width, height = image.size
@@ -39,6 +40,8 @@ class Refused(ValueError):
 def with_steps(uploaded, most):
     try:
         picture = Image.open(io.BytesIO(uploaded))
+        if picture.format not in ("PNG", "JPEG"):
+            raise Refused(f"{picture.format} files are not read here")
         size = picture.size
         if np.prod(size, dtype=np.int64) > most:
             raise Refused("more pixels than allowed")
@@ -55,7 +58,7 @@ def by_header(data, max_pixels):
     problem = ValueError("this file can't be read")
     try:
         parser.feed(data[:64])  # enough for a PNG's header
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=["JPEG", "PNG"])
     except Exception:
         raise problem from None
     if image.height > max_pixels / image.width:
@@ -65,6 +68,30 @@ def by_header(data, max_pixels):
         return np.stack([np.array(channel) for channel in upright.convert("RGB").split()], axis=-1)
     except Exception:
         raise problem from None
+
+
+def by_opencv(data, max_pixels):
+    """Decode first, by another library than Pillow."""
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
+    if picture is None or picture.shape[0] * picture.shape[1] > max_pixels:
+        raise ValueError("no picture, or too large")
+    return picture
+
+
+def misspelt(data, max_pixels):
+    try:
+        image = Image.open(io.BytesIO(data), formats=["PNG", "JPEG"])
+        if image.widht * image.height > max_pixels:
+            raise ValueError("too many")
+        return np.array(image.convert("RGB"))
+    except Exception as error:
+        raise ValueError("no picture") from error
+
+
+def asserting(data, max_pixels):
+    image = Image.open(io.BytesIO(data))
+    assert image.width * image.height <= max_pixels
+    return np.array(ImageOps.exif_transpose(image).convert("RGB"))
 
 
 def silent(data, max_pixels):
@@ -93,11 +120,17 @@ class TestDecodeUpload(Contract):
         ("a uint8 array H x W x 3, RGB", "the file is a JPEG", lambda *given: answer(*given) / 255),
         ("turned upright, as its EXIF data say", "the camera was held upright",
          module._made(turn=lambda image: image)),
+        ("turned upright, as its EXIF data say", "the EXIF data turn the picture", module._made(turn=module._by_hand)),
+        ("of a PNG or JPEG file", "the file is a JPEG", module._made(formats=["PNG"])),
+        ("A file of another format (GIF, BMP, TIFF)", "the file has another format", module._made(formats=None),
+         module._made(formats=["PNG", "JPEG", "GIF"]), module._made(formats=["PNG", "JPEG", "BMP"]),
+         module._made(formats=["PNG", "JPEG", "TIFF"])),
         ("a ValueError with a sentence", "too many pixels", module._none_if_bad, silent),
         ("a ValueError with a sentence", "no picture", module._none_if_bad, silent),
-        ("A file that is damaged or cut off", "the file is cut off",
+        ("one that is damaged or cut off", "the file is cut off", module._patched,
          module._made(damaged=lambda error: np.zeros((1, 1, 3), np.uint8))),
-        ("refused before its pixels are decoded", "too many pixels", module._made(early=lambda image: image.load())),
+        ("refused before its pixels are decoded", "too many pixels", module._made(early=lambda image: image.load()),
+         by_opencv, module._limited_by_pillow(None)),
     )  # fmt: skip
     equal = {
         r"image\.height \* image\.width": "a product of two numbers",
@@ -112,6 +145,16 @@ class TestDecodeUpload(Contract):
             "You decode the pixels before you compare their number",
         ),
         (module._none_if_bad, "You return None where the file is bad"),
+        (
+            misspelt,
+            "while it handles another error: AttributeError: 'PngImageFile' object has no attribute 'widht' (line ",
+        ),
+        (
+            asserting,
+            "your answer stops with AssertionError. A ValueError with a sentence is asked for. See line ",
+        ),
+        (by_opencv, "You decode the pixels before you compare their number"),
+        (lambda data, limit: answer(data, limit - 1), "You refuse a picture with exactly `max_pixels`"),
     )
 
     def test_results_learned_by_heart_get_no_point_on_other_cases(self):
@@ -131,6 +174,7 @@ def test_a_crash_on_a_good_picture_shows_the_students_line():
         return Image.open(data)
 
     verdict = exercises.assess("decode_upload", wrong)
-    assert "Your code stops in" in verdict.diagnosis
-    with pytest.raises(ValueError, match="isn't an image file"):
+    assert "See line" in verdict.diagnosis
+    assert "`return Image.open(data)`: ValueError: embedded null byte." in verdict.diagnosis
+    with pytest.raises(ValueError, match="isn't a PNG or JPEG file"):
         answer(b"nothing", 1)

@@ -68,6 +68,17 @@ def by_dynamo(model, path):
     model.train(mode)
 
 
+def in_double(model, path):
+    torch.onnx.export(
+        model.double(), (torch.rand(2, 3, 32, 48).double(),), path, dynamo=False, input_names=["images"],
+        output_names=["logits"],
+    )  # fmt: skip
+
+
+def frozen(model, path):
+    answer(model.requires_grad_(False), path)
+
+
 def without_path(model, path):
     answer(model, path if isinstance(path, str) else path.name)
 
@@ -85,6 +96,8 @@ class TestExportOnnx(Contract):
          module._made(training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)),
         ("the model is in the mode in which it came", "the model is in training mode",
          lambda model, path: answer(model.eval(), path)),
+        ("the model is in the mode in which it came", "the model is in eval mode", module._then_training,
+         module._made(step=lambda logits: logits, alike=False)),
         ("a string or a `pathlib.Path`", "the path is a pathlib.Path", module._nothing_written, three_channels,
          lambda model, path: answer(model, path + "")),
         ("a string or a `pathlib.Path`", "the path is a string", lambda model, path: answer(model, path / "")),
@@ -108,6 +121,11 @@ class TestExportOnnx(Contract):
         (module._made(free=(), example=(1, 3, 8, 8)), "it was written for images 1 x 3 x 8 x 8"),
         (lambda model, path: model(torch.rand(2, 3, 8, 8)), "You write no file to `path`"),
         (module._made(names=("images", "scores")), "the outputs scores; one input `images`"),
+        (lambda model, path: answer(model, f"{path}.onnx"), "network.onnx.onnx lies beside it"),
+        (lambda model, path: Path(path).write_text("a network"), "Your file isn't ONNX."),
+        (lambda model, path: torch.jit.script(model).save(str(path)), "You write a format of PyTorch's own"),
+        (in_double, "Your file takes double; float32 is asked for."),
+        (frozen, "changes the mode of model: training or eval, or which weights are trainable"),
     )
 
     def test_results_learned_by_heart_get_no_point_on_other_cases(self):

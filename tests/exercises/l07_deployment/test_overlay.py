@@ -76,6 +76,7 @@ class TestOverlay(Contract):
          module._made(tint=lambda image, paint, alpha: (image + paint) / 2)),
         ("(1 - alpha) times the image plus alpha times the colour", "image and colour are bright",
          module._made(tint=lambda image, paint, alpha: (image + alpha * paint).clip(0, 255))),
+        ("of bool or any integer type", "the mask is bool", module._mask_in_255),
         ("rounded to the nearest whole number", "colour and alpha", module._made(finish=lambda x: x),
          module._made(finish=np.ceil)),
         ("Outside, the image is unchanged", "colour and alpha", module._weighted(),

@@ -62,6 +62,25 @@ def two_classes_only(model, image, tile, overlap):
     return answer(model, image, tile, overlap)[:2]
 
 
+def in_training_mode(model, image, tile, overlap):
+    return answer(model.train(), image, tile, overlap)
+
+
+def faded(model, image, tile, overlap):
+    """Weigh the middle of each tile more, as segmenter.predict does."""
+    window = torch.hann_window(tile + 2, periodic=False)[1:-1]
+    weight = torch.outer(window, window)
+    total, count = 0, 0
+    with torch.no_grad():
+        for top in module._starts(image.shape[1], tile, overlap):
+            for left in module._starts(image.shape[2], tile, overlap):
+                around = left, image.shape[2] - left - tile, top, image.shape[1] - top - tile
+                logits = model(image[None, :, top : top + tile, left : left + tile])[0]
+                total = total + F.pad(weight * logits, around)
+                count = count + F.pad(weight, around)
+    return total / count
+
+
 def changing(model, image, tile, overlap):
     logits = answer(model, image, tile, overlap)
     image.zero_()
@@ -73,7 +92,7 @@ class TestTiledPredict(Contract):
     library = staticmethod(in_one_batch)
     right = {"one batch": in_one_batch, "running mean": running_mean, "lists": by_lists}
     promises = (
-        ("gives logits N x C x tile x tile, for any number of classes C", "there are five classes", two_classes_only),
+        ("gives logits N x C x tile x tile, for any number of classes C", "there are more than two classes", two_classes_only),
         ("takes tiles of this size only", "the tiles do not fit",
          module._made(starts=lambda side, tile, overlap: range(0, side, tile - overlap))),
         ("3 x H x W", "there is one row of tiles", lambda m, i, t, o: answer(m, i, t, o).transpose(1, 2)),
@@ -84,12 +103,15 @@ class TestTiledPredict(Contract):
         ("from 0 to tile - 1", "tiles without overlap", lambda m, i, t, o: answer(m, i, t, max(o, 1))),
         ("every tile - overlap pixels", "overlapping tiles",
          module._made(starts=lambda side, tile, overlap: module._starts(side, tile, 0))),
-        ("starts earlier, so that it ends at the border", "the tiles do not fit", module._padded,
+        ("starts earlier, so that it ends at the border", "the tiles do not fit", module._padded("constant"), module._padded("reflect"),
          module._made(starts=lambda side, tile, overlap: range(0, side - tile + 1, tile - overlap))),
         ("No tile counts twice", "the tiles fit exactly",
          module._made(starts=lambda side, tile, overlap: [*range(0, side - tile + 1, tile - overlap), side - tile])),
+        ("It is in eval mode", "tiles without overlap", in_training_mode),
         ("a float tensor C x H x W", "tiles without overlap", lambda *given: answer(*given)[None],
          lambda *given: answer(*given).numpy(), lambda *given: answer(*given).argmax(dim=0)),
+        ("the mean of the logits of all tiles that cover the pixel", "some pixels have several tiles",
+         module._middles, module._made(combine=lambda total, count: total)),
         ("the mean of the logits of all tiles that cover the pixel", "overlapping tiles",
          module._made(combine=lambda total, count: total), module._made(of=lambda logits: logits.softmax(dim=0))),
         ("PyTorch records nothing for gradients", "tiles without overlap", module._made(grad=True)),
@@ -103,4 +125,10 @@ class TestTiledPredict(Contract):
     said = (
         (lambda m, i, t, o: m(i)[0], "it takes batches, N x 3 x tile x tile"),
         (lambda *given: answer(*given) * 2, "2 times the expected ones"),
+        (in_training_mode, "You call the model in training mode."),
+        (faded, "Your numbers are wrong only where some pixels have several tiles."),
+        (
+            lambda m, i, t, o: answer(m, i.transpose(1, 2), t, o)[..., :0] + m(i[None, :, :0]),
+            "an empty tile, 1 x 3 x 0",
+        ),
     )

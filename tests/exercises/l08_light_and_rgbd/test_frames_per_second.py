@@ -1,5 +1,6 @@
 """Exercise 8.3: right answers in other styles, promises and their breakers, mutants that are equal."""
 
+import copy
 import statistics
 import time
 from contextlib import contextmanager
@@ -82,6 +83,46 @@ def with_a_stopwatch_of_its_own(model, images, runs, clock, wait):
     return answer(model, images, runs, time.perf_counter, wait)
 
 
+def with_a_copy(model, images, runs, clock, wait):
+    return made(back=False)(copy.deepcopy(model), images, runs, clock, wait)
+
+
+def called_with(batches):
+    """Return an answer whose timed calls get these instead of all images."""
+
+    def wrong(model, images, runs, clock, wait):
+        mode, seconds = model.training, []
+        model.eval()
+        with torch.no_grad():
+            [model(images) for _ in range(3)]
+            wait()
+            for _ in range(runs):
+                start = clock()
+                [model(one) for one in batches(images)]
+                wait()
+                seconds.append(clock() - start)
+        model.train(mode)
+        return len(images) / statistics.median(seconds)
+
+    return wrong
+
+
+def warm_up_in_training_mode(model, images, runs, clock, wait):
+    with torch.no_grad():
+        [model(images) for _ in range(3)]
+    wait()
+    return made(warm_up=0)(model, images, runs, clock, wait)
+
+
+def warm_up_with_gradients(model, images, runs, clock, wait):
+    mode = model.training
+    model.eval()
+    [model(images) for _ in range(3)]
+    wait()
+    model.train(mode)
+    return made(warm_up=0)(model, images, runs, clock, wait)
+
+
 class TestFramesPerSecond(Contract):
     name = "frames_per_second"
     library = staticmethod(with_numpy)
@@ -90,19 +131,24 @@ class TestFramesPerSecond(Contract):
         "contexts": with_contexts,
         "tensors": with_tensors,
         "rates": median_of_rates,
+        "a copy": with_a_copy,
     }
     promises = (
-        ("eval mode while it is timed", "the model comes in training mode", made(mode=None), made(mode=True)),
-        ("eval mode while it is timed", "the model comes in eval mode", made(mode=True)),
+        ("Each call, of the warm-up too, is in eval mode", "the model comes in training mode", made(mode=None),
+         made(mode=True), warm_up_in_training_mode),
+        ("Each call, of the warm-up too, is in eval mode", "the model comes in eval mode", made(mode=True)),
         ("in the mode in which it came", "the model comes in training mode", made(back=False)),
         ("in the mode in which it came", "the model comes in eval mode", made(back="train")),
-        ("PyTorch records nothing for gradients", "mode and gradients", made(grad=True)),
+        ("PyTorch records nothing for gradients", "mode and gradients", made(grad=True), warm_up_with_gradients),
         ("float tensor N x C x H x W. Each call gets all of them", "the batch holds several images",
-         made(batches=lambda images: images.split(1)), made(batches=lambda images: [images[:1]])),
+         called_with(lambda images: images.split(1)), called_with(lambda images: [images[:1]]),
+         called_with(lambda images: [images.flip(0)])),
         ("the number of timed calls, at least 1", "there is one run and one image",
          made(result=lambda n, seconds: n / statistics.median(seconds[1:]))),
         ("the number of timed calls, at least 1", "calls are disturbed", made(count=lambda runs: 1),
          made(count=lambda runs: runs + 1)),
+        ("the number of timed calls, at least 1", "there is one run and one image", made(count=lambda runs: 10),
+         made(count=lambda runs: 100)),
         ("returns seconds as a float", "warm-up and median", with_a_stopwatch_of_its_own,
          lambda m, i, r, c, w: answer(m, i, r, lambda: int(c()), w)),
         ("until the device has done all work", "there is one run on the queue", made(before=False, after=False),
@@ -130,8 +176,30 @@ class TestFramesPerSecond(Contract):
         (with_a_stopwatch_of_its_own, "Your answer never reads `clock()`"),
         (lambda *given: torch.tensor(answer(*given)), "a float is asked for"),
         (made(after=False), "You look at the clock before the work is done"),
+        (called_with(lambda images: images.split(1)), "with a tensor of shape (1, 3, 2, 2)"),
+        (called_with(lambda images: [images[:1]]), "with a tensor of shape (1, 3, 2, 2)"),
+        (
+            made(count=lambda runs: 100),
+            "For runs = 1 your code calls the model 103 times, and for runs = 2 as often",
+        ),
+        (warm_up_in_training_mode, "Your warm-up calls run in training mode"),
+        (warm_up_with_gradients, "Your warm-up calls are recorded for gradients"),
+        (lambda *given: int(answer(*given)), "returns an int"),
         (lambda *given: 2 * answer(*given), "Your numbers are 2 times the expected ones"),
     )
+
+
+def test_trying_a_case_out_leaves_the_next_check_as_it_was():
+    """The machine of a practice case stays as it is, whatever a student does with what `inputs` returns."""
+    for case in range(8):
+        called_with(lambda images: [images[:1]])(*exercises.inputs("frames_per_second", case))
+    assert exercises.assess("frames_per_second", answer, own=False).passed
+    assert not exercises.assess("frames_per_second", made(warm_up=0)).passed
+
+
+def test_another_mode_afterwards_costs_the_points_of_its_group_alone():
+    for wrong in (made(back=False), made(back="train")):
+        assert exercises.assess("frames_per_second", wrong).points == 3
 
 
 @pytest.mark.parametrize("seed", range(6))

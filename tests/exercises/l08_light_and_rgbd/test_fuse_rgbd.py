@@ -55,6 +55,8 @@ class TestFuseRgbd(Contract):
     library = staticmethod(by_filling)
     right = {"filling": by_filling, "NumPy": by_numpy, "pixels": by_pixels, "NaN": by_nan}
     promises = (
+        ("returns a float32 tensor", "depth is known everywhere", lambda *given: answer(*given).double(),
+         lambda *given: answer(*given).half()),
         ("`image`: float tensor, N x 3 x H x W, 0 … 1", "there are two pictures",
          lambda i, d, n, f: answer(i / 255, d, n, f), lambda i, d, n, f: answer(i.flip(1), d, n, f)),
         ("N x H x W, in metres", "there are two pictures", lambda i, d, n, f: answer(i, d[:1].expand_as(d), n, f)),
@@ -83,7 +85,7 @@ class TestFuseRgbd(Contract):
     )  # fmt: skip
     equal = {
         r"known = depth > 0  ->  known = depth >= 1e": "no depth lies there",
-        r"\.float\(\)\], dim=1\)  ->  .*(double|half|bfloat16|int|long|short|byte|bool)": "torch.cat takes the common dtype",
+        r"\.float\(\)\], dim=1\)  ->  .*(half|bfloat16|int|long|short|byte|bool)": "torch.cat takes the common dtype",
         r"known\[:, None\]\.float\(\)  ->  .*known\[:, None\]": "torch.cat takes the common dtype",
         r"torch\.concat": "another name of torch.cat",
     }
@@ -91,4 +93,6 @@ class TestFuseRgbd(Contract):
         (lambda *given: answer(*given).numpy(), "returns a NumPy array"),
         (lambda i, d, n, f: torch.cat([i, answer(i, d, n, f)], dim=1), "has shape"),
         (nothing_changes(answer), "changes"),
+        (lambda *given: answer(*given).double(), "Your result is a float64 tensor; float32 is asked for"),
+        (lambda i, d, n, f: torch.cat([i, d, d > 0], dim=1), "`x[:, None]` adds a channel axis"),
     )

@@ -96,6 +96,11 @@ class TestGrabcut(Contract):
         r"PR_FGD\) \| \(labels == cv2.GC_FGD": "a sum in another order",
     }
     said = (
+        (module._made(guarded=False), "Without one, GrabCut can't start"),
+        (
+            lambda i, c: module._made(guarded=False)(i, c) if c else np.zeros(i.shape[:2], np.uint8),
+            "GrabCut can't start where no click lies on the object",
+        ),
         (lambda i, c: answer(i, c).tolist(), "returns a list, and a NumPy array is asked for"),
         (module._made(place=lambda row, column: (row, column)), "OpenCV's points are (x, y)"),
     )

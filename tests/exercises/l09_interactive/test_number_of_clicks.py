@@ -23,6 +23,16 @@ def by_range(method, user, truth, enough=0.85, most=20):
     return most
 
 
+def by_float32(segment, next_click, target, threshold=0.85, limit=20):
+    """Compare an IoU that was rounded to float32 with a threshold that was not."""
+    clicks, mask, iou = [], torch.zeros_like(target), 0
+    while iou < threshold and len(clicks) < limit:
+        clicks.append(next_click(mask, target))
+        mask = segment(clicks)
+        iou = ((mask & target).sum() / (mask | target).sum()).item()
+    return len(clicks)
+
+
 def by_recursion(segment, next_click, target, threshold=0.85, limit=20, clicks=(), mask=None):
     mask = torch.zeros(target.shape, dtype=torch.uint8) if mask is None else mask
     clicks = [*clicks, next_click(mask, target)]
@@ -62,7 +72,7 @@ def changing(segment, next_click, target, *bounds):
 class TestNumberOfClicks(Contract):
     name = "number_of_clicks"
     library = staticmethod(library)
-    right = {"range": by_range, "recursion": by_recursion, "exception": by_exception}
+    right = {"float32": by_float32, "range": by_range, "recursion": by_recursion, "exception": by_exception}
     promises = (
         ("`segment(clicks)` returns a mask H x W", "user and method", module._made(passed=lambda clicks: clicks[-1:])),
         ("for the list of all clicks so far, the newest one last", "user and method",
@@ -72,6 +82,7 @@ class TestNumberOfClicks(Contract):
         ("The first prediction is an empty mask", "user and method", module._made(start=torch.ones_like),
          module._made(start=torch.clone)),
         ("later ones are the newest mask", "user and method", module._made(update=False)),
+        ("later ones are the newest mask", "a later mask is worse", module._all_masks),
         ("never an empty one", "the count", lambda s, n, t, *b: answer(s, n, t * 0, *b)),
         ("the user stops as soon as the IoU", "user and method",
          module._made(stop=False, count=lambda clicks, reached: (reached or [len(clicks)])[0])),
@@ -82,10 +93,11 @@ class TestNumberOfClicks(Contract):
         ("is at least the threshold", "an IoU equals the threshold",
          module._made(good=lambda score, threshold: score > threshold)),
         ("is at least the threshold", "an IoU is just below the threshold",
-         module._made(good=lambda score, threshold: round(score, 2) >= threshold)),
+         module._made(good=lambda score, threshold: round(score, 2) >= threshold),
+         module._made(good=module._whole_per_cents)),
         ("0.85 if it is not given", "an IoU equals the threshold", lambda s, n, t, threshold=0.9, limit=20:
          answer(s, n, t, threshold, limit)),
-        ("a number from 0 to 1", "a threshold is given", module._made(bounds=lambda threshold, limit: (0.85, limit))),
+        ("a number above 0 and at most 1", "a threshold is given", module._made(bounds=lambda threshold, limit: (0.85, limit))),
         ("1 or larger", "a limit is given", module._made(bounds=lambda threshold, limit: (threshold, 20)),
          module._made(bounds=lambda threshold, limit: (threshold, limit - 1))),
         ("20 if it is not given", "the threshold is never reached",
