@@ -219,9 +219,8 @@ show_results(images, truths, found, palette=segmenter.palette, titles=titles)
 # have 256 grey values.
 
 # %%
-scans = (
-    miniatures.scans()
-)  # {"patient0_slice0": (Hounsfield units, mask), …}, both H x W; for yours, see the end
+# {"patient0_slice0": (Hounsfield units, mask), …}, both H x W; for your scans, see the end of this section
+scans = miniatures.scans()
 low, high = -100, 200  # your window
 
 
