@@ -65,9 +65,7 @@ class Frames:
 
     def html(self) -> str:
         """Return slider, pictures and captions."""
-        range_ = (
-            f'type="range" {OWN_KEYS} min="0" max="{len(self.captions) - 1}" value="{self.start}" step="1"'
-        )
+        range_ = f'type="range" min="0" max="{len(self.captions) - 1}" value="{self.start}" step="1"'
         slider = (
             f'<label>{html.escape(self.name)} <input {range_} {OWN_KEYS} style="width:min(22em,60%);'
             f'vertical-align:middle" oninput="{_SHOW}"></label>'

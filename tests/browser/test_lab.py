@@ -109,7 +109,7 @@ def test_a_drawn_widget_answers_to_keys_and_again_the_next_day(lab, page, tmp_pa
     cells = [
         nbformat.v4.new_code_cell("from segcourse.widgets import receptive_field_explorer"),
         nbformat.v4.new_code_cell("receptive_field_explorer((2, 2, 2))"),
-        nbformat.v4.new_code_cell("'a cell below'"),
+        nbformat.v4.new_markdown_cell("# A heading below"),
     ]
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
     nbformat.write(notebook, tmp_path / "work" / "widget.ipynb")
@@ -123,6 +123,13 @@ def test_a_drawn_widget_answers_to_keys_and_again_the_next_day(lab, page, tmp_pa
         for key in ("ArrowRight", "Space", "ArrowDown", "Space"):  # outside a widget, these leave the cell
             page.keyboard.press(key)
         assert page.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex") == active
+        layers = page.locator('[data-part="back"]')
+        for key, value in (
+            ("ArrowLeft", "2"),
+            ("ArrowRight", "3"),
+        ):  # or from heading to heading
+            layers.press(key)
+            assert layers.input_value() == value
         page.get_by_role("button", name="Show me").click()
         page.get_by_text("49 of them are seen. Your painting: 1 right, 2 wrong, 48 missing.").wait_for()
         page.screenshot(path=tmp_path / f"day{day}.png")
