@@ -45,7 +45,8 @@ SYSTEM_NEEDS = {
     ),
     "browser": (
         browser_path,
-        "no Chromium or Chrome is installed (Debian: apt install chromium fonts-dejavu-core)",
+        "no page, widget or lesson was opened in a browser, because no Chromium or Chrome is installed "
+        "(Debian: apt install chromium fonts-dejavu-core)",
     ),
 }
 
