@@ -138,7 +138,7 @@ found = segmenter.predict(tile)
 show_results(tile, pred_mask=found, palette=segmenter.palette, titles=["unseen tile"], alpha=1, alt=alt)
 
 # %% [markdown]
-# Look at the cloud: it got a class, because the network has never learned what a cloud is. What is ignored in
+# Look at the white cloud: it got a class, because the network has never learned what a cloud is. What is ignored in
 # training is not found later, so mask the clouds before you count areas.
 #
 # **On your own images.** A whole scene is too large for one forward pass, so cut it. segcourse reads images of up to
