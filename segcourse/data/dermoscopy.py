@@ -136,9 +136,9 @@ def paint(
     on_skin = [spots, *rng.spawn(len(SKIN) - 1)]
     canvas = Canvas(rng, size)
     _skin(canvas, style)
-    for (name, (probability, draw)), stream in zip(SKIN.items(), on_skin, strict=True):
-        if name in difficulties and stream.random() < probability:
-            draw(canvas, stream)
+    for (name, (share, mark)), stream in zip(SKIN.items(), on_skin, strict=True):
+        if name in difficulties and stream.random() < share:
+            mark(canvas, stream)
     area = float(np.clip(style.lognormal(math.log(0.19), 0.95), 0.02, 0.9))
     if "tiny lesions" in difficulties and tiny.random() < 0.08:
         area = tiny.uniform(0.003, 0.02)
