@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 
 import hypothesis
 import pytest
@@ -22,6 +23,8 @@ sys.modules.setdefault("rfc3987_syntax", None)
 os.environ.setdefault("NO_PROXY", "localhost,127.0.0.1")
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+CHROMIUM_FLAGS += ["--disable-background-networking", "--disable-component-update"]
 
 
 def browser_path() -> str | None:
@@ -60,6 +63,40 @@ def pytest_runtest_setup(item):
 def chromium() -> str:
     """Return the path of the browser for tests marked `browser`."""
     return browser_path()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """The system's Chromium, one for all tests of a file."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A fresh page, with cookies of its own."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1100})
+    page.set_default_timeout(180_000)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def broken_rules() -> Callable[..., list[str]]:
+    """Returns a function: the rules of axe that a page breaks, each with the first element that breaks it."""
+    why = "axe is not installed: pip install axe-playwright-python"
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason=why)
+
+    def broken(page, rules=()) -> list[str]:
+        only = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else {}
+        found = axe.Axe().run(page, options={"resultTypes": ["violations"]} | only).response["violations"]
+        return [f"{rule['id']}: {rule['nodes'][0]['html'][:200]}" for rule in found]
+
+    return broken
 
 
 @pytest.fixture

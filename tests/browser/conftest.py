@@ -1,4 +1,4 @@
-"""A JupyterLab of its own and a browser, for every test that drives one."""
+"""A JupyterLab of its own for every test that drives one; the browser is in ../conftest.py."""
 
 import contextlib
 import json
@@ -11,9 +11,6 @@ from pathlib import Path
 import pytest
 
 from segcourse.course import lessons
-
-CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-CHROMIUM_FLAGS += ["--disable-background-networking", "--disable-component-update"]
 
 
 @pytest.fixture
@@ -63,37 +60,3 @@ def _address(runtime: Path, server: subprocess.Popen, log: Path) -> Callable[[st
             return lambda path: f"{about['url']}{path}?token={about['token']}&reset"
         time.sleep(0.1)
     raise AssertionError(f"JupyterLab did not start: {log.read_text()}")
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    """The system's Chromium, one for all tests of a file."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser):
-    """A fresh page, with cookies of its own."""
-    page = browser.new_page(viewport={"width": 1280, "height": 1100})
-    page.set_default_timeout(180_000)
-    yield page
-    page.close()
-
-
-@pytest.fixture
-def broken_rules() -> Callable[..., list[str]]:
-    """Returns a function: the rules of axe that a page breaks, each with the first element that breaks it."""
-    why = "axe is not installed: pip install axe-playwright-python"
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason=why)
-
-    def broken(page, rules=()) -> list[str]:
-        only = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else {}
-        found = axe.Axe().run(page, options={"resultTypes": ["violations"]} | only).response["violations"]
-        return [f"{rule['id']}: {rule['nodes'][0]['html'][:200]}" for rule in found]
-
-    return broken
