@@ -49,6 +49,9 @@ def page(folder: Path, run: bool = True, minutes: int = 20) -> NotebookNode:
     if run:
         where = {"metadata": {"path": folder}}
         options = {"timeout": 60 * minutes, "allow_errors": True, "coalesce_streams": True}
+        options["extra_arguments"] = [
+            "--log-level=ERROR"
+        ]  # each kernel warns that it listens on this machine
         NotebookClient(notebook, resources=where, **options).execute()
     for cell in notebook.cells:
         for i, output in enumerate(cell.get("outputs", [])):
@@ -103,7 +106,8 @@ def reference() -> str:
 def build(source: Path, out: Path, builder: str = "html") -> int:
     """Run Sphinx, with warnings as errors, and return its exit status."""
     command = [sys.executable, "-m", "sphinx", "-b", builder, "-q", "-W", "--keep-going"]
-    return subprocess.run([*command, str(source), str(out)]).returncode
+    cache = source.with_name("doctrees")  # beside the pages: two thirds of what would be published otherwise
+    return subprocess.run([*command, "-d", str(cache), str(source), str(out)]).returncode
 
 
 def main(arguments: list[str] | None = None) -> int:

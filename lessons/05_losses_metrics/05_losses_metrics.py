@@ -248,10 +248,10 @@ check("iou_per_class", iou_per_class)
 # Papers report one number, the mean IoU. Here are two images of 2 x 2 pixels and three classes. One of the eight pixels
 # is wrong, and class 2 does not occur.
 #
-# | | truth | prediction |
+# | image | truth | prediction |
 # | --- | --- | --- |
-# | image 1 | `0 1` / `1 0` | `0 1` / `1 0` |
-# | image 2 | `0 1` / `1 1` | `1 1` / `1 1` |
+# | 1 | `0 1` / `1 0` | `0 1` / `1 0` |
+# | 2 | `0 1` / `1 1` | `1 1` / `1 1` |
 #
 # Libraries decide differently what to do with an absent class, whether to add all classes into one sum, and whether to
 # score all pixels together or image by image.

@@ -1,4 +1,4 @@
-"""A JupyterLab of its own and a browser, for every test that drives one."""
+"""A JupyterLab of its own for every test that drives one; the browser is in ../conftest.py."""
 
 import contextlib
 import json

@@ -46,6 +46,10 @@ def question():
     return reveal
 
 
+def not_started(prediction, target):
+    raise NotImplementedError("Exercise 5.2")
+
+
 def verdict(name):
     """Return the verdict on a wrong answer; its smallest case is drawn in colours."""
     return exercises.assess(name, exercises.get(name).misconceptions[0].wrong, own=False)
@@ -78,8 +82,10 @@ def test_a_widget_breaks_no_rule(page, broken_rules, name):
         assert broken_rules(page, rules) == []
 
 
-def test_a_reply_breaks_no_rule(page, broken_rules):
-    reply = Reply(verdict("confusion_matrix"))._repr_html_()
+@pytest.mark.parametrize("wrong", [True, False], ids=["wrong answer", "not started"])
+def test_a_reply_breaks_no_rule(page, broken_rules, wrong):
+    judged = verdict("confusion_matrix") if wrong else exercises.assess("dice_score", not_started)
+    reply = Reply(judged)._repr_html_()
     for colours, rules in THEMES.items():
         page.set_content(PAGE.format(colours=colours, widget=reply))
         assert broken_rules(page, rules) == []

@@ -114,7 +114,7 @@ def test_an_answer_that_only_calls_the_library_is_told_to_be_ones_own(shown):
 def test_an_untouched_stub_says_so_and_nothing_else(shown):
     exercises.check("dice_score", stub)
     assert repr(shown[0]) == "dice_score: not started yet"
-    assert "color:#767676" in shown[0]._repr_html_()
+    assert "opacity" in shown[0]._repr_html_()
 
 
 def test_nbgrader_does_not_take_an_untouched_stub_for_a_success(shown, monkeypatch):

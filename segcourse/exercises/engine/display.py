@@ -8,7 +8,7 @@ from segcourse.exercises.engine.shown import Picture, Shown
 from segcourse.exercises.engine.verdicts import Verdict
 from segcourse.palette import BAD, GOOD, IGNORE, Palette
 
-QUIET = "#767676"
+QUIET = "opacity:0.75"  # grey on any background
 
 
 def _happened(verdict: Verdict) -> str:
@@ -58,7 +58,7 @@ def text(verdict: Verdict, practice: bool = False) -> str:
 def html(verdict: Verdict, practice: bool = False) -> str:
     """Return the verdict as one HTML element, without scripts or style sheets; arguments as in `text`."""
     if _is_stub(verdict) or not verdict.observed:
-        return f'<div style="color:{QUIET}">{escape(text(verdict))}</div>'
+        return f'<div style="{QUIET}">{escape(text(verdict))}</div>'
     groups = " &nbsp; ".join(
         f'<span style="white-space:nowrap"><b style="color:{GOOD if g.passed else BAD}" aria-hidden="true">'
         f"{'✓' if g.passed else '✗'}</b> {escape(g.name)}"
