@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from segcourse.errors import DataError
+from segcourse.errors import DataError, first_few
 
 if TYPE_CHECKING:  # these imports take seconds
     from segcourse.palette import Palette
@@ -114,6 +114,11 @@ def _palette(given: str) -> "Palette":
 
 def _void(text: str, palette: "Palette | None") -> list[int]:
     names = () if palette is None else palette.names
+    unknown = [word for word in words(text) if word not in names and not word.isdigit()]
+    if palette is not None and unknown:
+        raise DataError(
+            f"--void is {text!r}, but the palette has no {unknown[0]!r}; its names are {first_few(names, 8)}."
+        )
     return integers(
         ",".join(str(names.index(word)) if word in names else word for word in words(text)), "--void"
     )

@@ -22,9 +22,9 @@ sys.modules.setdefault("rfc3987_syntax", None)
 # tests connect to local servers directly, without a proxy
 os.environ.setdefault("NO_PROXY", "localhost,127.0.0.1")
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 CHROMIUM_FLAGS += ["--disable-background-networking", "--disable-component-update"]
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def browser_path() -> str | None:
@@ -51,17 +51,25 @@ SYSTEM_NEEDS = {
 
 
 def pytest_runtest_setup(item):
-    """Skip tests that need a missing system package, or fail them where `.ci/run` has installed all."""
-    for marker, (found, sentence) in SYSTEM_NEEDS.items():
-        if item.get_closest_marker(marker) and not found():
-            if os.environ.get("SEGCOURSE_SYSTEM_PACKAGES") == "required":
-                pytest.fail(sentence, pytrace=False)
-            pytest.skip(sentence)
+    """Skip or fail tests that need a missing system package."""
+    for marker in SYSTEM_NEEDS:
+        if item.get_closest_marker(marker):
+            require(marker)
+
+
+def require(marker: str) -> None:
+    """Skip if this system package is missing, or fail where `.ci/run` has installed all."""
+    found, sentence = SYSTEM_NEEDS[marker]
+    if not found():
+        if os.environ.get("SEGCOURSE_SYSTEM_PACKAGES") == "required":
+            pytest.fail(sentence, pytrace=False)
+        pytest.skip(sentence)
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Return the path of the browser for tests marked `browser`."""
+    """Return the path of the browser."""
+    require("browser")
     return browser_path()
 
 
@@ -91,9 +99,10 @@ def broken_rules() -> Callable[..., list[str]]:
     why = "axe is not installed: pip install axe-playwright-python"
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason=why)
 
-    def broken(page, rules=()) -> list[str]:
+    def broken(page, rules=(), within=None) -> list[str]:
         only = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else {}
-        found = axe.Axe().run(page, options={"resultTypes": ["violations"]} | only).response["violations"]
+        options = {"resultTypes": ["violations"]} | only
+        found = axe.Axe().run(page, context=within, options=options).response["violations"]
         return [f"{rule['id']}: {rule['nodes'][0]['html'][:200]}" for rule in found]
 
     return broken

@@ -152,7 +152,7 @@ def colour_masks(tmp_path):
         (tmp_path / name).mkdir()
     for k in range(4):
         mask = np.array([*colours.values()], np.uint8)[np.arange(48).reshape(6, 8) // 16]
-        Image.fromarray(np.full((6, 8, 3), 40 * k, np.uint8)).save(tmp_path / "images" / f"{k}.png")
+        Image.fromarray(np.full((6, 8, 3), 60 + 40 * k, np.uint8)).save(tmp_path / "images" / f"{k}.png")
         Image.fromarray(mask).save(tmp_path / "masks" / f"{k}.png")
     lines = [f"{r} {g} {b}\t{name}" for name, (r, g, b) in colours.items()]
     (tmp_path / "label_colors.txt").write_text("\n".join(lines) + "\n")
@@ -185,9 +185,14 @@ def test_what_data_check_advises_works_on_the_command_line(colour_masks, capsys)
         ),
         (("--palette", "no.txt"), "the palette no.txt cannot be read"),
         (("--void", "Sky"), "--void is 'Sky'; give whole numbers"),
+        (
+            ("--palette", "{}/label_colors.txt", "--void", "0,sky"),
+            "--void is '0,sky', but the palette has no 'sky'; its names are Void, Sky",
+        ),
     ],
 )
 def test_an_option_about_masks_that_cannot_be_read(colour_masks, capsys, option, sentence):
+    option = [word.format(colour_masks) for word in option]
     code, _, error = run(capsys, "data", "check", str(colour_masks), *option)
     assert code == 2
     assert error.startswith(sentence)

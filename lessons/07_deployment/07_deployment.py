@@ -634,9 +634,9 @@ def runs(path):
 
 
 # %% tags=["skip-grading"]
-samples = load_dataset("lesions", "train", size=128, count=8)
+samples = load_dataset("lesions", "train", size=128, count=32)
 lesions = torch.stack([sample.image for sample in samples])
-noise = torch.rand(8, 3, 128, 128)
+noise = torch.rand(32, 3, 128, 128)
 calibrations = {"lesions": lesions, "noise": noise, "lesions in 0 … 255": 255 * lesions}
 if ready:
     with predict("Which calibration spoils the int8 file most?", list(calibrations)) as reveal:

@@ -22,7 +22,8 @@
 #
 # Each of the three sections is about one field and begins with a folder. The folders here are miniatures, drawn by
 # code, so that everything runs offline: they show the difficulties of the field, and their scores say nothing about
-# real images. Set the variable in the first cell of a section to your own folder, and the section runs on your images.
+# real images. To run a section on your images, set the variable in its first cell to your folder. A comment with the
+# word *your* marks each further line that you may have to change.
 #
 # Nothing here is graded, and the three sections don't need each other. Reading takes about 15 minutes. The cells run
 # for about a minute on two processor cores.
@@ -51,18 +52,17 @@ if "google.colab" in sys.modules:
 
 # %%
 import os
-import re
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from segcourse import Segmenter, show_image
+from segcourse import Segmenter, show_image, show_results
 from segcourse.course import lessons, miniatures
-from segcourse.data.pairing import match_files
-from segcourse.data.splits import held_out
-from segcourse.plotting import outline
+from segcourse.data import read_image, read_mask
+from segcourse.data.pairing import match_files, pairs_from_csv
+from segcourse.data.splits import groups_of, held_out
 from segcourse.widgets import predict
 
 os.environ["PATH"] = lessons.lab_environment()["PATH"]  # ! then finds the segcourse of this notebook
@@ -91,7 +91,8 @@ if land.parent == work:
 
 # %% [markdown]
 # The masks are stored as colours, as often in this field. The check says what to do: a text file names the colours.
-# `unknown` is no class that a network should learn. With `--void` it is ignored.
+# `unknown` is no class that a network should learn. With `--void` it is ignored; leave `--void` out if your masks
+# have no such colour.
 
 # %%
 meaning = f'--palette "{land}/classes.txt" --void unknown'  # if your masks hold class ids: meaning = ""
@@ -103,10 +104,10 @@ if (land / "classes.txt").exists():
 # Now the split. By default, a fifth of the tiles validates, drawn at random.
 
 # %%
-group = r"region\d+"  # what the files of one region have in common: region3_row0_column1
+group = r"region\d+"  # finds the region in region3_row0_column1; in your names, another expression
 pairs = match_files(land).pairs
 tiles = held_out(pairs)
-regions = [re.search(group, pair.name)[0] for pair in pairs]
+regions = groups_of(pairs, group)
 seen = {region for i, region in enumerate(regions) if i not in tiles}
 question = f"{len(tiles)} tiles validate. How many come from a region that training has seen?"
 with predict(question, {"none": 0, "about half": 1, "all of them": len(tiles)}) as reveal:
@@ -125,24 +126,25 @@ with predict(question, {"none": 0, "about half": 1, "all of them": len(tiles)}) 
 # top and bottom, so `--augment any` also turns it.
 
 # %%
-split = f"--split '{group}' --augment any"
+split = f'--split "{group}" --augment any'
 # !segcourse fit --data "{land}" {meaning} {split} {small} --out "{work}/land_run" --force
 
 # %%
 segmenter = Segmenter.load(work / "land_run" / "model.safetensors")
-unseen = pairs[held_out(pairs, group)[0]]  # the same split as that of the run
-tile = np.array(Image.open(unseen.image).convert("RGB"))
-colours = np.array(segmenter.palette.colours, np.uint8)[segmenter.predict(tile)]
+unseen = pairs_from_csv(work / "land_run" / "split.csv", split="val")[0]
+tile = read_image(unseen.image)
 alt = "A satellite tile that the network has not seen, and its predicted classes as colours."
-show_image([tile, colours], ["unseen tile", "predicted classes"], alt=alt)
+found = segmenter.predict(tile)
+show_results(tile, pred_mask=found, palette=segmenter.palette, titles=["unseen tile"], alpha=1, alt=alt)
 
 # %% [markdown]
-# Look at the cloud: it got a class, because the network has never learned what a cloud is. What is ignored in training is
-# not found later, so mask the clouds before you count areas.
+# Look at the white cloud: it got a class, because the network has never learned what a cloud is. What is ignored in
+# training is not found later, so mask the clouds before you count areas.
 #
-# **On your own images.** A whole scene is too large for one forward pass: cut it, or use `segcourse predict --tile
-# 512`, which blends the seams. segcourse reads three channels of 8 bits. Choose three bands, and scale their values to
-# 0 to 255 in the same way for every scene. Keep the coordinates in the file names: a PNG has none.
+# **On your own images.** A whole scene is too large for one forward pass, so cut it. segcourse reads images of up to
+# 89 million pixels; to predict such a large one, use `segcourse predict --tile 512`, which blends the seams.
+# segcourse reads three channels of 8 bits. Choose three bands, and scale their values to 0 to 255 in the same way for
+# every scene. Keep the coordinates in the file names: a PNG has none.
 #
 # **Read on.** Demir et al. 2018, *DeepGlobe* (arXiv 1805.06561), and Wang et al. 2021, *LoveDA* (arXiv 2110.08733), are
 # open data sets of land cover. LoveDA separates cities from villages, to measure what happens in a new region.
@@ -165,15 +167,16 @@ if plates.parent == work:
 
 # %%
 missing_means_good = plates.parent == work  # for your own plates you decide, and then files are written
-for path in match_files(plates).images_alone if missing_means_good else []:
-    width, height = Image.open(path).size
-    Image.new("L", (width, height)).save(plates / "masks" / f"{path.stem}.png")
+matches = match_files(plates)
+for path in matches.images_alone if missing_means_good else []:
+    black = np.zeros(read_image(path).shape[:2], np.uint8)
+    Image.fromarray(black).save(matches.pairs[0].mask.parent / f"{path.stem}_mask.png")
 # !segcourse data check "{plates}"
 
 # %%
-masks = [np.array(Image.open(pair.mask)) for pair in match_files(plates).pairs]
+masks = [read_mask(pair.mask) > 0 for pair in match_files(plates).pairs]
 with predict("What share of all pixels is scratched?", {"0.5 %": 0, "5 %": 0.02, "20 %": 0.1}) as reveal:
-    share = np.mean([(mask == 255).mean() for mask in masks])
+    share = np.mean([mask.mean() for mask in masks])
     print(
         f"{share:.2%} of the pixels; {np.mean([not mask.any() for mask in masks]):.0%} of the plates are good"
     )
@@ -185,25 +188,25 @@ with predict("What share of all pixels is scratched?", {"0.5 %": 0, "5 %": 0.02,
 # way.
 
 # %%
-rare = "--class-names metal,scratch --class-weights 1,10 --augment any"
+rare = "--class-names metal,scratch --class-weights 1,10 --augment any"  # your names; if parts never turn, upright
 # !segcourse fit --data "{plates}" {rare} {small} --out "{work}/plates_run" --force
 
 # %%
 segmenter = Segmenter.load(work / "plates_run" / "model.safetensors")
-pairs = match_files(plates).pairs
-panels = []
-for i in [i for i in held_out(pairs) if masks[i].any()][:2]:
-    image = np.array(Image.open(pairs[i].image).convert("RGB"))
-    panels += [image, outline(image, segmenter.predict(image))]
-titles = ["unseen plate", "found"] * (len(panels) // 2)
-alt = "Scratched plates that the network has not seen, and the outlines of what the network found on them."
-show_image(panels, titles, alt=alt)
+unseen = pairs_from_csv(work / "plates_run" / "split.csv", split="val")
+scratched = [pair for pair in unseen if read_mask(pair.mask).any()][:2] or unseen[:2]
+images = [read_image(pair.image) for pair in scratched]
+truths = [read_mask(pair.mask) > 0 for pair in scratched]
+found = [segmenter.predict(image) for image in images]
+titles = [f"unseen: {pair.name}" for pair in scratched]
+show_results(images, truths, found, palette=segmenter.palette, titles=titles)
 
 # %% [markdown]
-# **On your own images.** Split by product or by day if plates of one batch look alike (`--split`). Dice per image means
-# little when most masks are empty. What a factory asks is: how many bad plates pass, and how many good plates are
-# thrown away? Count both from the `shares.csv` of `segcourse predict`, for several thresholds. If there are no masks at
-# all, look for *anomaly detection*, which learns from good parts only.
+# **On your own images.** Split by product or by day if plates of one batch look alike (`--split`). Dice per image
+# means little when most masks are empty. What a factory asks is: how many bad plates pass, and how many good plates
+# are thrown away? The `shares.csv` of `segcourse predict` lists the share of each class per image. Call a plate bad
+# if more than, say, 0.1 % of it is scratch; count both errors, and try other limits. If there are no masks at all,
+# look for *anomaly detection*, which learns from good parts only.
 #
 # **Read on.** Tabernik et al. 2019, *Segmentation-based deep-learning approach for surface-defect detection* (arXiv
 # 1903.08536).
@@ -216,7 +219,9 @@ show_image(panels, titles, alt=alt)
 # have 256 grey values.
 
 # %%
-scans = miniatures.scans()  # {"patient0_slice0": (Hounsfield units, mask), …}, both H x W; or your own
+# {"patient0_slice0": (Hounsfield units, mask), …}, both H x W; for your scans, see the end of this section
+scans = miniatures.scans()
+low, high = -100, 200  # your window
 
 
 def window(units, low, high):
@@ -230,9 +235,9 @@ question = (
 )
 with predict(question, {"2 grey values": 0, "20": 10, "60": 40}) as reveal:
     units, mask = next(iter(scans.values()))
-    wide, narrow = (window(np.array([60.0, 100.0]), *limits) for limits in ((-1024, 3071), (-100, 200)))
-    titles = ["-1024 to 3071", "-100 to 200"]
-    panels = [window(units, -1024, 3071), window(units, -100, 200)]
+    wide, narrow = (window(np.array([60.0, 100.0]), *limits) for limits in ((-1024, 3071), (low, high)))
+    titles = ["-1024 to 3071", f"{low} to {high}"]
+    panels = [window(units, -1024, 3071), window(units, low, high)]
     show_image([np.stack([p] * 3, -1) for p in panels], titles, alt="One slice in two windows.")
     print(
         f"wide window: {int(wide[1]) - int(wide[0])} grey values; narrow: {int(narrow[1]) - int(narrow[0])}"
@@ -242,46 +247,54 @@ with predict(question, {"2 grey values": 0, "20": 10, "60": 40}) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# The wide window spends most of its grey values on air and metal. A *window* keeps the range that matters. Radiologists
-# do the same on their screens, with one window for lungs and another one for the liver. A network can't see what the
-# file no longer holds. </details>
+# The wide window spends most of its grey values on air, bone and metal. A *window* keeps the range that matters.
+# Radiologists do the same on their screens, with one window for lungs and another one for the liver. A network can't
+# see what the file no longer holds. </details>
 #
 # So convert first, with one window for all scans, and write slices as PNG files. The name holds the patient.
 
 # %%
-folder = work / "scans"
+folder = Path(tempfile.mkdtemp(dir=work))  # new at each run, so that no old slices stay in it
 for part in ("images", "masks"):
-    (folder / part).mkdir(parents=True, exist_ok=True)
+    (folder / part).mkdir()
 for name, (units, mask) in scans.items():
-    Image.fromarray(window(units, -100, 200)).save(folder / "images" / f"{name}.png")
-    Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
+    Image.fromarray(window(units, low, high)).save(folder / "images" / f"{name}.png")
+    Image.fromarray(np.uint8(mask)).save(folder / "masks" / f"{name}.png")
 # !segcourse data check "{folder}"
 
 # %% [markdown]
-# Slices of one patient are nearly the same image. `--split` keeps them together. The liver is on one side of the body,
-# so there are no mirror images: `--augment none`.
+# Slices of one patient are nearly the same image. `--split` keeps them together. The liver is always on the same side
+# of the body, so a mirrored scan would teach something false: `--augment none`.
 
 # %%
-split = "--split 'patient\\d+' --augment none"
+split = r'--split "patient\d+" --augment none'  # in your names, another expression
 # !segcourse fit --data "{folder}" --class-names other,lesion {split} {small} --out "{work}/scans_run" --force
 
 # %%
 segmenter = Segmenter.load(work / "scans_run" / "model.safetensors")
-pairs = match_files(folder).pairs
-panels, titles = [], []
-for i in held_out(pairs, r"patient\d+")[::4][:2]:
-    image, mask = np.array(Image.open(pairs[i].image).convert("RGB")), np.array(Image.open(pairs[i].mask))
-    panels += [outline(image, mask.astype(np.int64)), outline(image, segmenter.predict(image))]
-    titles += [f"{pairs[i].name}: truth", "prediction"]
-alt = "Two slices of unseen patients, each with the outline of the true lesion and of the predicted one."
-show_image(panels, titles, alt=alt)
+unseen = pairs_from_csv(work / "scans_run" / "split.csv", split="val")[::4][:2]
+images = [read_image(pair.image) for pair in unseen]
+truths = [read_mask(pair.mask) for pair in unseen]
+found = [segmenter.predict(image) for image in images]
+titles = [f"unseen: {pair.name}" for pair in unseen]
+show_results(images, truths, found, palette=segmenter.palette, titles=titles)
 
 # %% [markdown]
-# **On your own images.** segcourse reads image files, not NIfTI or DICOM. `nibabel.load(path).get_fdata()` gives the
-# values of a NIfTI file. With pydicom, Hounsfield units are `scan.pixel_array * scan.RescaleSlope +
-# scan.RescaleIntercept`. MRI has no such unit: scale each scan by its own percentiles. Volumes need networks that see
-# several slices; [Where to read on](../reading_on.md) leads there. And take names and dates out of the files before you
-# copy them: they are patients' data.
+# **On your own images.** segcourse reads image files, not NIfTI or DICOM. A NIfTI file holds all slices of a patient,
+# width first, so each slice is transposed:
+#
+# ```python
+# import nibabel
+#
+# values = nibabel.load("patient0.nii.gz").get_fdata()
+# marks = nibabel.load("patient0_mask.nii.gz").get_fdata()
+# scans = {f"patient0_slice{k}": (values[..., k].T, marks[..., k].T > 0) for k in range(values.shape[2])}
+# ```
+#
+# With pydicom, Hounsfield units are `scan.pixel_array * scan.RescaleSlope + scan.RescaleIntercept`. MRI has no such
+# unit: scale each scan by its own percentiles. Volumes need networks that see several slices; [Where to read
+# on](../reading_on.md) leads there. And take names and dates out of the files before you copy them: they are
+# patients' data.
 #
 # **Read on.** Isensee et al. 2018, *nnU-Net* (arXiv 1809.10486): how far careful preparation goes.
 

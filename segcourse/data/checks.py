@@ -14,13 +14,14 @@ import numpy as np
 from segcourse.data.decode import ImageFacts, image_facts
 from segcourse.data.images import is_one_bit, read_image, read_mask
 from segcourse.data.pairing import Matches, Pair, match_files, pairs_from_csv
-from segcourse.data.report import Report
+from segcourse.data.report import DARK, Report
 from segcourse.data.values import mask_value_scheme
 from segcourse.errors import DataError, first_few
 from segcourse.palette import IGNORE, Palette
 
 # a class is asked about if it has fewer pixels than the larger of these, in one mask in ten or in one mask
 _STRAY_PIXELS, _STRAY_SHARE = 20, 0.001
+_SMALL = 32  # reading at this size decodes the whole file, a JPEG at a fraction of its size
 
 
 class _Inspection(NamedTuple):
@@ -30,7 +31,7 @@ class _Inspection(NamedTuple):
     image: ImageFacts | None
     mask_shape: tuple[int, int] | None
     pixels: dict[int, int]  # stored value -> number of pixels
-    findings: list[tuple[str, Path]]
+    findings: list[tuple[str, Path, str]]  # kind, file, and why it can't be read, or ""
 
     @property
     def values(self) -> set[int]:
@@ -71,14 +72,16 @@ def check_folder(
         for path in paths:
             report.add(kind, path)
     for path in [*matches.images_alone, *matches.masks_alone]:
-        if not _is_readable(path):
-            report.add("unreadable image", path)
+        try:
+            read_image(path, _SMALL)
+        except DataError as error:
+            report.add("unreadable image", path, str(error))
     with ThreadPoolExecutor(max_workers=4) as pool:  # decoders release the GIL
         inspect = functools.partial(_inspect, values_given=mask_values is not None, palette=palette)
         inspections = list(pool.map(inspect, matches.pairs))
     for one in inspections:
-        for kind, path in [*one.findings, *_compare(one)]:
-            report.add(kind, path)
+        for finding in [*one.findings, *_compare(one)]:
+            report.add(*finding)
     void = set(void_values)
     known = [
         one._replace(pixels={value: count for value, count in one.pixels.items() if value not in void})
@@ -95,52 +98,53 @@ def check_folder(
 
 def _inspect(pair: Pair, values_given: bool, palette: Palette | None) -> _Inspection:
     findings, image, shape, pixels = [], None, None, {}
-    if _is_readable(pair.image):
+    try:
+        if _is_dark(pair.image):
+            findings.append(("dark image", pair.image, ""))
         image = image_facts(pair.image)
-    else:
-        findings.append(("unreadable image", pair.image))
+    except DataError as error:
+        findings.append(("unreadable image", pair.image, str(error)))
     try:
         if jpeg := image_facts(pair.mask).format == "JPEG":
-            findings.append(("saved as JPEG" if values_given else "JPEG mask", pair.mask))
+            findings.append(("saved as JPEG" if values_given else "JPEG mask", pair.mask, ""))
         mask = read_mask(pair.mask, palette=palette)
         shape = mask.shape
         if not jpeg:
             values, counts = np.unique(mask, return_counts=True)
             pixels = dict(zip(values.tolist(), counts.tolist(), strict=True))
-    except DataError:
-        findings.append((_mask_problem(pair.mask), pair.mask))
+    except DataError as error:
+        kind = _mask_problem(pair.mask, palette is not None)
+        findings.append((kind, pair.mask, "" if kind == "colour mask" else str(error)))
     return _Inspection(pair, image, shape, pixels, findings)
 
 
-def _is_readable(path: Path) -> bool:
-    try:
-        read_image(path, size=32)  # decodes the whole file, at a fraction of its size
-    except DataError:
-        return False
-    return True
+def _is_dark(path: Path) -> bool:
+    """Return True if no pixel is bright, as in 16-bit files that use a small part of their range."""
+    return read_image(path, _SMALL).max() < DARK and read_image(path).max() < DARK
 
 
-def _mask_problem(path: Path) -> str:
+def _mask_problem(path: Path, has_palette: bool) -> str:
     """Return the kind of problem of a mask that `read_mask` refuses."""
     try:
         image = read_image(path)
     except DataError:
         return "unreadable mask"
-    grey = (image == image[..., :1]).all()
-    return "unexpected mask values" if grey else "colour mask"
+    if (image == image[..., :1]).all():  # grey, with values that are no class ids
+        return "unreadable mask"
+    return "unknown colour" if has_palette else "colour mask"
 
 
-def _compare(one: _Inspection) -> list[tuple[str, Path]]:
+def _compare(one: _Inspection) -> list[tuple[str, Path, str]]:
     """Compare the sizes and rotations of an image and its mask; report an empty mask."""
     findings = []
     if one.image is not None and one.mask_shape is not None:
         if one.mask_shape != one.image.shape:
             unrotated = one.image.rotated and one.mask_shape == one.image.shape[::-1]
-            findings.append(("mask not rotated" if unrotated else "sizes differ", one.pair.image))
+            findings.append(("mask not rotated" if unrotated else "sizes differ", one.pair.image, ""))
         elif one.image.rotated:
-            findings.append(("EXIF rotation", one.pair.image))
+            findings.append(("EXIF rotation", one.pair.image, ""))
     if one.values == {0}:
-        findings.append(("empty mask", one.pair.mask))
+        findings.append(("empty mask", one.pair.mask, ""))
     return findings
 
 

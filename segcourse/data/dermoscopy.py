@@ -13,10 +13,7 @@ from numpy.random import Generator
 
 from segcourse.data.artefacts import ARTEFACTS
 from segcourse.data.canvas import Canvas, noise, sigmoid
-
-# Absorption in R, G, B per unit of density (green = 1). Melanin near the surface looks brown, deep melanin
-# blue-grey, and blood red.
-_BROWN, _BLACK, _BLUE_GREY, _RED = (0.38, 1.0, 1.40), (0.75, 1.0, 1.15), (1.05, 1.0, 0.70), (0.10, 1.0, 0.95)
+from segcourse.data.skin import BLACK, BLUE_GREY, BROWN, RED, SKIN, absorb, spot
 
 
 def _skin(canvas: Canvas, style: Generator) -> None:
@@ -39,22 +36,8 @@ def _skin(canvas: Canvas, style: Generator) -> None:
     if rng.random() < 0.35:
         for _ in range(rng.integers(1, 14)):
             centre = rng.uniform(-1, 1, 2)
-            density += _spot(canvas, centre, rng.uniform(0.012, 0.05), rng.uniform(0.1, 0.4))
-    canvas.image *= np.exp(-density[..., None] * np.array(_RED if rng.random() < 0.5 else _BROWN, np.float32))
-
-
-def _spot(canvas: Canvas, centre: np.ndarray, radius: float, density: float) -> np.ndarray:
-    """Return the density (H×W) of a round spot that fades outwards."""
-    distance = (canvas.x - centre[0]) ** 2 + (canvas.y - centre[1]) ** 2
-    return density * np.exp(-distance / radius**2)
-
-
-def _pale_spots(canvas: Canvas, rng: Generator) -> None:
-    """Paint one to three pale spots as large as a lesion, which belong to the skin."""
-    density = np.zeros(canvas.shape)
-    for _ in range(rng.integers(1, 4)):
-        density += _spot(canvas, rng.uniform(-1, 1, 2), rng.uniform(0.08, 0.35), rng.uniform(0.04, 0.16))
-    canvas.image *= np.exp(-density[..., None] * np.array(_RED if rng.random() < 0.5 else _BROWN, np.float32))
+            density += spot(canvas, centre, rng.uniform(0.012, 0.05), rng.uniform(0.1, 0.4))
+    absorb(canvas, density, RED if rng.random() < 0.5 else BROWN)
 
 
 def _outline(
@@ -125,9 +108,9 @@ def _pigment(canvas: Canvas, style: Generator, field: np.ndarray, area: float, f
     if style.random() < 0.12:  # regression: a scar without pigment
         texture *= 1 - 0.9 * sigmoid(5 * (noise(rng, shape, cells, 1) - 0.7))
 
-    colours = np.array([_BROWN, _BLACK, _BLUE_GREY, _RED], np.float32) * style.uniform(
-        0.85, 1.15, (4, 3)
-    ).astype(np.float32)
+    colours = np.array([BROWN, BLACK, BLUE_GREY, RED], np.float32) * style.uniform(0.85, 1.15, (4, 3)).astype(
+        np.float32
+    )
     first, second = style.choice(4, 2, p=[0.55, 0.15, 0.08, 0.22]) if style.random() < 0.55 else (0, 0)
     mix = sigmoid(3 * (noise(rng, shape, cells, 2) - style.uniform(-0.5, 1.0)))[..., None]
     absorb = colours[first] * (1 - mix) + colours[second] * mix
@@ -150,10 +133,12 @@ def paint(
         difficulties: names from `segcourse.data.lesions.DIFFICULTIES`.
     """
     tiny, cut, empty, faint, *artefacts, spots, wide = rng.spawn(6 + len(ARTEFACTS))
+    on_skin = [spots, *rng.spawn(len(SKIN) - 1)]
     canvas = Canvas(rng, size)
     _skin(canvas, style)
-    if "pale spots" in difficulties and spots.random() < 0.25:
-        _pale_spots(canvas, spots)
+    for (name, (share, mark)), stream in zip(SKIN.items(), on_skin, strict=True):
+        if name in difficulties and stream.random() < share:
+            mark(canvas, stream)
     area = float(np.clip(style.lognormal(math.log(0.19), 0.95), 0.02, 0.9))
     if "tiny lesions" in difficulties and tiny.random() < 0.08:
         area = tiny.uniform(0.003, 0.02)

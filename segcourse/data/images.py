@@ -224,7 +224,8 @@ def _mask_values(image: Image.Image, path: str | os.PathLike, palette: Palette |
             values = values // 257  # black and white in 16 bits
         if values.min(initial=0) < 0 or values.max(initial=0) > 255:
             raise DataError(
-                f"{path}: mask values go up to {values.max()}; class ids are 0..254, and 255 means ignored."
+                f"{path}: mask values go up to {values.max()}; class ids are 0..254, and 255 means ignored. "
+                "Save class ids 0, 1, 2, … with 8 bits per pixel."
             )
         return values.astype(np.uint8)
     if image.mode == "F":
@@ -234,9 +235,9 @@ def _mask_values(image: Image.Image, path: str | os.PathLike, palette: Palette |
     if palette is not None:  # first: a class may be black or grey, and an image may show this class alone
         try:
             return palette.labels(rgb)
-        except DataError:
+        except DataError as error:
             if not grey:
-                raise
+                raise DataError(f"{path}: {error}") from error
     if grey:
         return rgb[..., 0].copy()
     raise DataError(

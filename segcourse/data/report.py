@@ -1,27 +1,32 @@
 """The report of `check_folder`: what is wrong, in which files, and what to do."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from segcourse.data.pairing import listing
+
+DARK = 48  # of 255; 16-bit satellite images with values up to 10000 are below it
 
 # kind of finding -> (is it a problem, or only a note; what to do), in the order of the table
 KINDS = {
     "no pairs": (True, "name each mask like its image, or list the pairs in a CSV"),
     "image without mask": (
         True,
-        "add the mask, move the image to another folder, or list the pairs in a CSV",
+        "add the mask (all black if there is nothing to mark), move the image to another folder, or list the "
+        "pairs in a CSV",
     ),
     "mask without image": (True, "rename it to its image's name plus _mask, or move it to another folder"),
     "several files for one name": (True, "rename them, or list the pairs in a CSV"),
-    "unreadable image": (True, "copy or download it again, or move the pair to another folder"),
-    "unreadable mask": (True, "copy or export it again, or move the pair to another folder"),
+    "unreadable image": (True, "see below, or move the pair to another folder"),
+    "unreadable mask": (True, "see below, or move the pair to another folder"),
     "sizes differ": (True, "export the mask at the size of its image"),
     "mask not rotated": (
         True,
         "the mask fits the image without its EXIF rotation: rotate the mask, or remove the EXIF tag",
     ),
     "colour mask": (True, "save class ids in one channel, or pass palette=Palette(names, colours)"),
+    "unknown colour": (True, "see below; if the colour is a class, add it to the palette"),
     "JPEG mask": (
         True,
         "JPEG blurs labels: export as PNG, or pass mask_values= to round to the nearest value",
@@ -40,6 +45,10 @@ KINDS = {
     ),
     "same image twice": (True, "keep one: a copy in both training and validation inflates the scores"),
     "empty mask": (False, "fine if these images really show nothing to segment"),
+    "dark image": (
+        False,
+        f"all pixels are below {DARK} of 255; if the image should look brighter, scale its values to 0..255",
+    ),
     "EXIF rotation": (False, "these images are rotated upright when read, and their masks match"),
     "saved as 0/255": (False, "255 is read as class 1"),
     "0/1 and 0/255 mixed": (False, "255 is read as class 1, and so is the 1 of the other masks"),
@@ -55,15 +64,22 @@ class Report:
         pairs: number of pairs of image and mask.
         found: kind of finding -> file names.
         strays: class ids that are asked about.
+        reasons: why files can't be read, one sentence per cause.
     """
 
     pairs: int
     found: dict[str, list[str]] = field(default_factory=dict)
     strays: tuple[int, ...] = ()
+    reasons: list[str] = field(default_factory=list)
+    _causes: set[str] = field(default_factory=set)
 
-    def add(self, kind: str, where: Path | str) -> None:
-        """Add one file to a kind of finding."""
+    def add(self, kind: str, where: Path | str, reason: str = "") -> None:
+        """Add one file to a kind of finding, and the reason unless only its numbers are new."""
         self.found.setdefault(kind, []).append(where.name if isinstance(where, Path) else where)
+        cause = re.sub(r"\d+", "0", reason.replace(str(where), ""))
+        if reason and cause not in self._causes:
+            self._causes.add(cause)
+            self.reasons.append(reason)
 
     @property
     def problems(self) -> dict[str, list[str]]:
@@ -90,4 +106,4 @@ class Report:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         if len(rows) > 1:
             lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-        return "\n".join(lines)
+        return "\n".join(lines + [f"- {reason}" for reason in self.reasons])

@@ -47,11 +47,19 @@ def held_out(pairs: Sequence[Pair], how: str = "random", seed: int = 0) -> list[
         blocks = min(_BLOCKS, len(pairs))
         groups = [str(i * blocks // len(pairs)) for i in range(len(pairs))]
     else:
-        groups = _groups([pair.image for pair in pairs], how)
+        groups = groups_of(pairs, how)
     return _whole_groups(groups, wanted, rng)
 
 
-def _groups(paths: list[Path], expression: str) -> list[str]:
+def groups_of(pairs: Sequence[Pair], expression: str) -> list[str]:
+    r"""Return the group of each pair, as `held_out` finds it with a regular expression.
+
+    Raises:
+        DataError: the expression is wrong, or finds no group in a name.
+
+    >>> groups_of([Pair(Path(f"p{i}_0.png"), Path("m.png"), "") for i in (3, 5)], r"p(\d+)")
+    ['3', '5']
+    """
     try:
         pattern = re.compile(expression)
     except re.error as error:
@@ -59,6 +67,7 @@ def _groups(paths: list[Path], expression: str) -> list[str]:
             f"the split {expression!r} is not a regular expression ({error}); give random, blocks, or an "
             r"expression that finds the group in a file's name, such as '^(patient\d+)'."
         ) from error
+    paths = [pair.image for pair in pairs]
     folder = os.path.commonpath([path.parent for path in paths])
     found = [(path, pattern.search(path.relative_to(folder).as_posix())) for path in paths]
     if missing := [path for path, match in found if match is None]:

@@ -12,6 +12,8 @@ from segcourse.plotting.display import show_once
 from segcourse.plotting.formats import as_images
 
 WIDTH = 205  # CSS pixels of one picture
+# JupyterLab's shortcuts, such as arrow keys, leave a control alone that has this attribute itself
+OWN_KEYS = 'data-lm-suppress-shortcuts="true"'
 Layers = Sequence[np.ndarray]  # pictures on top of each other: uint8 H×W×3, then H×W×4 with transparency
 
 
@@ -63,16 +65,18 @@ class Frames:
 
     def html(self) -> str:
         """Return slider, pictures and captions."""
-        range_ = f'type="range" min="0" max="{len(self.captions) - 1}" value="{self.start}" step="1"'
+        range_ = (
+            f'type="range" {OWN_KEYS} min="0" max="{len(self.captions) - 1}" value="{self.start}" step="1"'
+        )
         slider = (
-            f'<label>{html.escape(self.name)} <input {range_} style="width:min(22em,60%);'
+            f'<label>{html.escape(self.name)} <input {range_} {OWN_KEYS} style="width:min(22em,60%);'
             f'vertical-align:middle" oninput="{_SHOW}"></label>'
         )
         labels = [f"<b>{html.escape(label)}</b>" for label in self.labels]
-        button = f'<button type="button" onclick="{_PLAY}">▶ play</button> ' if self.playable else ""
+        button = f'<button type="button" {OWN_KEYS} onclick="{_PLAY}">▶ play</button> '
         captions = [html.escape(caption) for caption in self.captions]
         return (
-            f'<div data-frames="">{button}{slider} {self._each(labels, "span")}'
+            f'<div data-frames="">{button if self.playable else ""}{slider} {self._each(labels, "span")}'
             f"{row(''.join(map(self._column, self.columns)))}"
             f'<div role="status">{self._each(captions, "span")}</div>{self.foot}</div>'
         )

@@ -17,7 +17,7 @@ import numpy as np
 from segcourse.palette import Palette
 from segcourse.plotting.arrays import data_uri
 from segcourse.plotting.display import show_once
-from segcourse.widgets.frames import picture_uri
+from segcourse.widgets.frames import OWN_KEYS, picture_uri
 
 Twin = tuple[str, np.ndarray, str]  # title, uint8 H×W×3, alt text
 
@@ -65,9 +65,7 @@ class Live:
         folded = "".join(_figure(*one) for one in self.answer)
         answer = f"<details><summary>Show me</summary>{folded}</details>" if folded else ""
         return (
-            # the attribute keeps JupyterLab's shortcuts, such as arrow keys, away from the controls
-            f'<div data-live="{html.escape(json.dumps(self.data))}" data-lm-suppress-shortcuts="true" '
-            f'style="max-width:60em">'
+            f'<div data-live="{html.escape(json.dumps(self.data))}" style="max-width:60em">'
             f'<div data-part="twin"><div style="{_ROW}">{"".join(figures)}</div>{answer}</div>'
             f'<div data-part="stage" hidden>{self.stage}</div>'
             f'<div role="status" data-part="say" style="min-height:1.4em">{html.escape(self.caption)}</div>'
@@ -122,7 +120,7 @@ def canvas(name: str, label: str, shape: Sequence[int], title: str = "") -> str:
     caption = f'<figcaption data-part="{name}-title">{html.escape(title)}</figcaption>' if title else ""
     return (
         f'<figure style="margin:0" data-part="{name}-figure">{caption}<canvas data-part="{name}" role="img" '
-        f'aria-label="{html.escape(label)}" width="{shape[1]}" height="{shape[0]}" '
+        f'{OWN_KEYS} aria-label="{html.escape(label)}" width="{shape[1]}" height="{shape[0]}" '
         f'style="{_display(shape)};touch-action:none"></canvas></figure>'
     )
 
@@ -131,7 +129,7 @@ def slider(name: str, label: str, least: float, most: float, value: float, step:
     """Return a labelled slider."""
     return (
         f'<label>{html.escape(label)} <input data-part="{name}" type="range" min="{least}" max="{most}" '
-        f'step="{step}" value="{value}" style="vertical-align:middle;width:11em"> '
+        f'{OWN_KEYS} step="{step}" value="{value}" style="vertical-align:middle;width:11em"> '
         f'<output data-of="{name}" style="display:inline-block;min-width:2em">{value}</output></label>'
     )
 
@@ -139,7 +137,7 @@ def slider(name: str, label: str, least: float, most: float, value: float, step:
 def tick(name: str, label: str, on: bool = True, colour: Sequence[int] | None = None) -> str:
     """Return a labelled checkbox, with a swatch of a colour."""
     return (
-        f'<label><input data-part="{name}" type="checkbox"{" checked" if on else ""}> '
+        f'<label><input {OWN_KEYS} data-part="{name}" type="checkbox"{" checked" if on else ""}> '
         f"{swatch(colour)}{html.escape(label)}</label>"
     )
 
@@ -155,12 +153,14 @@ def swatch(colour: Sequence[int] | None) -> str:
 def choice(name: str, label: str, options: Sequence[str], chosen: str) -> str:
     """Return a labelled drop-down list."""
     tags = [f"<option{' selected' if one == chosen else ''}>{html.escape(one)}</option>" for one in options]
-    return f'<label>{html.escape(label)} <select data-part="{name}">{"".join(tags)}</select></label>'
+    return (
+        f'<label>{html.escape(label)} <select {OWN_KEYS} data-part="{name}">{"".join(tags)}</select></label>'
+    )
 
 
 def button(name: str, label: str) -> str:
     """Return a button."""
-    return f'<button type="button" data-part="{name}">{html.escape(label)}</button>'
+    return f'<button type="button" {OWN_KEYS} data-part="{name}">{html.escape(label)}</button>'
 
 
 def label_uri(mask: np.ndarray) -> str:

@@ -1,9 +1,10 @@
-"""A JupyterLab of its own for every test that drives one; the browser is in ../conftest.py."""
+"""A JupyterLab of its own and a browser, for every test that drives one."""
 
 import contextlib
 import json
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from segcourse.course import lessons
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests are imported by path, so that their helpers need one
 
 
 @pytest.fixture

@@ -117,6 +117,17 @@ def nine_stray_pixels(folder):
     return {"stray class": ["2.png {2: 9 pixels}"]}
 
 
+def floating_point_image(folder):
+    Image.fromarray(np.ones(SHAPE, np.float32)).save(folder / "images" / "0.tif")
+    (folder / "images" / "0.png").unlink()
+    return {"unreadable image": ["0.tif"]}
+
+
+def id_300(folder):
+    mask(folder, "0.png", disc().astype(np.uint16) * 300)
+    return {"unreadable mask": ["0.png"]}
+
+
 def copies(folder):
     (folder / "images" / "3.png").write_bytes((folder / "images" / "1.png").read_bytes())
     return {"same image twice": ["1.png = 3.png"]}
@@ -136,6 +147,8 @@ FAULTS = [
     jpeg_mask,
     smoothed,
     nine_stray_pixels,
+    floating_point_image,
+    id_300,
     copies,
 ]
 
@@ -159,6 +172,23 @@ def test_several_faults_are_all_in_the_table(folder):
     report = check_folder(folder)
     assert set(report.problems) == {"unreadable image", "sizes differ", "colour mask"}
     assert report.table().startswith("4 pairs of image and mask: 3 kinds of problem\n")
+
+
+def test_the_table_says_once_why_files_cannot_be_read(folder):
+    for k in range(3):
+        twelve_bits = np.full(SHAPE, 1000 + k, np.uint16)
+        twelve_bits[0, 0] = 2000 + k
+        Image.fromarray(twelve_bits).save(folder / "images" / f"{k}.png")
+    id_300(folder)
+    (folder / "images" / "3.png").write_text("not a picture")
+    (folder / "images" / "alone.jpg").write_text("not a picture")
+    found = [line.removeprefix(f"- {folder}/") for line in check_folder(folder).table().splitlines()[-3:]]
+    wanted = (
+        "images/alone.jpg is not an image file",  # and so is images/3.png
+        "images/0.png has 16 bits per pixel, but its largest value is 2000",
+        "masks/0.png: mask values go up to 300",
+    )
+    assert [line.startswith(start) for line, start in zip(found, wanted, strict=True)] == [True] * 3, found
 
 
 def test_notes_are_not_problems(folder):
@@ -254,6 +284,28 @@ def test_colour_masks_with_their_palette(folder):
         mask(folder, f"{k}.png", palette.colourise(disc()))
     assert check_folder(folder, palette=palette).ok
     assert len(check_folder(folder).problems["colour mask"]) == 4
+
+
+def test_a_colour_that_the_palette_lacks(folder):
+    for k in range(4):
+        mask(folder, f"{k}.png", Palette.default(["sky", "road", "tree"]).colourise(disc(1 + k % 2)))
+    report = check_folder(folder, palette=Palette.default(["sky", "road"]))
+    assert report.problems == {"unknown colour": ["1.png", "3.png"]}
+    tree = list(Palette.default(3).colours[2])
+    assert str(folder / "masks" / "1.png") in report.table().splitlines()[-1]
+    assert f"no class has, for example {tree}" in report.table()
+    assert "pass" not in report.table()
+
+
+def test_dark_images_get_a_note(folder):
+    for k, high in enumerate((40, 60)):
+        pixels = np.zeros((*SHAPE, 3), np.uint8)
+        pixels[3, 3] = high  # averaged, one bright pixel is dark
+        Image.fromarray(pixels).save(folder / "images" / f"{k}.png")
+    Image.fromarray(np.linspace(0, 8000, 768, dtype=np.uint16).reshape(SHAPE)).save(
+        folder / "images" / "2.png"
+    )
+    assert check_folder(folder).found == {"dark image": ["0.png", "2.png"]}
 
 
 def test_names_are_counted_where_there_are_many(folder):

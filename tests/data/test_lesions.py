@@ -124,6 +124,7 @@ def test_images_of_one_patient_are_similar():
     [
         *[("hairs", 0.6), ("rulers", 0.2), ("bubbles", 0.9), ("ink", 0.3), ("stickers", 0.6)],
         *[("dark corners", 1), ("blur", 1), ("uneven light", 1), ("pale spots", 1)],
+        *[("mottled skin", 1), ("contact disc", 1), ("pen marks", 0.6)],
     ],
 )
 def test_an_artefact_changes_its_own_pixels_and_no_mask(bare, name, most):

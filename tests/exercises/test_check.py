@@ -282,6 +282,6 @@ def test_broken_code_gets_its_symptom_and_no_cause(shown):
     exercises.check("mask_to_save", exercises.get("mask_to_save").starter)
     (reply,) = shown
     for form in (repr(reply), reply._repr_html_()):
-        assert "mask_to_save: not started yet" in form
+        assert "mask_to_save: not repaired yet" in form
         assert "The symptom is still there: every pixel of the masks is 0" in form
         assert "argmax" not in form

@@ -28,7 +28,7 @@ def _is_stub(verdict: Verdict) -> bool:
 def headline(verdict: Verdict) -> str:
     """Return a line such as 'dice_score: 2 of 3 points'."""
     if not verdict.started:
-        return f"{verdict.name}: not started yet"
+        return f"{verdict.name}: not {'repaired' if verdict.diagnosis else 'started'} yet"
     score = "" if verdict.score is None else f", score {verdict.score:.3f}"
     return f"{verdict.name}: {verdict.points} of {verdict.max_points} points{score}"
 

@@ -34,7 +34,8 @@ def cases(rng: Generator) -> Iterator[Case]:
     def case(group, count, height, width, *traits, rng=fixed, change=lambda target: None):
         prediction, target = (masks_of(rng, count, height, width) for _ in range(2))
         change(target)
-        return Case(group, {"prediction": prediction[:, None], "target": target}, traits)
+        given = f"{count} random predictions and targets of {height} x {width}" if height > 9 else ""
+        return Case(group, {"prediction": prediction[:, None], "target": target}, traits, given=given)
 
     def clear(target):
         target[0] = 0
@@ -45,6 +46,7 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(MANY, 3, 3, 3, "the images have as many rows as there are images")
     yield case(MANY, 4, 3, 5, "there are four images")
     yield case(MANY, 5, 2, 3, "one image shows no lesion", change=clear)
+    yield case(MANY, 2, 24, 32, "there are more lesion pixels than a byte can count")
     yield case(FEW, 2, 4, 3, rng=rng)
     yield case(MANY, 6, 4, 5, rng=rng)
 
@@ -79,6 +81,20 @@ def _divided(prediction, target):
     intersection, both = _of(prediction, target)
     intersection = intersection / len(target)
     return intersection / (both - intersection)
+
+
+def _squeezed(prediction, target):
+    intersection, both = _of(prediction.squeeze(), target)
+    return intersection / (both - intersection)
+
+
+def _mean_of_classes(prediction, target):
+    return (iou_of_batch(prediction, target) + iou_of_batch(1 - prediction, 1 - target)) / 2
+
+
+def _smoothed(prediction, target):
+    intersection, both = _of(prediction[:, 0], target)
+    return (intersection + 1) / (both - intersection + 1)
 
 
 def celebrate(answer):
@@ -139,6 +155,31 @@ EXERCISE = Exercise(
         ),
         ("You return the Dice score, 2 I / (P + T). The IoU is I / (P + T - I).", _dice),
         ("You divide by P + T, which counts the intersection twice. The union is P + T - I.", _sum_below),
+        (
+            "Your `squeeze()` drops every axis of length 1, also the images' rows where H = 1. Name the "
+            "axis: `squeeze(1)`.",
+            _squeezed,
+        ),
+        (
+            "You divide by all pixels that are predicted: that is the precision. The IoU divides by the "
+            "union.",
+            lambda prediction, target: (prediction[:, 0] * target).sum() / prediction.sum(),
+        ),
+        (
+            "You divide by all pixels of the target: that is the recall. The IoU divides by the union.",
+            lambda prediction, target: (prediction[:, 0] * target).sum() / target.sum(),
+        ),
+        (
+            "You return the share of pixels that are right, skin too. The IoU of lesion leaves out pixels "
+            "that both call skin.",
+            lambda prediction, target: (prediction[:, 0] == target).float().mean(),
+        ),
+        ("You return the mean IoU of lesion and skin. The IoU of lesion is asked for.", _mean_of_classes),
+        (
+            "You add 1 above and below the line. At least one pixel is lesion, so nothing has to be "
+            "smoothed.",
+            _smoothed,
+        ),
         (
             "You compare each prediction with the target of the next image. Adding the axis to the target "
             "or dropping it from the prediction keeps the order.",

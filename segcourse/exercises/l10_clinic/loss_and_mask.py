@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from numpy.random import Generator
 
@@ -11,6 +12,7 @@ from segcourse.exercises.engine.exercise import Case, Exercise
 from segcourse.exercises.l10_clinic._pipelines import (
     Small,
     before_and_after,
+    demand,
     images_of,
     lesion_logits,
     masks_of,
@@ -37,7 +39,7 @@ ONE, SEVERAL = "one image", "several images"
 def cases(rng: Generator) -> Iterator[Case]:
     fixed = np.random.default_rng(10)
 
-    def case(group, count, height, width, *traits, rng=fixed):
+    def case(group, count, height, width, *traits, rng=fixed, undecided=False):
         batch = {
             "images": images_of(rng, count, height, width),
             ("masks"): masks_of(rng, count, height, width),
@@ -45,13 +47,19 @@ def cases(rng: Generator) -> Iterator[Case]:
         given = (
             f"a small network that ends in a sigmoid, {count} image(s) of 3 x {height} x {width}, their masks"
         )
-        return Case(group, {"model": Small(rng, 1, sigmoid=True), **batch}, traits, given=given)
+        model = Small(rng, 1, sigmoid=True)
+        if undecided:  # a black first image, and a network without a bias: each probability is one half
+            torch.nn.init.zeros_(model.conv.bias)
+            batch["images"][0] = 0
+            given += "; the first image is 0 everywhere, and the network has no bias"
+        return Case(group, {"model": model, **batch}, traits, given=given)
 
     yield case(ONE, 1, 2, 2)
     yield case(ONE, 1, 3, 4, "the image is wider than high")
     yield case(SEVERAL, 2, 3, 3, "there are two images")
     yield case(SEVERAL, 4, 2, 5, "there are four images")
     yield case(SEVERAL, 2, 24, 32, "some probabilities lie near one half")
+    yield case(SEVERAL, 2, 3, 2, "some probabilities are exactly one half", undecided=True)
     yield case(ONE, 1, 4, 3, rng=rng)
     yield case(SEVERAL, 3, 4, 4, rng=rng)
 
@@ -60,6 +68,9 @@ def look(obj, case):
     """Observe the loss, the masks, and the gradient of the network's weights."""
     model = case.inputs["model"]
     loss, found = pair(obj(*case.inputs.values()), "(loss, masks)")
+    dtype = getattr(found, "dtype", None)
+    whole = isinstance(found, torch.Tensor) and not found.is_floating_point() and dtype != torch.bool
+    demand(not whole, f"Your masks have the type {dtype}; true and false, torch.bool, are asked for.")
     seen = {"value": loss, "masks": found}
     if getattr(loss, "requires_grad", False):
         loss.backward()
@@ -74,6 +85,15 @@ def _made(loss=F.binary_cross_entropy, decide=lambda output: output > 0.5):
         return loss(output, masks.float()), decide(output)
 
     return wrong
+
+
+def _exchanged(model, images, masks):
+    output = model(images)[:, 0]
+    return F.binary_cross_entropy(masks.float(), output), output > 0.5
+
+
+def _truth(model, images, masks):
+    return loss_and_mask(model, images, masks)[0], masks > 0.5
 
 
 def celebrate(answer):
@@ -129,6 +149,19 @@ EXERCISE = Exercise(
             "Your loss is the sum over all pixels. The loss was a mean, and the repair should leave its "
             "scale alone.",
             _made(lambda output, masks: F.binary_cross_entropy(output, masks, reduction="sum")),
+        ),
+        (
+            "You exchanged the two arguments of the loss. The probabilities come first, then the truth.",
+            _exchanged,
+        ),
+        ("Your masks are the truth. The predicted ones are asked for.", _truth),
+        (
+            "A probability of exactly one half is lesion in your masks. Lesion is above one half.",
+            _made(decide=lambda output: output >= 0.5),
+        ),
+        (
+            "You exchanged the two results: the loss comes first, then the masks.",
+            lambda *given: loss_and_mask(*given)[::-1],
         ),
         (
             "You exchanged the loss for the squared error. It runs, but the pipeline's loss is the "

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.random import Generator
 
 from segcourse.exercises.engine.exercise import Case, Exercise, call
@@ -86,6 +87,11 @@ def _finite_only(losses):
     return losses[losses.isfinite()].mean()
 
 
+def _skipping(logits, target):
+    loss = starter(logits, target)
+    return loss if loss.isfinite() else logits.sum() * 0
+
+
 def celebrate(answer):
     """Show the loss of a pixel against its logit, before and after the repair."""
     from segcourse.plotting import show_curves
@@ -114,7 +120,7 @@ EXERCISE = Exercise(
     mistakes=[
         (
             "You add a small number inside the logarithm. The exponential still overflows before it: "
-            "infinity divided by infinity is NaN.",
+            "infinity divided by infinity is NaN, and everything else divided by infinity is 0.",
             _made(_by_hand, lambda p: (p + 1e-8).log()),
         ),
         (
@@ -123,7 +129,7 @@ EXERCISE = Exercise(
             _made(lambda logits: _by_hand(logits, 1e-8)),
         ),
         (
-            "You take the logarithm of PyTorch's softmax. Softmax doesn't overflow, but a probability of "
+            "You take the logarithm of a softmax. This softmax doesn't overflow, but a probability of "
             "1e-60 becomes 0, and the logarithm of 0 is infinite.",
             _made(),
         ),
@@ -131,14 +137,46 @@ EXERCISE = Exercise(
             (
                 "Your probability has a floor, by `clamp` or by a small number added to it. So the loss has "
                 "a ceiling, and a pixel that is badly wrong gets no gradient.",
-                _made(log=lambda p, floor=floor: p.clamp(min=floor).log()),
+                _made(log=log),
             )
             for floor in (1e-6, 1e-7, 1e-8, 1e-12)
+            for log in (
+                lambda p, floor=floor: p.clamp(min=floor).log(),
+                lambda p, floor=floor: (p + floor).log(),
+            )
+        ),
+        *(
+            (
+                "You replace NaN in the loss by a number. The gradient behind it is NaN all the same, "
+                "and one step spoils every weight.",
+                _made(_by_hand, end=end),
+            )
+            for end in (
+                lambda losses: losses.mean().nan_to_num(),
+                lambda losses: losses.nan_to_num().mean(),
+                lambda losses: losses.where(losses.isfinite(), 0).mean(),
+            )
         ),
         (
-            "You replace NaN in the finished loss by a number. The gradient behind it is NaN all the same, "
-            "and one step spoils every weight.",
-            _made(_by_hand, end=lambda losses: losses.mean().nan_to_num()),
+            "You skip a batch whose loss isn't finite. These are the pixels that the network gets most "
+            "wrong, and it learns nothing from them.",
+            _skipping,
+        ),
+        (
+            "Your softmax runs over the images of the batch. The classes are axis 1.",
+            lambda logits, target: -logits.log_softmax(dim=0).gather(1, target[:, None]).mean(),
+        ),
+        (
+            "Your softmax runs over the columns. The classes are axis 1.",
+            lambda logits, target: -logits.log_softmax(dim=-1).gather(1, target[:, None]).mean(),
+        ),
+        (
+            "You give probabilities to `F.cross_entropy`, which takes logits and does its own softmax.",
+            lambda logits, target: F.cross_entropy(logits.softmax(dim=1), target),
+        ),
+        (
+            "You take the mean over all classes. Of each pixel, only the class in `target` counts.",
+            lambda logits, target: -logits.log_softmax(dim=1).mean(),
         ),
         (
             "You leave out the pixels whose loss isn't finite. These are the pixels that the network gets "

@@ -57,6 +57,13 @@ def _made(views=VIEWS, back=lambda axes: axes, of=lambda logits: logits, end=lam
     return wrong
 
 
+def _flipped_sum(model, images):
+    total = 0
+    for axes in VIEWS:
+        total = (total + model(images.flip(axes))).flip(axes)
+    return total / 4
+
+
 def celebrate(answer):
     """Show the probability of lesion in a corner before and after the repair."""
     image = lesion().image.roll((18, -18), dims=(1, 2))[None]
@@ -95,10 +102,24 @@ EXERCISE = Exercise(
             "You undo the two single flips, but not the view that is flipped both ways.",
             _made(back=lambda axes: axes if len(axes) == 1 else ()),
         ),
+        *(
+            (
+                "You undo only one of the two flips of the view that is flipped both ways.",
+                _made(back=lambda axes, part=part: axes[part]),
+            )
+            for part in (slice(1), slice(-1, None))
+        ),
+        *(
+            (
+                "You flip the mean of all views back once, or every view alike. Each view needs its own flip "
+                "back, before the mean.",
+                _made(back=lambda axes, every=every: every),
+            )
+            for every in ((-2, -1), (-1,), (-2,))
+        ),
         (
-            "You flip the mean of all views back once, or every view alike. Each view needs its own flip "
-            "back, before the mean.",
-            _made(back=lambda axes: (-2, -1)),
+            "You flip the sum of all views so far, and not the newest view alone.",
+            _flipped_sum,
         ),
         (
             "You leave out the view that is flipped both ways. The mean of four views is asked for.",

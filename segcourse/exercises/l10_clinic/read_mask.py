@@ -53,12 +53,17 @@ def _made(of):
     return lambda pixels: torch.from_numpy(np.asarray(of(pixels.astype(float)))).float()[None]
 
 
+def _stretched(pixels):
+    values = torch.from_numpy(pixels).float()
+    return ((values - values.min()) / (values.max() - values.min()) >= 0.5).float()[None]
+
+
 def look(obj, case):
-    """Observe the mask, whose type the loss accepts only if it is a floating-point one."""
+    """Observe the mask, whose type is that of the network's output."""
     mask = obj(*case.inputs.values())
-    whole = isinstance(mask, torch.Tensor) and not mask.is_floating_point()
     dtype = getattr(mask, "dtype", None)
-    demand(not whole, f"Your mask has the type {dtype}, and the loss needs floating-point numbers.")
+    other = isinstance(mask, torch.Tensor) and dtype != torch.float32
+    demand(not other, f"Your mask has the type {dtype}, and torch.float32 is asked for.")
     return call(lambda pixels: mask, case)
 
 
@@ -111,6 +116,11 @@ EXERCISE = Exercise(
             "Your threshold is half of the mask's largest value. In a mask without a lesion, noise is the "
             "largest value, and becomes lesion.",
             _made(lambda pixels: pixels > pixels.max() / 2),
+        ),
+        (
+            "Your threshold lies halfway between the mask's smallest and largest value. In a mask of one "
+            "kind, noise decides, or 0 is divided by 0.",
+            _stretched,
         ),
         (
             "Your threshold is the mask's mean, which depends on the size of the lesion. In a mask of one "

@@ -7,7 +7,7 @@ from numpy.random import Generator
 
 from segcourse.exercises.engine.exercise import Case, Exercise
 from segcourse.exercises.engine.observing import Explained
-from segcourse.exercises.l10_clinic._pipelines import pair
+from segcourse.exercises.l10_clinic._pipelines import demand, pair
 
 
 def split_names(names, every):
@@ -35,7 +35,11 @@ def cases(rng: Generator) -> Iterator[Case]:
         if mix is not None:
             mix.shuffle(names)
         return Case(
-            group, {"names": names, "every": every}, traits, given=f"names = {names}, every = {every}"
+            group,
+            {"names": names, "every": every},
+            traits,
+            given=f"names = {names}, every = {every}. Below, each file's side: 0 training, 1 validation, "
+            "-1 neither, 2 both",
         )
 
     yield case(SORTED, ["01", "02", "03"], 2, 3, "each lesion has one copy")
@@ -53,7 +57,12 @@ def cases(rng: Generator) -> Iterator[Case]:
 def look(obj, case):
     """Observe the side of each file: 0 training, 1 validation, -1 neither, 2 both or twice."""
     names, every = case.inputs.values()
-    sides = [list(side) for side in pair(obj(list(names), every), "(train, val)")]
+    given = list(names)
+    came = obj(given, every)
+    demand(
+        given == names, "Your code changes the list `names` itself. Work on a copy, such as `sorted(names)`."
+    )
+    sides = [list(side) for side in pair(came, "(train, val)")]
     if not all(isinstance(i, int | np.integer) and 0 <= i < len(names) for side in sides for i in side):
         raise Explained(
             "Your lists hold something that isn't a place in `names`. Places are integers from 0 to "
@@ -103,6 +112,10 @@ def _originals_only(names, every):
 def _by_number(names, every):
     val = [i for i, name in enumerate(names) if int(_original(name).split("_")[1]) % every == 0]
     return [i for i in range(len(names)) if i not in val], val
+
+
+def _sorted_first(names, every):
+    return split_names(sorted(names), every)
 
 
 def _by_prefix(names, every):
@@ -167,6 +180,25 @@ EXERCISE = Exercise(
             "You take everything before the last underscore for the lesion's name. An original has only one "
             "underscore, and a copy can have three.",
             _by(lambda name: name.rsplit("_", 1)[0]),
+        ),
+        (
+            "You cut each name after its ninth character. The numbers have one digit or several, so a key "
+            "can hold too much or too little.",
+            _by(lambda name: name[:9]),
+        ),
+        (
+            "A copy with two endings, `_flip_dark`, doesn't find its original. Cut behind the number, and "
+            "every ending is gone.",
+            _by(lambda name: name.replace("_dark", "").replace("_noise", "")),
+        ),
+        (
+            "A copy that ends in `_dark` finds its original, and a copy with another ending doesn't.",
+            _by(lambda name: name.replace("_dark", "")),
+        ),
+        (
+            "You sort the names first, so your places are those of the sorted list. Places in `names` as it "
+            "came are asked for.",
+            _sorted_first,
         ),
         (
             "You compare names that end in `.png` for originals and not for copies, so no copy finds its "

@@ -7,8 +7,8 @@ import torch
 from numpy.random import Generator
 
 from segcourse.exercises.engine.example import lesion
-from segcourse.exercises.engine.exercise import Case, Exercise
-from segcourse.exercises.l10_clinic._pipelines import before_and_after
+from segcourse.exercises.engine.exercise import Case, Exercise, call
+from segcourse.exercises.l10_clinic._pipelines import before_and_after, demand
 
 
 def to_batch(images):
@@ -44,6 +44,15 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(SEVERAL, 4, 3, 5, rng=rng)
 
 
+def look(obj, case):
+    """Observe the batch, whose type has to be that of a network's weights."""
+    batch = obj(*case.inputs.values())
+    dtype = getattr(batch, "dtype", None)
+    wide = isinstance(batch, torch.Tensor) and batch.is_floating_point() and dtype != torch.float32
+    demand(not wide, f"Your batch has the type {dtype}, and the weights of a network are torch.float32.")
+    return call(lambda images: batch, case)
+
+
 def _made(end=lambda batch: batch.permute(0, 3, 1, 2), scale=lambda batch: batch.float() / 255):
     return lambda images: end(scale(torch.from_numpy(np.stack(images))))
 
@@ -61,6 +70,7 @@ EXERCISE = Exercise(
     minutes=5,
     groups={ONE: 1, SEVERAL: 1},
     cases=cases,
+    observe=look,
     celebrate=celebrate,
     starter=starter,
     symptom=(
@@ -102,6 +112,10 @@ EXERCISE = Exercise(
         (
             "You divide whole numbers by 255 and cut them off: nearly all of them become 0.",
             _made(scale=lambda batch: batch // 255),
+        ),
+        (
+            "You divide by the batch's largest value. A dark image would become bright: divide by 255.",
+            _made(scale=lambda batch: batch.float() / batch.max()),
         ),
         (
             "You divide by 256. The brightest pixel is 255, and should become 1.",

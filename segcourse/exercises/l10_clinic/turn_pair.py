@@ -36,7 +36,8 @@ def cases(rng: Generator) -> Iterator[Case]:
         image, mask = images_of(rng, 1, height, width)[0], masks_of(rng, 1, height, width)[0]
         inputs = {"image": image, "mask": mask, "turns": turns, "mirrored": mirrored}
         words = f"{turns} quarter turn(s), {'mirrored' if mirrored else 'not mirrored'}"
-        return Case(group, inputs, (words, *traits), given=f"an image of 3 x {height} x {width} and its mask")
+        given = f"an image of 3 x {height} x {width} and its mask; shown as one array, the mask last"
+        return Case(group, inputs, (words, *traits), given=given)
 
     yield case(MIRRORED, 2, 2, 0, True, "the image is square")
     yield case(MIRRORED, 3, 3, 0, True, "the image has as many rows as channels")
@@ -146,6 +147,18 @@ EXERCISE = Exercise(
             _made(first=True),
         ),
         ("You mirror every pair, also where `mirrored` is False.", _made(ignore=True)),
+        (
+            "You turn clockwise. A positive number of quarter turns goes counterclockwise, as `rot90` "
+            "does it.",
+            _made(
+                turn=lambda image, mask, turns: (image.rot90(-turns, (-2, -1)), mask.rot90(-turns, (-2, -1)))
+            ),
+        ),
+        (
+            "You turn the image around its channels: without axes, `rot90` turns axes 0 and 1. Those are the "
+            "image's channels and rows.",
+            _made(turn=lambda image, mask, turns: (image.rot90(turns), mask.rot90(turns))),
+        ),
         (
             "You turn the mask the other way round than the image.",
             _made(

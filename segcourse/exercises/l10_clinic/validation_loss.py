@@ -10,7 +10,7 @@ from numpy.random import Generator
 from torch import nn
 
 from segcourse.exercises.engine.exercise import Case, Exercise
-from segcourse.exercises.l10_clinic._pipelines import Small, images_of, masks_of
+from segcourse.exercises.l10_clinic._pipelines import Small, demand, images_of, masks_of
 
 
 def validation_loss(model, batches):
@@ -81,13 +81,19 @@ class Stream:
     """Batches that come one after the other, and a count of what is in memory when the last one has come."""
 
     def __init__(self, model, batches):
-        self.model, self.batches, self.kept = model, batches, -1
+        self.model, self.batches, self.kept = model, batches, 0
+        self.images = 0  # of earlier batches, in memory
+        self.given: list[weakref.ref] = []  # each batch's images
 
     def __iter__(self):
         for number, (images, masks) in enumerate(self.batches, start=1):
             self.model.batch = number
-            yield images.clone(), masks
+            images = images.clone()
+            self.given.append(weakref.ref(images))
+            yield images, masks
+            del images
         self.kept = self.model.kept()
+        self.images = sum(one() is not None for one in self.given[:-1])
 
 
 def cases(rng: Generator) -> Iterator[Case]:
@@ -118,9 +124,14 @@ def look(obj, case):
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda box: box.tensor):
         value = obj(model, stream)
+    demand(
+        not model.training, "Your code leaves the model in training mode. It came in eval mode: leave it so."
+    )
+    value = float(value) if isinstance(value, float) else value  # NumPy's float64 is a float, too
     return {
         "value": value,
         "earlier batches in memory": stream.kept,
+        "earlier images in memory": stream.images,
         "a gradient is left": any(parameter.grad is not None for parameter in model.parameters()),
         "gradients are switched on afterwards": torch.is_grad_enabled(),
         "the weights can be trained afterwards": all(p.requires_grad for p in model.parameters()),
@@ -181,6 +192,12 @@ def _first_batches(model, batches):
     return float(np.mean(losses))
 
 
+def _first_batch(model, batches):
+    with torch.no_grad():
+        for images, masks in batches:
+            return F.cross_entropy(model(images), masks).item()
+
+
 def celebrate(answer):
     """Show how many earlier batches are in memory after 1 to 8 batches, before and after the repair."""
     from segcourse.plotting import show_curves
@@ -188,7 +205,7 @@ def celebrate(answer):
     def kept(obj, count):
         rng = np.random.default_rng(count)
         batches = [(images_of(rng, 1, 3, 3), masks_of(rng, 1, 3, 3)) for _ in range(count)]
-        case = Case(MEMORY, {"model": Watched(rng), "batches": batches})
+        case = Case(MEMORY, {"model": Watched(rng).eval(), "batches": batches})
         return look(obj, case)["earlier batches in memory"]
 
     both = {"before your repair": starter, "after your repair": answer}
@@ -232,6 +249,15 @@ EXERCISE = Exercise(
         (
             "You return the loss of the last batch. The mean of all is asked for.",
             _some(lambda losses: losses[-1]),
+        ),
+        (
+            "You return after the first batch: the `return` stands inside the loop.",
+            _first_batch,
+        ),
+        (
+            "You collect all batches before the loop, so all images are in memory at once. Take one batch "
+            "after the other.",
+            lambda model, batches: validation_loss(model, list(batches)),
         ),
         (
             "You stop after two batches. That hides the symptom, and measures less.",

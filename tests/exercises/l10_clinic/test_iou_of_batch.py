@@ -23,12 +23,19 @@ def by_counts(prediction, target):
     return counts[3] / counts[1:].sum()
 
 
+def in_bytes(prediction, target):
+    found, truth = prediction[:, 0].byte(), target.byte()
+    both = (found * truth).sum(dtype=torch.uint8)
+    return both / (found.sum() + truth.sum() - both)
+
+
 class TestIouOfBatch(Contract):
     name = "iou_of_batch"
     library = staticmethod(by_counts)
     right = {"an axis for the target": with_an_axis, "flat": flat, "counts": by_counts}
     promises = (
         ("N x 1 x H x W, as a network returns it", "there are four images", module._pairs, module._divided),
+        ("any N, H and W", "there are more lesion pixels than a byte can count", in_bytes),
         ("also N = 1", "there is one image", lambda p, t: answer(p, t) / 2),
         ("and N = H", "the images have as many rows as there are images", module.starter, module._pairs),
         ("of all N images together", "there are four images", module._mean_of_images,

@@ -37,12 +37,14 @@ class TestLossAndMask(Contract):
         ("the mean binary cross-entropy of all pixels", "there are two images",
          module._made(lambda x, m: F.binary_cross_entropy(x, m, reduction="sum")), module._made(F.mse_loss)),
         ("whose gradient reaches the model", "one image", module._made(lambda x, m: F.binary_cross_entropy(x.detach(), m))),
-        ("bool N x H x W", "there are four images", module._made(decide=lambda x: (x > 0.5)[:, None])),
+        ("bool N x H x W", "there are four images", module._made(decide=lambda x: (x > 0.5)[:, None]),
+         module._made(decide=lambda x: (x > 0.5).long())),
         ("above one half", "some probabilities lie near one half", module._made(decide=lambda x: x.sigmoid() > 0.615)),
+        ("above one half", "some probabilities are exactly one half", module._made(decide=lambda x: x >= 0.5)),
         ("above one half", "several images", module._made(decide=lambda x: x > 0), module._made(decide=lambda x: x < 0.5)),
     )  # fmt: skip
     equal = {
-        r">= 0\.5|\[:, -1\]$": "no probability is one half; there is one channel",
+        r"\[:, -1\]$": "there is one channel",
         r"masks = masks\.": "0 and 1 in another type",
     }
     said = (

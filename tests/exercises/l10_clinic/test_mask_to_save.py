@@ -33,7 +33,7 @@ class TestMaskToSave(Contract):
         ("any real numbers", "all logits are small", lambda x: (x[:, 0] > 0.5) * 255),
         ("any real numbers", "there are two images", lambda x: x.sigmoid()[:, 0].byte() * 255),
         ("its sigmoid is the probability of lesion", "clear pixels", lambda x: (x.softmax(dim=1)[:, 0] > 0.5) * 255),
-        ("returns integers, N x H x W", "there are two images", lambda x: (x > 0) * 255, lambda x: answer(x[:1]),
+        ("returns a tensor of integers, N x H x W", "there are two images", lambda x: (x > 0) * 255, lambda x: answer(x[:1]),
          lambda x: answer(x).float()),
         ("255 where the probability of lesion is above one half", "there is one image", lambda x: (x[:, 0] > 0).byte()),
         ("A logit of 0 is a probability of one half", "a logit is exactly 0", lambda x: (x[:, 0] >= 0) * 255),

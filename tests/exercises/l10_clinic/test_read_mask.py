@@ -30,7 +30,7 @@ class TestReadMask(Contract):
          module._made(lambda x: x > 0), module._made(lambda x: x == 255)),
         ("From 128 on, a pixel is lesion", "values lie close to 128", module._made(lambda x: x > 128),
          module._made(lambda x: x >= 127)),
-        ("a float tensor 1 x H x W", "clean files", lambda pixels: answer(pixels)[0], lambda pixels: answer(pixels).bool()),
+        ("a float32 tensor 1 x H x W", "clean files", lambda pixels: answer(pixels).half(), lambda pixels: answer(pixels)[0], lambda pixels: answer(pixels).bool()),
         ("holds 0 and 1 only", "clean files", module._made(lambda x: x)),
         ("may show no lesion", "no pixel is lesion", module._made(lambda x: x / x.max()), module._made(lambda x: x > x.mean())),
         ("nothing but lesion", "all pixels are lesion", module._made(lambda x: x > x.mean())),

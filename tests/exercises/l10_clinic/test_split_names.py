@@ -43,6 +43,7 @@ class TestSplitNames(Contract):
     right = {"pattern": by_pattern, "groups": by_groups, "sets": by_sets}
     promises = (
         ("for an original", "a number begins like another", module._by_prefix),
+        ("any number of digits", "a number begins like another", module._by(lambda name: name[:9])),
         ("for its copies", "each lesion has two copies", module._by(lambda name: name.rsplit("_", 1)[0])),
         ("in any order", "copies come before their originals", module._originals_only),
         ("an integer from 2 on", "each lesion has three copies", lambda names, every: answer(names, 2)),
@@ -58,6 +59,7 @@ class TestSplitNames(Contract):
     )  # fmt: skip
     equal = {}
     said = (
+        (lambda names, every: (names.sort(), answer(names, every))[1], "changes the list `names` itself"),
         (
             lambda names, every: [[names[i] for i in side] for side in answer(names, every)],
             "isn't a place in",

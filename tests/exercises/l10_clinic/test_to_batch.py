@@ -19,7 +19,7 @@ def by_numpy(images):
 
 def by_channels(images):
     planes = [[torch.from_numpy(image[..., c].copy()) for c in range(3)] for image in images]
-    return torch.stack([torch.stack(one) for one in planes]).double().div(255)
+    return torch.stack([torch.stack(one) for one in planes]).double().div(255).float()
 
 
 class TestToBatch(Contract):
@@ -29,7 +29,7 @@ class TestToBatch(Contract):
     promises = (
         ("uint8 arrays H x W x 3, RGB", "the image is square", module._made(lambda batch: batch.permute(0, 3, 1, 2).flip(1))),
         ("of one size", "the images are wider than high", module._made(lambda batch: batch.transpose(1, 3))),
-        ("a float tensor N x 3 x H x W", "several images", module._made(lambda batch: batch),
+        ("a float32 tensor N x 3 x H x W", "several images", lambda images: answer(images).double(), module._made(lambda batch: batch),
          module._made(lambda batch: batch[:1].permute(0, 3, 1, 2))),
         ("from 0 to 1", "one image", module._made(scale=lambda batch: batch.float()), module._made(scale=lambda batch: batch // 255)),
         ("channel c of the pixel in row y and column x", "the image has as many rows as channels", module.starter,

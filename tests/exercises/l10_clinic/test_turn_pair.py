@@ -38,7 +38,7 @@ class TestTurnPair(Contract):
     promises = (
         ("C x H x W", "the image has as many rows as channels", module._made(lambda x, m: (x.flip(0), m.flip(-1)))),
         ("H x W", "the image is wider than high", module._made(lambda x, m: (x.flip(-1), m.flip(0)))),
-        ("`turns` quarter turns", "turned and mirrored", lambda x, m, turns, yes: answer(x, m, 0, yes),
+        ("by `turns` quarter turns counterclockwise", "turned and mirrored", lambda x, m, turns, yes: answer(x, m, 0, yes),
          module._made(turn=lambda x, m, turns: (x.rot90(turns, (-1, -2)), m.rot90(turns, (-1, -2))))),
         ("if `mirrored` is true", "mirrored", module._made(ignore=True), module._made(lambda x, m: (x, m))),
         ("first turned, then mirrored", "turned and mirrored", module._made(first=True)),

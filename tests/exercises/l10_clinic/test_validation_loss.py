@@ -1,5 +1,6 @@
 """Exercise 10.7: right answers in other styles, promises and their breakers, mutants that are equal."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from contract import Contract
@@ -34,16 +35,42 @@ def kept_images(model, batches):
     return answer(model, list(batches))
 
 
+def by_numpy(model, batches):
+    return np.mean([F.cross_entropy(model(images), masks).item() for images, masks in batches])
+
+
+def by_name(model, batches):
+    losses = []
+    for images, masks in batches:
+        loss = F.cross_entropy(model(images), masks)  # holds this batch's maps until the next loss is made
+        losses.append(loss.item())
+    return sum(losses) / len(losses)
+
+
+def trains_after(model, batches):
+    value = answer(model, batches)
+    model.train()
+    return value
+
+
 class TestValidationLoss(Contract):
     name = "validation_loss"
     library = staticmethod(decorated)
-    right = {"decorator": decorated, "numbers": by_numbers, "detach": by_detach}
+    right = {
+        "decorator": decorated,
+        "numbers": by_numbers,
+        "detach": by_detach,
+        "NumPy's mean": by_numpy,
+        "a name for the loss": by_name,
+    }
     promises = (
         ("left in the state in which it comes", "there are three batches", module._frozen),
+        ("all at once they don't fit in memory", "there are eight batches", kept_images),
         ("come one after the other", "there are eight batches", module._first_batches),
         ("the mean of the batches' losses", "there are three batches", module._some(sum), module._some(max)),
         ("a float", "the network afterwards", lambda *given: torch.tensor(answer(*given))),
-        ("of earlier batches stays in memory", "there are eight batches",
+        ("left in the state", "the network afterwards", trains_after),
+        ("only the latest batch's maps may stay in memory", "there are eight batches",
          module._loop(keep=lambda logits: logits), module._loop(keep=lambda logits: logits.detach())),
         ("the training continues as before", "the network afterwards", module._loop(module._backward),
          module._loop(begin=lambda: torch.set_grad_enabled(False))),
