@@ -23,8 +23,6 @@ sys.modules.setdefault("rfc3987_syntax", None)
 os.environ.setdefault("NO_PROXY", "localhost,127.0.0.1")
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-CHROMIUM_FLAGS += ["--disable-background-networking", "--disable-component-update"]
 
 
 def browser_path() -> str | None:

@@ -1,4 +1,4 @@
-"""A JupyterLab of its own for every test that drives one; the browser is in ../conftest.py."""
+"""A JupyterLab of its own and a browser, for every test that drives one."""
 
 import contextlib
 import json

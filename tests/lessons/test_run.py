@@ -53,6 +53,11 @@ GIVEN = {
 }
 
 
+# Where the unsolved run of a lesson does less, as the solved run does all of it: old and new code of a cell.
+LESS = {
+    "06_skin_lesion": ("EPOCHS, PEAK, rates = 8,", "EPOCHS, PEAK, rates = 1,"),
+    "09_interactive": ("for i in range(len(test))]", "for i in range(12)]"),
+}
 SHORT = "from segcourse.course import ladder\nladder.PLAN['epochs'] = 1"
 
 
@@ -146,6 +151,9 @@ def every_widget_moves(notebook, page, broken_rules):
 def test_the_unsolved_lesson_runs_up_to_its_stubs(name, tmp_path):
     """Without the cells that grading skips: they train, and the solved lesson has run them."""
     notebook = lessons.notebook(name)
+    if name in LESS:
+        [cell] = [c for c in notebook.cells if LESS[name][0] in c.source]
+        cell.source = cell.source.replace(*LESS[name])
     notebook.cells = [c for c in notebook.cells if "skip-grading" not in c.metadata.get("tags", [])]
     unsolved = run(notebook, name, tmp_path, allow_errors=True)
     assert not [error for error in errors(unsolved) if error[1] != "NotImplementedError"]
