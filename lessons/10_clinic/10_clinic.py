@@ -647,16 +647,14 @@ def overnight(pixel_loss, title):
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     for step in range(1, 61):
         part = torch.arange(16) + step % 8 * 16
-        value = pixel_loss(
-            model(images[part] * (65535 if step == 41 else 1)), masks[part]
-        )  # step 41: a bad batch
+        batch = images[part] * (65535 if step == 41 else 1)  # the bad batch
+        value = pixel_loss(model(batch), masks[part])
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
         losses.append(value.item())
-    nan = np.where(np.isnan(losses), 0, np.nan)  # drawn at 0, so that these steps can be seen
-    alt = "The loss of 60 steps as its logarithm; steps with NaN are drawn at 0."
-    show_curves({title: np.log10(losses), "NaN": nan}, xlabel="step", ylabel="log10 of the loss", alt=alt)
+    curves = {title: np.log10(losses), "NaN": np.where(np.isnan(losses), 0, np.nan)}
+    show_curves(curves, xlabel="step", ylabel="log10 of the loss", alt="The loss; NaN is drawn at 0.")
     print(f"last loss {losses[-1]:.2f}; steps with NaN: {np.isnan(losses).sum()}")
 
 
