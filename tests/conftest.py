@@ -22,6 +22,8 @@ sys.modules.setdefault("rfc3987_syntax", None)
 # tests connect to local servers directly, without a proxy
 os.environ.setdefault("NO_PROXY", "localhost,127.0.0.1")
 
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+CHROMIUM_FLAGS += ["--disable-background-networking", "--disable-component-update"]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
