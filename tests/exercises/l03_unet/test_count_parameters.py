@@ -78,6 +78,6 @@ class TestCountParameters(Contract):
         (lambda m: answer(m) / 1e6, "times the expected ones"),
         (lambda m: float(answer(m)), "Your answer returns a float, and an int is asked for"),
         (lambda m: next(m.parameters()).numel(), "StopIteration"),
-        (lambda m: answer(m.eval()), "your code changes its input model"),
-        (lambda m: (answer(m), m.requires_grad_(False))[0], "your code changes its input model"),
+        (lambda m: answer(m.eval()), "your code changes the mode of model"),
+        (lambda m: (answer(m), m.requires_grad_(False))[0], "your code changes the mode of model"),
     )
