@@ -55,7 +55,7 @@ def test_eight_bits_keep_the_masks(source, lesions, tmp_path):
     assert after > before - 0.1
     loaded, exact = Segmenter.load(path, "cpu"), Segmenter.load(source, "cpu")
     image = lesions["val"][0].image
-    assert (loaded.predict(image) == exact.predict(image)).mean() > 0.9
+    assert (loaded.predict(image) == exact.predict(image)).mean() > 0.8
     model = onnx.load(path)
     kinds = {node.op_type for node in model.graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
