@@ -81,6 +81,8 @@ def quantize_onnx(
             per_channel=True,  # depthwise convolutions have weights of very different size per channel
             activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            # weights of 7 bits: processors without VNNI clip sums of larger products of uint8 and int8
+            reduce_range=not symmetric,
             calibrate_method=CalibrationMethod.MinMax,
             extra_options={"ActivationSymmetric": symmetric},
         )

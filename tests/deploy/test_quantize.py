@@ -49,13 +49,12 @@ def lesions():
 def test_eight_bits_keep_the_masks(source, lesions, tmp_path):
     path = tmp_path / "int8.onnx"
     images = [sample.image for sample in lesions["train"]]
-    # processors without 8-bit instructions (VNNI) clip sums of this network: Dice 0.53 falls to 0.47 there
-    before, after = quantize_onnx(source, path, images, lesions["val"], max_loss=0.1)
+    before, after = quantize_onnx(source, path, images, lesions["val"], max_loss=0.02)
     assert before > 0.5  # the network finds something, so that there is something to lose
-    assert after > before - 0.1
+    assert after > before - 0.02
     loaded, exact = Segmenter.load(path, "cpu"), Segmenter.load(source, "cpu")
     image = lesions["val"][0].image
-    assert (loaded.predict(image) == exact.predict(image)).mean() > 0.8
+    assert (loaded.predict(image) == exact.predict(image)).mean() > 0.97
     model = onnx.load(path)
     kinds = {node.op_type for node in model.graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
