@@ -449,8 +449,8 @@ with predict("Which method needs the fewest clicks, in the mean of 40 lesions?",
 #
 # Compare your guess with the last column. The network has the best first masks of the three, as the curves show. But in some
 # lesions it ignores clicks, and each of them counts 20. A mean of capped counts mixes two questions: how fast is the method
-# where it works, and how often does it fail? In our run the network failed on 7 lesions: with a limit of 100, they raise its mean
-# from about 7 to about 21, and with a limit of 5 they hardly show. So give both numbers, as good papers do: NoC, and the number of
+# where it works, and how often does it fail? In our run the network failed on 7 lesions. With a limit of 100, they
+# raise its mean from about 7 to about 21. With a limit of 5, they hardly show. So give both numbers, as good papers do: NoC, and the number of
 # failures.
 # </details>
 

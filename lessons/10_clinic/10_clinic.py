@@ -585,7 +585,7 @@ with predict("What is the cause?", choices) as reveal, torch.inference_mode():
     reveal(choices[2] if against[1] > 0.8 > against[0] else choices[0])
 
 # %% [markdown]
-# <details><summary>Why four lesions?</summary>
+# <details><summary>Where do the ghosts come from?</summary>
 #
 # The network reads mirrored images as well as others: with the truth mirrored too, the score is as high as before. But its answer
 # to a mirrored image is a mirrored map. So the mean of four maps shows each lesion up to four times, paler than it should be.
@@ -647,15 +647,15 @@ def overnight(pixel_loss, title):
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     for step in range(1, 61):
         part = torch.arange(16) + step % 8 * 16
-        batch = images[part] * (65535 if step == 41 else 1)  # the bad batch
-        value = pixel_loss(model(batch), masks[part])
+        value = pixel_loss(model(images[part] * (65535 if step == 41 else 1)), masks[part])
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
         losses.append(value.item())
-    curves = {title: np.log10(losses), "NaN": np.where(np.isnan(losses), 0, np.nan)}
-    show_curves(curves, xlabel="step", ylabel="log10 of the loss", alt="The loss; NaN is drawn at 0.")
-    print(f"last loss {losses[-1]:.2f}; steps with NaN: {np.isnan(losses).sum()}")
+    curves = {title: np.log10(losses), "NaN (drawn at 0)": np.where(np.isnan(losses), 0, np.nan)}
+    said = f"last loss {losses[-1]:.2f}; steps with NaN: {np.isnan(losses).sum()}"
+    show_curves(curves, xlabel="step", ylabel="log10 of the loss", alt=f"The loss of 60 steps; {said}.")
+    print(said)
 
 
 # %% tags=["skip-grading"]
@@ -784,8 +784,8 @@ with predict("Both loops keep every loss in a list. Which one fills the memory?"
 # Repair the validation.
 #
 # - `model`: a network in eval mode, which is left in the state in which it comes
-# - `batches`: pairs (images, masks) of one size, which come one after the other, from a generator without a length; all at once
-#   they don't fit in memory
+# - `batches`: a generator of pairs (images, masks) of one size, without a length. They come one after the other; all
+#   at once they don't fit in memory
 # - returns the mean of the batches' losses (cross-entropy), a float
 # - while it runs, memory doesn't grow with the number of batches: only the latest batch's maps may stay in memory
 # - afterwards the training continues as before: the parameters hold no gradient, and new gradients can be recorded

@@ -280,8 +280,8 @@ titles = [f"unseen: {pair.name}" for pair in unseen]
 show_results(images, truths, found, palette=segmenter.palette, titles=titles)
 
 # %% [markdown]
-# **On your own images.** segcourse reads image files, not NIfTI or DICOM. A NIfTI file holds all slices of a patient,
-# width first, so each slice is transposed:
+# **On your own images.** segcourse reads image files, not NIfTI or DICOM. A NIfTI file holds all slices of a patient.
+# Its first axis is the width, so each slice is transposed:
 #
 # ```python
 # import nibabel

@@ -267,7 +267,7 @@ EXERCISE = Exercise(
             _inside_the_loop,
         ),
         (
-            "You don't look whether a click lies on the object. Without one, GrabCut can't start: return an "
+            "You don't check that a click lies on the object. Without one, GrabCut can't start: return an "
             "empty mask before you call it.",
             _made(guarded=False),
         ),
