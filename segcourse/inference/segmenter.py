@@ -4,6 +4,7 @@ import copy
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ class Segmenter:
         """
         image = image_tensor(image, len(self.mean))
         if tile is not None:
-            return tiled(self._scores, image, tile, tile // 4 if overlap is None else overlap)
+            return tiled(self._scores, image, tile, overlap)
         if self.size is None:
             return self._scores(image[None])[0]
         return self._resize_back(self._scores(self._resize(image)[None]), image)
@@ -117,17 +118,17 @@ class Segmenter:
         Args:
             image, tile, overlap: as in `logits`.
             flips: True averages over the image and its mirror image, and where images are not upright (see
-                `Segmenter`) also over both upside down. "all" does so for any model.
+                `Segmenter`) also over both upside down. "all" does so for any model. With `tile`, each tile
+                is flipped.
 
         Raises:
             DataError: the image can't be read, or `flips` is not False, True or "all".
         """
-        if flips not in FLIPS:
-            raise DataError(f"flips is {flips!r}; expected False, True or 'all'.")
-        image = image_tensor(image, len(self.mean))
-        flipped = _ALL if flips and not self.upright else FLIPS[flips]
-        views = [self.logits(image.flip(axes), tile, overlap).softmax(0).flip(axes) for axes in flipped]
-        return torch.stack(views).mean(0)
+        views, image = self._views(flips), image_tensor(image, len(self.mean))
+        if flips and tile is not None:
+            return tiled(partial(self._averaged, views), image, tile, overlap)
+        seen = [self.logits(image.flip(axes), tile, overlap).softmax(0).flip(axes) for axes in views]
+        return torch.stack(seen).mean(0)
 
     @torch.inference_mode()
     def predict(
@@ -135,19 +136,17 @@ class Segmenter:
     ) -> np.ndarray:
         """Return the class ids of an image, uint8 H×W at its size; arguments as in `probabilities`.
 
-        With `tile` and without `flips`, a very large image takes little memory beside the image and the
-        result: about 4·(C + 1)·W·(2·`tile` + `overlap`) bytes and what the network needs for one tile. An
-        8-bit array H×W×3 isn't copied if it can be written to, and can be a `numpy.memmap` (mode "c").
+        With `tile`, a very large image takes little memory beside the image and the result: about
+        4·(C + 1)·W·(2·`tile` + `overlap`) bytes and what the network needs for one tile. An 8-bit array H×W×3
+        isn't copied if it can be written to, and can be a `numpy.memmap` (mode "c").
         """
-        if flips:
-            return self._labels(self.probabilities(image, flips, tile, overlap).log())
         if tile is None:
-            return self._labels(self.logits(image))
+            return self._labels(self.probabilities(image, flips).log() if flips else self.logits(image))
+        function = partial(self._averaged, self._views(flips)) if flips else self._scores
         pixels = pixel_tensor(image, len(self.mean))
         mask = np.empty(pixels.shape[-2:], np.uint8)
-        overlap = tile // 4 if overlap is None else overlap
-        for top, logits in row_blocks(self._pixel_scores, pixels, tile, overlap):
-            mask[top : top + logits.shape[1]] = self._labels(logits)
+        for top, scores in row_blocks(lambda part: function(_unit(part)), pixels, tile, overlap):
+            mask[top : top + scores.shape[1]] = self._labels(scores.log() if flips else scores)
         return mask
 
     @torch.inference_mode()
@@ -292,8 +291,15 @@ class Segmenter:
         model, palette, preprocessing = read_model_file(weights_file(path), build)
         return cls(model, palette.names, palette, device=device, precision=precision, **preprocessing)
 
-    def _pixel_scores(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self._scores(pixels / 255 if pixels.dtype == torch.uint8 else pixels)
+    def _views(self, flips: bool | str) -> Sequence[tuple[int, ...]]:
+        """Return the axes to flip, once for each view of an image."""
+        if flips not in FLIPS:
+            raise DataError(f"flips is {flips!r}; expected False, True or 'all'.")
+        return _ALL if flips and not self.upright else FLIPS[flips]
+
+    def _averaged(self, views: Sequence[tuple[int, ...]], images: torch.Tensor) -> torch.Tensor:
+        """Return the mean class probabilities over some views of images, without resizing."""
+        return torch.stack([self._scores(images.flip(axes)).softmax(1).flip(axes) for axes in views]).mean(0)
 
     def _scores(self, images: torch.Tensor) -> torch.Tensor:
         logits = self._forward(images)
@@ -313,6 +319,10 @@ class Segmenter:
 
     def _labels(self, logits: torch.Tensor) -> np.ndarray:
         return class_ids(logits, self.threshold).cpu().numpy()
+
+
+def _unit(pixels: torch.Tensor) -> torch.Tensor:
+    return pixels / 255 if pixels.dtype == torch.uint8 else pixels
 
 
 def class_ids(logits: torch.Tensor, threshold: float = 0.5) -> torch.Tensor:

@@ -8,7 +8,10 @@ from segcourse.errors import DataError
 
 
 def tiled(
-    function: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, tile: int, overlap: int
+    function: Callable[[torch.Tensor], torch.Tensor],
+    image: torch.Tensor,
+    tile: int,
+    overlap: int | None = None,
 ) -> torch.Tensor:
     """Apply `function` to tiles of an image and blend the results; arguments as in `row_blocks`.
 
@@ -24,7 +27,10 @@ def tiled(
 
 
 def row_blocks(
-    function: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, tile: int, overlap: int
+    function: Callable[[torch.Tensor], torch.Tensor],
+    image: torch.Tensor,
+    tile: int,
+    overlap: int | None = None,
 ) -> Iterator[tuple[int, torch.Tensor]]:
     """Apply `function` to tiles of an image; yield the blended results from top to bottom.
 
@@ -39,7 +45,7 @@ def row_blocks(
         function: maps 1×3×h×w to float 1×C×h×w.
         image: 3×H×W.
         tile: side of the tiles in pixels.
-        overlap: overlap of neighbouring tiles in pixels, 0 to half a tile.
+        overlap: overlap of neighbouring tiles in pixels, 0 to half a tile. Default: a quarter of `tile`.
 
     Yields:
         (first row, C×h×W): the next h rows, at most `tile`.
@@ -47,6 +53,7 @@ def row_blocks(
     Raises:
         DataError: the tile is smaller than one pixel, or the overlap is not within 0 and half a tile.
     """
+    overlap = tile // 4 if overlap is None else overlap
     if tile < 1 or not 0 <= overlap <= tile // 2:
         raise DataError(
             f"tile is {tile} and overlap is {overlap} pixels; expected an overlap of 0 to half a tile."

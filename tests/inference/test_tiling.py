@@ -37,6 +37,16 @@ def test_a_mask_in_tiles_is_that_of_the_blended_logits():
         np.testing.assert_array_equal(segmenter.predict(given, tile=24, overlap=8), expected)
 
 
+def test_flips_in_tiles_are_flips_of_the_whole_where_tiles_overlap_enough():
+    image = np.random.default_rng(0).integers(0, 256, (70, 53, 3), dtype=np.uint8)
+    segmenter = Segmenter(convolutions(), ["a", "b", "c"], device="cpu")
+    whole = segmenter.probabilities(image, flips="all")
+    torch.testing.assert_close(segmenter.probabilities(image, "all", tile=32, overlap=8), whole)
+    got = segmenter.predict(image, flips="all", tile=32, overlap=8)
+    np.testing.assert_array_equal(got, whole.argmax(0).numpy())
+    assert (got != segmenter.predict(image, tile=32, overlap=8)).any()
+
+
 def test_no_seam_where_the_network_sees_less_than_a_quarter_of_the_overlap():
     image = torch.rand(3, 80, 70)
     with torch.inference_mode():
@@ -60,17 +70,22 @@ def status(name):
 
 Path("/proc/self/clear_refs").write_text("5")  # forget the peak of the imports
 before = status("VmRSS")
-mask = segmenter.predict(image, tile=256)
+mask = segmenter.predict(image, FLIPS, tile=256)
 print(status("VmHWM") - before)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory in /proc")
-def test_a_large_image_takes_the_memory_that_is_documented(tmp_path):
+@pytest.mark.parametrize("flips", [False, True])
+def test_a_large_image_takes_the_memory_that_is_documented(tmp_path, flips):
     side = 4000
     np.zeros((side, side, 3), np.uint8).tofile(tmp_path / "image")
     done = subprocess.run(
-        [sys.executable, "-c", MEMORY], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", MEMORY.replace("FLIPS", str(flips))],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     mask, blocks, pages = side**2, 4 * 3 * side * (2 * 256 + 64), 3 * side**2
     # the logits of the whole image would take 128 MB, and the image as floats 192 MB
