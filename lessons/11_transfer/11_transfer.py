@@ -170,7 +170,8 @@ missing_means_good = plates.parent == work  # for your own plates you decide, an
 matches = match_files(plates)
 for path in matches.images_alone if missing_means_good else []:
     black = np.zeros(read_image(path).shape[:2], np.uint8)
-    Image.fromarray(black).save(matches.pairs[0].mask.parent / f"{path.stem}_mask.png")
+    with (matches.pairs[0].mask.parent / f"{path.stem}_mask.png").open("xb") as file:  # x: overwrites nothing
+        Image.fromarray(black).save(file, "PNG")
 # !segcourse data check "{plates}"
 
 # %%

@@ -213,14 +213,18 @@ def _split_mixed(files: list[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def _match(images: list[Path], masks: list[Path], image_root: Path, mask_root: Path) -> Matches:
-    # first by relative path (a/001.jpg and b/001.jpg differ), then by stem if only one file has it
+    # first by relative path (a/001.jpg and b/001.jpg differ), then by stem if only one file has it; the mask
+    # crack/001.png is that of crack/001.jpg, so good/001.jpg has no mask
+    keys_of = {image: _keys(image, image_root, IMAGE_MARK) for image in images}
+    at_image = {key for keys in keys_of.values() for key in keys if not key.startswith("*/")}
     by_key: dict[str, list[Path]] = {}
     for mask in masks:
-        for key in _keys(mask, mask_root, MASK_MARK):
+        keys = _keys(mask, mask_root, MASK_MARK)
+        for key in [key for key in keys if key in at_image] or keys:
             by_key.setdefault(key, []).append(mask)
     pairs, unmatched, ambiguous, taken = [], [], [], {}
     for image in images:
-        keys = [key for key in _keys(image, image_root, IMAGE_MARK) if key in by_key]
+        keys = [key for key in keys_of[image] if key in by_key]
         candidates = by_key[keys[0]] if keys else []
         if not candidates:
             unmatched.append(image)

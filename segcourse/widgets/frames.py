@@ -101,7 +101,10 @@ class Frames:
 
 
 _ROOT = "this.closest('[data-frames]')"
-_SHOW = f"for(const one of {_ROOT}.querySelectorAll('[data-frame]'))one.hidden=one.dataset.frame!==this.value"
+_SHOW = (  # there is an event when a person moves the slider: then playing stops
+    "if(event)clearInterval(this.timer);"
+    f"for(const one of {_ROOT}.querySelectorAll('[data-frame]'))one.hidden=one.dataset.frame!==this.value"
+)
 _PLAY = (
     f"const s={_ROOT}.querySelector('input');let i=0;clearInterval(s.timer);"
     "s.timer=setInterval(()=>{s.value=i;s.oninput();if(++i>s.max)clearInterval(s.timer)},600)"

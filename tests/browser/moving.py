@@ -110,6 +110,9 @@ def slide(frames, text: str) -> None:
         play.press("Enter")
         frames.locator('[data-frame="0"]').first.wait_for()
         assert shows(0)
+        slider.press("End")
+        frames.page.wait_for_timeout(1300)  # two frames further, if it still played
+        assert shows(last)
 
 
 def draw(live, text: str) -> None:

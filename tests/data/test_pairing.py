@@ -84,6 +84,16 @@ def test_same_name_in_several_folders(tmp_path):
     assert [pair.name for pair in pairs] == ["p1/001", "p2/001"]  # the stem alone would name two
 
 
+def test_good_parts_beside_defects_have_no_mask(tmp_path):
+    """The layout of MVTec AD, where each kind of defect counts from 000."""
+    touch(tmp_path, *(f"test/{kind}/000.png" for kind in ("crack", "good", "hole")))
+    touch(tmp_path, "ground_truth/crack/000_mask.png", "ground_truth/hole/000_mask.png")
+    matches = match_files(tmp_path / "test", tmp_path / "ground_truth")
+    assert [pair.name for pair in matches.pairs] == ["crack/000", "hole/000"]
+    assert matches.images_alone == [tmp_path / "test/good/000.png"]
+    assert not matches.ambiguous
+
+
 def test_accents_written_in_one_or_two_characters(tmp_path):
     touch(tmp_path, "images/" + unicodedata.normalize("NFD", "é.jpg"))
     touch(tmp_path, "masks/" + unicodedata.normalize("NFC", "é.png"))
