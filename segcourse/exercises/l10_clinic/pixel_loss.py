@@ -199,6 +199,17 @@ EXERCISE = Exercise(
             "subtract the largest logit of each pixel.",
             _made(lambda logits: _by_hand(logits - logits.max())),
         ),
+        *(
+            (
+                "You subtract less than a pixel's largest logit, such as the mean or the smallest. What is "
+                "left can be above 89, and its exponential overflows: subtract the largest.",
+                _made(lambda logits, least=least: _by_hand(logits - least(logits))),
+            )
+            for least in (
+                lambda logits: logits.mean(dim=1, keepdim=True),
+                lambda logits: logits.amin(dim=1, keepdim=True),
+            )
+        ),
         (
             "You return the sum over all pixels. The mean is asked for.",
             lambda logits, target: pixel_loss(logits, target) * target.numel(),
