@@ -2,8 +2,10 @@
 
 import contextlib
 import html
+import io
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from segcourse.errors import DataError
 from segcourse.palette import BAD, GOOD
@@ -25,7 +27,8 @@ class Question:
         self.answer: str | None = None
         self._measured = ""
         self._shown: list[str] = []
-        self._capture: Any = contextlib.nullcontext()
+        self._block = contextlib.ExitStack()
+        self._captured: Any = None
 
     def __enter__(self) -> "Question":
         with contextlib.suppress(ImportError):
@@ -33,17 +36,20 @@ class Question:
             from IPython.utils.capture import capture_output
 
             if get_ipython() is not None:
-                self._capture = capture_output(stderr=False)  # progress bars stay visible
-        self._captured = self._capture.__enter__()
+                self._printed = _Printed(sys.stdout)
+                self._captured = self._block.enter_context(capture_output(stdout=False, stderr=False))
+                self._block.enter_context(contextlib.redirect_stdout(self._printed))
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        self._capture.__exit__(kind, error, trace)
+        self._block.close()
         if self._captured is not None:
-            self._shown = [*map(_as_html, self._captured.outputs), _text_block(self._captured.stdout)]
+            printed = self._printed.getvalue()
+            self._shown = [*map(_as_html, self._captured.outputs), _text_block(printed)]
+            if kind is not None:  # what was printed helps to find the mistake
+                print(printed, end="")
+                self._captured.show()
         if kind is not None:
-            if self._captured is not None:
-                self._captured.show()  # what was printed helps to find the mistake
             return
         if self.answer is None:
             raise DataError("call reveal(...) with the answer inside the block of predict(...).")
@@ -89,6 +95,19 @@ class Question:
 
 # A guess opens what the block showed as well; without scripts the reader opens it.
 _OPEN_LAST = "if(this.open)this.parentNode.querySelector('[data-seen]').open=true"
+
+
+class _Printed(io.StringIO):
+    """What is printed, for later; a progress bar begins with a carriage return and is shown at once."""
+
+    encoding = "utf-8"  # else tqdm draws its bars with ASCII letters
+
+    def __init__(self, shown: TextIO):
+        super().__init__()
+        self.shown = shown
+
+    def write(self, text: str) -> int:
+        return self.shown.write(text) if text.startswith("\r") else super().write(text)
 
 
 def predict(question: str, choices: Sequence[str] | Mapping[str, float]) -> Question:

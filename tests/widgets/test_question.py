@@ -1,8 +1,11 @@
 """`predict`: the answer stays folded until a choice is opened, with everything that shows it."""
 
 import re
+import sys
+from types import SimpleNamespace
 
 import pytest
+from tqdm import tqdm
 
 from segcourse.errors import DataError
 from segcourse.widgets import predict
@@ -86,3 +89,19 @@ def test_a_block_without_an_answer_is_refused():
 def test_an_error_in_the_block_stays_the_error():
     with pytest.raises(ZeroDivisionError), predict("?", CHOICES):
         1 / 0  # noqa: B018
+
+
+def test_in_a_notebook_a_progress_bar_is_shown_at_once_and_the_rest_later(monkeypatch, capsys):
+    shell = SimpleNamespace(display_pub=None)
+    monkeypatch.setattr("IPython.core.getipython.get_ipython", lambda: shell)
+    monkeypatch.setattr("segcourse.widgets.question.show_once", lambda *widget: None)
+    with predict("Up or down?", ["up", "down"]) as reveal:
+        print("it fell")
+        for _ in tqdm(range(3), file=sys.stdout, leave=False, mininterval=0):
+            pass
+        seen = capsys.readouterr().out
+        reveal("down")
+    assert "3/3" in seen
+    assert "fell" not in seen
+    assert "it fell</pre>" in reveal.html()
+    assert "3/3" not in reveal.html()
