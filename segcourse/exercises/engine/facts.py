@@ -60,7 +60,7 @@ def wrong_container(failing: Records) -> Fact | None:
     came, wanted = str(affected[0].seen.get("type")), str(affected[0].expected.get("type"))
     advice = {
         "a tensor": " Keep to tensors, or turn the result into one: `torch.as_tensor(…)`.",
-        "an int": " `int(…)` makes one of a tensor or a float.",
+        "an int": "" if came in ("a list", "a tuple") else " `int(…)` makes one of a tensor or a float.",
     }.get(wanted, "")
     says = f"Your answer returns {came}, and {wanted} is asked for.{advice}"
     return Fact(says, f"Your answer returns {came} instead of {wanted}.", affected)
@@ -181,6 +181,8 @@ def _shape(exercise: Exercise, records: Records, failing: Records) -> Fact | Non
 def _reshaped(record: Record) -> str | None:
     for field in record.fields:
         came, wanted = record.seen.get(field), record.expected.get(field)
+        if field in _MEANINGS:
+            continue  # its sentence says more than two lengths
         if not (isinstance(came, np.ndarray) and isinstance(wanted, np.ndarray)):
             continue
         if field == "shape" or came.shape != wanted.shape:

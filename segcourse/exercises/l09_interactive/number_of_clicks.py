@@ -26,12 +26,14 @@ def number_of_clicks(segment, next_click, target, threshold=0.85, limit=20):
     return len(clicks)
 
 
-COUNT, STOP, PLAY = "the count", "threshold and limit", "user and method"
+COUNT, STOP, PLAY = "the count", "threshold and limit", "what user and method get"
 
 
 @dataclass
 class Method:
     """A method whose mask after n clicks covers `shares[n - 1]` of the object, and `extra` other pixels.
+
+    No mask holds another one: each begins a pixel further to the right.
 
     Attributes:
         given: the clicks of each call.
@@ -44,11 +46,15 @@ class Method:
 
     def __call__(self, clicks):
         clicks = [tuple(click) for click in clicks]
+        if not clicks:
+            raise Explained(
+                "You ask the method for a mask before the first click. Start with a mask of zeros."
+            )
         self.given.append(clicks)
         mask = torch.zeros(2, self.pixels, dtype=torch.int64)
         mask[0, : round(self.shares[min(len(clicks), len(self.shares)) - 1] * self.pixels)] = 1
         mask[1, : self.extra] = 1
-        return mask
+        return mask.roll(len(clicks) - 1, dims=1)
 
 
 @dataclass
@@ -124,10 +130,10 @@ def look(obj, case):
     if case.group != PLAY:
         return {"value": value}
     return {
-        "list of clicks per call": [len(clicks) for clicks in method.given],
-        "list of clicks in order": [click for clicks in method.given for click in clicks],
-        "list of pixels that the user saw": user.seen,
         "value": value,
+        "clicks per call": [len(clicks) for clicks in method.given],
+        "clicks in order": [click for clicks in method.given for click in clicks],
+        "pixels that the user saw": user.seen,
     }
 
 
@@ -162,6 +168,10 @@ def _dice(mask, target):
     return 2 * iou / (1 + iou)
 
 
+def _iou_in_float32(mask, target):
+    return ((mask & target).sum() / (mask | target).sum()).item()
+
+
 def _share_of_the_object(mask, target):
     return (mask * target).sum().item() / target.sum().item()
 
@@ -189,6 +199,28 @@ def _all_masks(segment, next_click, target, threshold=0.85, limit=20):
         clicks.append(next_click(mask, target))
         mask = mask | segment(clicks)
         if _iou(mask, target) >= threshold:
+            break
+    return len(clicks)
+
+
+def _best_mask(segment, next_click, target, threshold=0.85, limit=20):
+    """Show the user the best mask so far."""
+    clicks, best = [], torch.zeros_like(target)
+    while len(clicks) < limit:
+        clicks.append(next_click(best, target))
+        best = max(best, segment(clicks), key=lambda mask: _iou(mask, target))
+        if _iou(best, target) >= threshold:
+            break
+    return len(clicks)
+
+
+def _one_mask_late(segment, next_click, target, threshold=0.85, limit=20):
+    """Show the user the mask before the newest one."""
+    clicks, masks = [], [torch.zeros_like(target)] * 2
+    while len(clicks) < limit:
+        clicks.append(next_click(masks[-2], target))
+        masks.append(segment(clicks))
+        if _iou(masks[-1], target) >= threshold:
             break
     return len(clicks)
 
@@ -246,13 +278,31 @@ EXERCISE = Exercise(
             _made(count=lambda clicks, reached: len(clicks) - 1),
         ),
         (
-            "You return one click too few where the threshold is reached, and the limit where it isn't. An "
-            "index starts at 0, a count at 1.",
+            "Where the threshold is reached, your count is one too small: an index starts at 0, a count at "
+            "1. Where it is never reached, your answer is right.",
             _made(count=lambda clicks, reached: reached[0] - 1 if reached else len(clicks)),
         ),
+        *(
+            (
+                "You ask whether the IoU is above the threshold. It is enough to reach it: at least.",
+                _made(score=score, good=lambda score, threshold: score > threshold),
+            )
+            for score in (_iou, _iou_in_float32)
+        ),
+        *(
+            (
+                "Your comparison is the wrong way round: the user stops where the IoU is still below the "
+                "threshold. It has to be at least the threshold.",
+                _made(good=good),
+            )
+            for good in (
+                lambda score, threshold: score <= threshold,
+                lambda score, threshold: score < threshold,
+            )
+        ),
         (
-            "You ask whether the IoU is above the threshold. It is enough to reach it: at least.",
-            _made(good=lambda score, threshold: score > threshold),
+            "You stop only where the mask is perfect. An IoU of at least the threshold is enough.",
+            _made(bounds=lambda threshold, limit: (1, limit)),
         ),
         (
             "You round the IoU before you compare it. 0.848 isn't 0.85 yet.",
@@ -300,6 +350,11 @@ EXERCISE = Exercise(
             "You always stop at an IoU of 0.85. The threshold is an argument, and 0.85 only its default.",
             _made(bounds=lambda threshold, limit: (0.85, limit)),
         ),
+        (
+            "You always stop at an IoU of 0.85, or after 20 clicks. Both numbers are arguments, and these "
+            "are only their defaults.",
+            _made(bounds=lambda threshold, limit: (0.85, 20)),
+        ),
         *(
             ("You always stop after 20 clicks. The limit is an argument, and 20 only its default.", wrong)
             for wrong in (_made(bounds=lambda threshold, limit: (threshold, 20)), _twenty_at_most)
@@ -312,6 +367,18 @@ EXERCISE = Exercise(
         (
             "You add each mask to the earlier ones. Only the newest mask counts.",
             _all_masks,
+        ),
+        (
+            "You keep the best mask so far. The user has to see the newest mask, even if it is worse.",
+            _best_mask,
+        ),
+        (
+            "You show the user the mask before the newest one.",
+            _one_mask_late,
+        ),
+        (
+            "You return the list of clicks. Their number is asked for: its length.",
+            _made(count=lambda clicks, reached: clicks),
         ),
         (
             "You compare precision with the threshold: the share of the mask that lies on the object. It "

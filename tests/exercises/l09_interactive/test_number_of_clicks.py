@@ -69,22 +69,33 @@ def changing(segment, next_click, target, *bounds):
     return count
 
 
+def twice(segment, *others):
+    return answer(lambda clicks: segment(clicks) * segment(clicks), *others)
+
+
+def too_early(segment, *others):
+    segment([])
+    return answer(segment, *others)
+
+
 class TestNumberOfClicks(Contract):
     name = "number_of_clicks"
     library = staticmethod(library)
     right = {"float32": by_float32, "range": by_range, "recursion": by_recursion, "exception": by_exception}
     promises = (
-        ("`segment(clicks)` returns a mask H x W", "user and method", module._made(passed=lambda clicks: clicks[-1:])),
-        ("for the list of all clicks so far, the newest one last", "user and method",
+        ("`segment(clicks)` returns a mask H x W", "what user and method get", module._made(passed=lambda clicks: clicks[-1:])),
+        ("for the list of all clicks so far, the newest one last", "what user and method get",
          module._made(put=lambda clicks, click: clicks.insert(0, click))),
-        ("`next_click(prediction, target)` returns", "user and method",
+        ("`next_click(prediction, target)` returns", "what user and method get",
          module._made(asked=lambda user, mask, target: user(target, mask))),
-        ("The first prediction is an empty mask", "user and method", module._made(start=torch.ones_like),
+        ("Before the first click, the prediction is a mask of zeros", "what user and method get", module._made(start=torch.ones_like),
          module._made(start=torch.clone)),
-        ("later ones are the newest mask", "user and method", module._made(update=False)),
-        ("later ones are the newest mask", "a later mask is worse", module._all_masks),
+        ("later, it is the mask that `segment` returned last", "what user and method get", module._made(update=False),
+         module._one_mask_late),
+        ("later, it is the mask that `segment` returned last", "a later mask is worse", module._all_masks, module._best_mask),
+        ("called once per click, and not before the first one", "what user and method get", twice, too_early),
         ("never an empty one", "the count", lambda s, n, t, *b: answer(s, n, t * 0, *b)),
-        ("the user stops as soon as the IoU", "user and method",
+        ("the user stops as soon as the IoU", "what user and method get",
          module._made(stop=False, count=lambda clicks, reached: (reached or [len(clicks)])[0])),
         ("the user stops as soon as the IoU", "a later mask is worse", module._made(stop=False),
          module._made(stop=False, count=lambda clicks, reached: reached[-1] if reached else len(clicks))),
@@ -121,6 +132,8 @@ class TestNumberOfClicks(Contract):
         r"->  limit = int\(limit\)$": "limits are ints",
     }
     said = (
+        (twice, "Call by call, the method gets 1, 1, 2, 2, "),
+        (too_early, "You ask the method for a mask before the first click."),
         (endless, "Your loop asks for more than fifty clicks"),
         (module._made(count=lambda clicks, reached: float(len(clicks))), "a float, and an int is asked for"),
     )
