@@ -74,8 +74,8 @@ print(f"{len(lesions)} lesions of 64 x 64 pixels; the mean lesion covers {share:
 #
 # ## 1. Where this ends
 #
-# ![A lesion, and a network's outline of it after one click, after two and after three. The outline grows with each
-# click.](result.png)
+# ![A lesion with its true outline, then the network's outlines after one, two and three clicks. Each one is closer to the
+# truth.](result.png)
 #
 # A small network outlines this lesson's lesions from clicks. The green dots are clicks on the object. You will train the network in
 # section 6.
@@ -352,8 +352,9 @@ with predict("The network's mean IoU after one click?", choices) as reveal:
 #
 # The network has seen four hundred lesions, so one click is enough to say *that one*. But it has also learned what a lesion looks
 # like, and a click that contradicts this is one input among many. Region growing and GrabCut can't ignore your newest click: the
-# clicked pixel is fixed. In a network nothing forces it. Up to an IoU of 0.85, or 20 clicks, the user made 263 clicks. After 78 of
-# them, the clicked pixel still had the wrong label, all in the same 7 lesions.
+# clicked pixel is fixed. In a network nothing forces it. In our run, the user clicked until the IoU was 0.85, at most 20 times per
+# lesion. That made 263 clicks for the 40 lesions. After 78 of these clicks, the clicked pixel still had the wrong label. All 78 were
+# in the same 7 lesions.
 # </details>
 #
 # Watch the same user with all three methods, on the lesion where they differ most:
@@ -385,8 +386,10 @@ widget = play(pictures, range(1, 7), name="clicks")
 #
 # Count the clicks to a good mask.
 #
-# - `segment(clicks)` returns a mask H x W, a tensor of 0 and 1, for the list of all clicks so far, the newest one last
-# - `next_click(prediction, target)` returns the user's next click. The first prediction is an empty mask, later ones are the newest mask
+# - `segment(clicks)` returns a mask H x W, a tensor of 0 and 1, for the list of all clicks so far, the newest one last. It is
+#   called once per click, and not before the first one
+# - `next_click(prediction, target)` returns the user's next click. Before the first click, the prediction is a mask of zeros;
+#   later, it is the mask that `segment` returned last
 # - `target`: the true mask, an int64 tensor H x W of 0 and 1, never an empty one
 # - the user stops as soon as the IoU of mask and target, for the object, is at least the threshold, and gives up after `limit` clicks
 # - `threshold`: a number above 0 and at most 1; 0.85 if it is not given. `limit`: an int, 1 or larger; 20 if it is not given
@@ -414,7 +417,7 @@ def third_time_right(clicks):
     return missing * (len(clicks) >= 3)
 
 
-print(number_of_clicks(third_time_right, lambda prediction, target: (2, 3, 1), missing))
+print(number_of_clicks(third_time_right, lambda prediction, target: (2, 3, 1), missing), "(expected: 3)")
 
 # %% nbgrader={"grade": true, "grade_id": "check_number_of_clicks", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 check("number_of_clicks", number_of_clicks)
@@ -423,7 +426,7 @@ check("number_of_clicks", number_of_clicks)
 # Look at the three curves of section 6 once more, and guess.
 
 # %% tags=["skip-grading"]
-my_count = exercises.yours("number_of_clicks", number_of_clicks)
+my_count = exercises.yours("number_of_clicks", number_of_clicks)  # the course's, until yours passes its check
 
 
 def clicks_needed(method, samples):
@@ -447,11 +450,11 @@ with predict("Which method needs the fewest clicks, in the mean of 40 lesions?",
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Compare your guess with the last column. The network has the best first masks of the three, as the curves show. But in some
-# lesions it ignores clicks, and each of them counts 20. A mean of capped counts mixes two questions: how fast is the method
-# where it works, and how often does it fail? In our run the network failed on 7 lesions. With a limit of 100, they
-# raise its mean from about 7 to about 21. With a limit of 5, they hardly show. So give both numbers, as good papers do: NoC, and the number of
-# failures.
+# The network has the best masks after one click, as the curves show. But GrabCut has the lowest mean. The last column says why: in
+# some lesions the network ignores clicks, and each such lesion counts as 20 clicks. A mean of counts with a limit mixes two
+# questions: how fast is the method where it works, and how often does it fail? In our run the network failed on 7 lesions. Its mean is
+# about 7 with a limit of 20, and about 21 with a limit of 100. With a limit of 5, the failures would hardly show. So give both
+# numbers, as good papers do: NoC, and the number of failures.
 # </details>
 
 # %% [markdown]
@@ -468,7 +471,7 @@ choices = {"below 5": 0, "5 to 10": 5, "10 to 15": 10, "above 15": 15}
 with predict("The network's mean number of clicks for a car?", choices) as reveal:
     needed = {name: clicks_needed(method, cars) for name, method in methods.items()}
     panels = [cv2.hconcat([outline(one.image, one.mask) for one in cars[i : i + 4]]) for i in (0, 4)]
-    show_image(panels, ["cars", "more cars"], alt="Eight outlined cars in crops of street scenes.")
+    show_image(panels, ["cars", "more cars"], alt="Eight of the sixteen cars, each with its true outline.")
     table(needed)
     reveal(needed["network"].mean())
 
@@ -476,16 +479,17 @@ with predict("The network's mean number of clicks for a car?", choices) as revea
 # <details><summary>What is the lesson?</summary>
 #
 # All three methods need more clicks: a car has windows, wheels and shadows, and shares its colours with the street. But the
-# network fails most often. It has seen lesions only, so a car is nothing that it has learned to outline. Networks that cut out anything,
-# such as *Segment Anything*, are trained on a billion masks of everything. So ask of each interactive network: what has it seen?
+# network reaches the limit most often. It has learned from lesions only, and a car looks like none of them. *Segment Anything* can
+# outline almost any object, because it was trained on about a billion masks of many kinds of objects. So ask of each interactive
+# network: what has it seen?
 # </details>
 
 # %% [markdown]
 # ## 9. Labels from clicks
 #
-# Now make a data set. A folder of images and a folder of masks, with one mask per image, is all that training needs. A simulated
-# user labels twelve lesions here; with `label_with_clicks`, you are the user. PNG keeps the class ids, and the names of image and
-# mask agree.
+# Now make a data set. A folder of images and a folder of masks, with one mask per image, is all that training needs. Here a simulated
+# user labels twelve lesions with GrabCut: up to an IoU of 0.85, or 8 clicks. To label your own, use `label_with_clicks`. PNG loses no
+# values, so the class ids 0 and 1 stay as they are. Each mask has the same file name as its image.
 
 # %%
 folder = Path(tempfile.mkdtemp())
@@ -512,16 +516,16 @@ print(report.table())
 # --data FOLDER` trains a network on the folder.
 #
 # Labels from clicks are not the truth. They have the mistakes of the method that made them, and a network that learns from
-# GrabCut's masks learns GrabCut's mistakes. So let a person look at each mask, and outline a few images by hand, to measure how far
-# off the others are.
+# GrabCut's masks learns GrabCut's mistakes. So let a person check each mask. Also outline a few images by hand, and compare: the IoU
+# tells how good the masks from clicks are.
 
 # %% [markdown]
 # ## 10. When it goes wrong
 #
-# Three mistakes that are common in labelling tools, each with its symptom. Read the symptom, find the line, repair it in place and
-# run the cell again. Nothing here is graded.
+# Here are three common mistakes: two in labelling tools, one in a comparison. Each title is a symptom. Find the line that causes it,
+# repair it in the cell, and run the cell again. Nothing here is graded.
 #
-# ### 10.1 "On large photographs, the clicks do nothing"
+# ### 10.1 "On large photographs, most clicks get lost"
 
 # %%
 photo, truth = load_dataset("lesions", "test", size=256, count=12).picture(2)
@@ -535,8 +539,8 @@ print(
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# In which image are rows and columns counted? Who shrinks an image has to shrink its clicks as well. The line that drops clicks
-# only hides the crash.
+# In which image are rows and columns counted? If you shrink an image, divide the rows and columns of its clicks by the same factor.
+# The line with <code>row < 64</code> only hides the error.
 # </details>
 #
 # ### 10.2 "Every image gets the clicks of all images"
@@ -552,7 +556,7 @@ print([len(one) for one in clicks_of], "clicks per image (after the repair: one 
 # How many lists does the first line make? <code>clicks_of[0] is clicks_of[1]</code> answers.
 # </details>
 #
-# ### 10.3 "Our method needs fewer clicks than any other"
+# ### 10.3 "Our region growing needs 8 clicks, and everybody else's needs 9"
 
 # %%
 counts = []
@@ -575,16 +579,16 @@ print(
 # 1. A click becomes a disc in its own channel, so that a small correction changes little.
 # 2. Region growing needs a border, GrabCut needs different colours, and a network needs to have seen such objects.
 # 3. A simulated user clicks at the deepest mistake. The mean position may lie outside it.
-# 4. Train with clicks on the network's own mistakes, or it never learns what a correction is.
-# 5. NoC is a mean of capped counts. Give the number of failures beside it.
+# 4. Train the network with clicks on its own mistakes. Otherwise it never sees a correction.
+# 5. NoC is a mean of counts that stop at a limit. Give the number of failures beside it.
 #
 # | you want | use |
 # | --- | --- |
 # | one object with a clear border | region growing from clicks |
-# | one object with its own colours, of a kind without any masks | GrabCut with clicks |
+# | one object whose colours differ from the background's, and no masks to train on | GrabCut with clicks |
 # | many objects of one kind | label some with GrabCut, train a network with clicks, label the rest with it |
 # | any object in photographs | *Segment Anything* (`segment-anything` or Hugging Face `transformers`), which takes clicks as well |
-# | a data set | keep the clicks with the masks, and check the folder |
+# | to share a data set | a folder that was checked, with the clicks beside the masks |
 #
 # **Read on.** Rother, Kolmogorov and Blake 2004, *GrabCut*: section 3, the two alternating steps. Xu and others 2016, *Deep
 # interactive object selection* (arXiv 1603.04042), section 3: clicks as channels. Mahadevan and others 2018, *Iteratively trained
