@@ -80,13 +80,15 @@ def main() -> None:
     print(rows[-1], flush=True)
     for left_out in ["every one", *every]:
         dice = network(plan, real, [one for one in every if left_out not in (one, "every one")])
-        rows.append([f"without {left_out}", f"{dice:.3f}", f"{dice - mean:+.3f}"])
+        named = "with none" if left_out == "every one" else f"without {left_out}"
+        rows.append([named, f"{dice:.3f}", f"{dice - mean:+z.3f}"])
         print(rows[-1], flush=True)
     text = (
         "\n## What each planted difficulty is worth\n\n"
         f"{plan.data_options['count']} lesions of {plan.size} × {plan.size} pixels, {plan.epochs} epochs. "
         f"Dice on {len(real)} images of ISIC 2018. With all difficulties: mean of {arguments.seeds} seeds "
-        "(lowest to highest); without one: seed 0. Differences below the spread of the seeds mean little.\n\n"
+        "(lowest to highest); without one, or with none: seed 0. Differences below the spread mean "
+        "little.\n\n"
     )
     write_between(card_of("lesions"), BEGIN, END, text + markdown_table(rows) + "\n")
 
