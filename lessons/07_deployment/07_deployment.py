@@ -30,7 +30,7 @@
 #
 # - show a mask on its picture without hiding the picture: `overlay`
 # - cut an object out, and give it another background or another colour: `replace_background`
-# - predict images that are larger than the network can take: `tiled_predict`
+# - predict images that are too large for memory: `tiled_predict`
 # - write a network to a file that runs without PyTorch, and check it: `export_onnx`
 # - read a picture that a stranger sent, and refuse what isn't one: `decode_upload`
 
@@ -67,7 +67,7 @@ from segcourse import check, exercises, load_dataset, show_image
 from segcourse.widgets import mask_viewer, play, predict
 
 # %%
-torch.set_num_threads(1)  # so that times mean the same everywhere
+torch.set_num_threads(1)  # one thread, as for ONNX Runtime below
 segmenter = segcourse.Segmenter.load("lesions", device="cpu")  # or a file of your own
 test = load_dataset("lesions", "test", size=160, count=24)
 pictures, truths = (np.stack(part) for part in zip(*[test.picture(i) for i in range(len(test))], strict=True))
@@ -84,9 +84,9 @@ print(f"mean Dice of {len(test)} drawn lesions: {segcourse.dice_score(found, tru
 # ![One lesion in four pictures: as it is, the lesion tinted in orange, the lesion alone on squared paper with a soft edge, and
 # the lesion in blue on its own skin.](result.png)
 #
-# One prediction, and three pictures made with it. The first step is the least visible one. A `Segmenter` is not only a network: it holds the size
-# that the network works at, the normalisation, the names and the colours of the classes. Each of these is lost when somebody sends
-# you "the weights". How much does that cost?
+# One prediction, and three pictures made with it. The first step is the least visible one. A `Segmenter` is not only a network:
+# it holds the size that the network works at, the normalisation, the names and the colours of the classes. Each of these is lost
+# when somebody sends you "the weights". How much does that cost?
 
 # %%
 pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()  # N, 3, H, W, 0 … 255
@@ -111,8 +111,8 @@ with predict("The same weights get pixels of 0 … 255, not normalised. The mean
 # %% [markdown]
 # <details><summary>Why doesn't it fail?</summary>
 #
-# A convolution takes any numbers. This network's activation, ReLU6, cuts what is above 6, so even such an input leads to masks that
-# look plausible. That is the trouble with deployment: most mistakes don't stop the program. They make it worse, and say nothing.
+# A convolution takes any numbers, so nothing raises an error. The output has the right shape and the right classes. That is the
+# trouble with deployment: most mistakes don't stop the program. They make its results worse, and say nothing.
 # </details>
 #
 # So keep the preprocessing with the weights. In a `Segmenter` it is part of the file, and in section 5 it moves into the network.
@@ -184,8 +184,9 @@ check("overlay", overlay)
 # %% [markdown]
 # ## 3. Edges
 #
-# The network works at 128 x 128 pixels, and a camera's picture has ten times as many rows. So the result has to be enlarged. There
-# are two ways: take the class of each pixel and enlarge the *labels*, or enlarge the *logits* and take the class afterwards.
+# The network works at 128 x 128 pixels, and a camera's picture has thousands of rows; ours here has 1024. So the result has to be
+# enlarged. There are two ways: take the class of each pixel and enlarge the *labels*, or enlarge the *logits* and take the class
+# afterwards.
 
 # %%
 photo = load_dataset("lesions", "test", size=1024, count=1).picture(0)[0]
@@ -217,14 +218,14 @@ with predict("Enlarged labels against enlarged logits: how long is the lesion's 
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# A label is all or nothing, so each small pixel becomes a square, and the outline a staircase. A staircase is longer than the slope
-# that it stands for. Between two logits there are numbers in between, and their sign changes at a place that is finer than a pixel
-# of the network. `Segmenter` enlarges logits. (Enlarging labels *bilinearly* is worse: between class 0 and class 2 it invents class
-# 1, as in lesson 1.)
+# A label is all or nothing, so each small pixel becomes a square, and the outline a staircase. A staircase is longer than the
+# slope that it stands for. Enlarging logits fills in values between neighbouring ones. The edge lies where two classes have equal
+# logits, and that place can fall between two pixels of the network. It is smoother, and holds no new detail. `Segmenter` enlarges
+# logits. (Enlarging labels *bilinearly* is worse: between class 0 and class 2 it invents class 1, as in lesson 1.)
 # </details>
 #
-# Enlarged logits give you one thing more: a *soft* edge. Their probability runs from 0 to 1 over a few pixels, and a cut-out that
-# fades by this number has no jagged border.
+# Enlarged logits give you one thing more: a *soft* edge. Softmax makes probabilities of them, which run from 0 to 1 over a few pixels
+# near a clear edge. A cut-out that fades by this number has no jagged border. Where the network is unsure, it is half transparent.
 
 # %% [markdown]
 # ### Exercise 7.2 · `replace_background` · difficulty 2 of 3 · 10 minutes · 4 points
@@ -284,8 +285,9 @@ show_image(panels, titles, alt=alt)
 # ## 4. Larger than the network
 #
 # A network has a scale at which it has learned. A sheet with many lesions must not be squeezed into 128 x 128 pixels: each one would
-# be a dot. And a scan of 20,000 x 20,000 pixels doesn't fit into memory, at any scale. So cut the image into *tiles*, predict each
-# one, and put the results together.
+# be a dot. This network could take the whole sheet in one pass. It couldn't take a scan of 20,000 x 20,000 pixels: the result of
+# its first layer alone would need 13 GB. So we practise on the sheet: cut it into *tiles*, predict each one, and put the results
+# together.
 
 # %% tags=["skip-grading"]
 import itertools
@@ -314,7 +316,7 @@ scan = (colours - mean) / std
 
 # %% tags=["skip-grading"]
 def cuts(logits, overlap):
-    """Return how many times as often the class changes at the tiles' borders as elsewhere, along the rows."""
+    """Return the rate of class changes at the tiles' left and right borders, divided by the rate elsewhere."""
     starts = [*range(0, 384 - tile, tile - overlap), 384 - tile]
     at = sorted({s - 1 for s in starts if s} | {s + tile - 1 for s in starts if s + tile < 384})
     ids = logits.argmax(dim=0).numpy()
@@ -348,12 +350,12 @@ with predict("Tiles side by side: how often does the class change at their borde
 # <details><summary>Why?</summary>
 #
 # At its border a tile sees padding instead of the image. Two neighbours see different parts of one lesion, so they guess
-# differently, and a straight cut is left. Let the tiles overlap, and take the mean where several of them cover a pixel. Then more
-# than one of them has a say, and one of them sees what is around the pixel.
+# differently, and a straight cut is left. Let the tiles overlap, and take the mean where several of them cover a pixel. In at least
+# one of them, the pixel usually lies further from the border.
 #
 # The squeezed sheet is worse. Each lesion is a third as wide as in the images from which the network has learned, and several run
-# together. Tiles keep the scale. But a tile must look like the images of the training, too. This network has seen one whole lesion
-# in each image. Where a tile holds bare skin and a lesion's edge, it may find a lesion that isn't there.
+# together. Tiles keep the scale. But a tile must look like the images of the training, too. Nearly each of them showed
+# one whole lesion, and none showed skin alone. Where a tile holds bare skin and a lesion's edge, it may find a lesion that isn't there.
 # </details>
 
 # %% [markdown]
@@ -365,8 +367,9 @@ with predict("Tiles side by side: how often does the class change at their borde
 #   size only. It is in eval mode
 # - `image`: a float tensor, 3 x H x W, normalised, on the CPU. H and W are at least `tile`
 # - `tile`: an int, the side of a tile; `overlap`: an int from 0 to tile - 1
-# - a tile starts at 0 and then every tile - overlap pixels, along both axes. The last tile of a row or column starts earlier, so
-#   that it ends at the border of the image. No tile counts twice
+# - along both axes, tiles start at 0 and then every tile - overlap pixels. A last tile that would pass the border of the image
+#   starts earlier, so that it ends at the border. No tile counts twice. With 7 columns, tile 4 and overlap 2, tiles start at 0, 2
+#   and 3
 # - returns a float tensor C x H x W: in each pixel the mean of the logits of all tiles that cover the pixel. PyTorch records nothing
 #   for gradients
 #
@@ -419,17 +422,18 @@ with predict("Overlap by half a tile: what becomes of the Dice and of the cuts?"
 # %% [markdown]
 # <details><summary>Why do the cuts stay?</summary>
 #
-# The mean is right more often, but a tile still enters it all at once: one pixel further, one more tile has its full say. So the mean
-# jumps at every border of every tile. Weights that fall to 0 towards a tile's border let each tile fade in and out. `segmenter.predict(image,
-# tile=512)` blends in this way, and in the last picture of the slider the class changes at the borders about as often as elsewhere.
+# The mean is right more often, but a tile still enters it all at once: one pixel further, one more tile has its full say. So the
+# mean jumps at every border of every tile. Weights that fall to 0 towards a tile's border let each tile fade in and out.
+# `segmenter.predict(image, tile=512)` blends in this way, and in the last picture of the slider the class changes at the borders
+# about as often as elsewhere.
 #
 # Its Dice is the best here, too, but often by little: on one of six such sheets that we tried, the mean was ahead. Squeezing was the
 # worst on all of them, and tiles side by side came next.
 # </details>
 #
-# Overlap costs work: with half a tile, most pixels are predicted four times. And the logits of a large scan alone fill a laptop's
-# memory: two classes of 20,000 x 20,000 pixels in float32 are 3 GB. So large scans go row by row: predict one row of tiles, write the
-# classes, forget the logits.
+# Overlap costs work: with half a tile, nearly every pixel of a large image is predicted four times. Memory is the other cost: for
+# 20,000 x 20,000 pixels in float32, the image takes 5 GB and the logits of two classes take 3 GB. So large scans go row by row:
+# predict one row of tiles, write the classes, forget the logits.
 #
 # Before the break, compare a prediction with its truth pixel by pixel: move the opacity, or show what is right and wrong.
 
@@ -444,7 +448,7 @@ viewer = mask_viewer(pictures[0], truths[0], found[0], palette=segmenter.palette
 #
 # ## 5. A file without Python
 #
-# A phone, a browser or a hospital's C++ program doesn't run PyTorch. *ONNX* is a file format for networks: a list of operations
+# Most phones, browsers and C++ programs have no PyTorch. *ONNX* is a file format for networks: a list of operations
 # with their weights. ONNX Runtime and many other programs run it. Put the normalisation into the network first. Then no user of
 # the file can forget it.
 
@@ -470,10 +474,11 @@ deployed = Deployed(segmenter).eval()
 # `torch.onnx.export` calls the network once, on an example, and writes down the operations. Unless you say which axes are free, the
 # file takes images of the example's size and batch, and nothing else.
 #
-# PyTorch has two exporters. The older one (`dynamo=False`) *traces*: it keeps what happened for the example. The newer one
-# (`dynamo=True`, the default) analyses the program and needs the package `onnxscript`. **Use the older one here.** For this lesson's
-# network it takes a second, and the newer one from twenty seconds to some minutes. What it costs: PyTorch warns you that it is the
-# older one, and it sees no computation that Python does on sizes. Section 6 shows what that means.
+# PyTorch has two exporters. The older one (`dynamo=False`) *traces*: it writes down what happens for the example. The newer one
+# (`dynamo=True`, the default in newer versions) analyses the program and needs the package `onnxscript`. **Use the older one here.**
+# For this lesson's network it takes a second, and the newer one from twenty seconds to some minutes. What it costs: PyTorch warns
+# you that it is the older one, an `if` that depends on a size is decided once, for the example, and some operations are
+# translated inexactly. Section 6 shows one.
 #
 # Free axes are called `dynamic_axes` in the older one and `dynamic_shapes` in the newer one. The older one exports in eval mode, if
 # you say nothing else, and then brings the mode back. The newer one exports the model in the mode in which it comes, and writes the
@@ -482,15 +487,16 @@ deployed = Deployed(segmenter).eval()
 # %% [markdown]
 # ### Exercise 7.4 · `export_onnx` · difficulty 2 of 3 · 20 minutes · 4 points
 #
-# Write a network to a file, by either exporter. The check runs your function seven times on small networks, which treat all sizes
-# alike, and then the files. This takes a few seconds with the older exporter, and about a minute with the newer one.
+# Write a network to a file. The check runs your function seven times on small networks, and then runs the files. This takes a few
+# seconds with the older exporter, and about a minute with the newer one, which the check accepts as well.
 #
 # - `model`: maps images N x 3 x H x W to logits N x C x H x W. It may come in training mode; the file predicts as in eval
 #   mode. Afterwards the model is in the mode in which it came
 # - `path`: a string or a `pathlib.Path`, the file to write. The whole network is in it: a copy of this file works alone, in another
 #   folder
 # - the file has one input, `images`, and one output, `logits`, both float32
-# - the file takes any batch from 1, any height and width from 8 pixels, and returns the model's own logits for them
+# - for the networks of the check, the file takes any batch from 1, any height and width from 8 pixels, and returns the model's own
+#   logits for them. Section 6 shows a network for which this is harder
 #
 # What your function returns is up to you.
 #
@@ -535,7 +541,7 @@ if ready:
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(3)
-    warnings.simplefilter("ignore")  # the exporter's; the next cells show what one of them is about
+    warnings.simplefilter("ignore")  # of the exporter, and below of Pillow about large pictures
     my_export = exercises.yours("export_onnx", export_onnx)
     my_export(deployed, folder / "network.onnx")
 else:
@@ -572,13 +578,14 @@ if ready:
 # %% [markdown]
 # <details><summary>What happened?</summary>
 #
-# The difference is as large as the logits themselves, and no error says so. This network's encoder pads
-# its convolutions by an amount that Python computes from the size of its input. A tracer doesn't see that computation: it keeps the
-# numbers that came out for the example. They are right for sides that are multiples of 32, and wrong for others. Don't count on
-# the newer exporter here: when this was written, it treated this padding no better.
+# The difference is as large as the logits themselves, and no error says so. This network's encoder computes the padding of its
+# convolutions from the size of its input, with `-(-side // stride)`: half of the side, rounded up. Python's `//` rounds a negative
+# number down. The exported division cuts the fraction off instead. So every odd side gets too little padding, and 101 x 131 is
+# wrong even in a file whose example had this size. The newer exporter treated this padding no better when this was written.
 #
-# There are two ways to live with a traced file. Give it only sizes for which it was checked: our pictures are resized to 128 x 128
-# anyway. Or put that resizing into the network, so that no other size ever gets in.
+# There are three ways out. Give the file only sizes for which it was checked: our pictures are resized to 128 x 128 anyway. Put that
+# resizing into the file. Or write the network so that it is exported rightly: `(side + stride - 1) // stride` has no negative
+# number, and `segcourse export` uses a convolution of ONNX that pads by itself.
 # </details>
 #
 # So check parity at a *second* size and a *second* batch, and let one of the sizes be odd. `segcourse export` makes such a check before
@@ -587,9 +594,9 @@ if ready:
 # %% [markdown]
 # ## 7. Eight bits
 #
-# Weights are numbers of 32 bits. With 8 bits each takes a quarter of the room, and many processors compute faster. *Quantization* maps a
-# range of real numbers to 256 whole ones. The range of the weights is known. The range of what flows between the layers isn't: some
-# images go through the network, and the largest and smallest numbers are noted. This is called *calibration*.
+# Weights are numbers of 32 bits. With 8 bits each takes a quarter of the room, and many processors compute faster. *Quantization*
+# maps a range of real numbers to 256 whole ones. The range of the weights is known. The range of what flows between the layers
+# isn't: some images go through the network, and the largest and smallest numbers are noted. This is called *calibration*.
 
 # %% tags=["skip-grading"]
 import logging
@@ -608,7 +615,7 @@ def to_int8(images, target):
             return next(({"images": one.numpy()} for one in self.left), None)
 
     types = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}
-    # reduce_range: weights of 7 bits, because older processors clip sums of larger products
+    # weights of 7 bits: x86 without VNNI adds two products in 16 bits, and 2 * 255 * 127 exceeds them
     quantize_static(folder / "network.onnx", target, Reader(), per_channel=True, reduce_range=True, **types)
 
 
@@ -651,9 +658,10 @@ if ready:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# The range is spread over 256 steps. Images that are 255 times too bright make the range too wide, and real numbers then share a
-# few steps, or a single one. The file runs, and draws worse masks, or an empty one. Noise has roughly the range of images here, so it
-# does little harm; other networks are less forgiving. Calibrate on images as they come in use, through the very same preprocessing.
+# The range is spread over 256 steps. Images that are 255 times too bright make some ranges far too wide. The values of a normal
+# image then share a few of the steps, or a single one. The file runs, and draws worse masks, or an empty one. Noise covers the
+# same range of inputs and did little harm here; other networks are less forgiving. Calibrate on images as they come in use,
+# through the very same preprocessing.
 # </details>
 
 # %% tags=["skip-grading"]
@@ -665,18 +673,19 @@ if ready:
         speed = {name: measured(run) for name, run in {"PyTorch": deployed, **ways}.items()}
         for name, (dice, milliseconds) in speed.items():
             print(f"{name:10}  mean Dice {dice:.2f}, {milliseconds:5.1f} ms per image")
-        size, less = (file.stat().st_size / 2**20 for file in files.values())
+        size, less = (file.stat().st_size / 1e6 for file in files.values())
         print(f"files: {size:.1f} MB, int8 {less:.1f} MB")
         reveal(speed["ONNX"][1] / speed["ONNX, int8"][1])
 
 # %% [markdown]
 # <details><summary>Does that hold elsewhere?</summary>
 #
-# No. Recent server processors multiply 8-bit numbers in one instruction, older ones don't, and there an int8 file may be *slower* than
-# float32, because every layer converts back and forth. Measure on the machine that will run it, and measure Dice beside it.
+# No. Recent processors multiply and add groups of 8-bit numbers in one instruction (VNNI on x86). Older ones need several. There, an
+# int8 file may be *slower* than float32. Measure on the machine that will run it, and measure Dice beside it.
 # </details>
 #
-# On a GPU, half precision or NVIDIA's TensorRT takes the place of int8 on a processor. `segcourse export` writes these files, too.
+# On a GPU, try half precision first. NVIDIA's TensorRT compiles a network for one type of GPU, in float32, half precision or int8.
+# `segcourse export` writes these files, too.
 
 # %% [markdown]
 # ## 8. A folder of files
@@ -726,15 +735,16 @@ def bomb(side):
 choices = {"about 40 kB": 0, "about 1 MB": 500, "about 40 MB": 20_000, "about 1 GB": 500_000}
 with predict("How large is a PNG file that unpacks to a gigabyte of RGB pixels?", choices) as reveal:
     small_file = bomb(18_000)
-    print(f"{18_000**2 * 3 / 2**30:.2f} GB of pixels in {len(small_file) / 1000:.1f} kB")
+    print(f"{18_000**2 * 3 / 1e9:.2f} GB of pixels in {len(small_file) / 1000:.1f} kB")
     reveal(len(small_file) / 1000)
 
 # %% [markdown]
 # <details><summary>Why so small?</summary>
 #
-# With one bit per pixel instead of 24, a gigabyte becomes 40 MB, and deflate writes a thousand equal bytes as one. Such a file is called a
-# decompression bomb. A limit on the *bytes* of an upload doesn't help against it. The header of the file says how many pixels will
-# come, and reading the header costs nothing. Pillow itself refuses more than 179 million pixels, but these fill half a gigabyte.
+# With one bit per pixel instead of 24, a gigabyte becomes 40 MB, and deflate writes a thousand equal bytes as one. Such a file is
+# called a decompression bomb. A limit on the *bytes* of an upload doesn't help against it. The header of the file says how many
+# pixels will come, and reading the header costs nothing. Pillow refuses more than 179 million pixels by itself, but a picture
+# just below this limit fills half a gigabyte.
 # </details>
 
 # %% [markdown]
@@ -747,9 +757,11 @@ with predict("How large is a PNG file that unpacks to a gigabyte of RGB pixels?"
 # - returns a uint8 array H x W x 3, RGB, of a PNG or JPEG file. Grey pictures and palettes become RGB, and an alpha channel is
 #   dropped
 # - the picture is turned upright, as its EXIF data say: phones save what the sensor saw, and a note how they were held
-# - everything else raises a ValueError with a sentence, for the person who sent it. A file of another format (GIF, BMP, TIFF) is
-#   such a case, and so is one that is damaged or cut off. A picture with more than `max_pixels` is refused before its pixels are
-#   decoded
+# - data that aren't a complete PNG or JPEG file raise a ValueError with a sentence, for the person who sent them. A file of another
+#   format (GIF, BMP, TIFF) is such a case, and so is one that is damaged or cut off. So is a picture with more than `max_pixels`: it
+#   is refused before its pixels are decoded
+#
+# The check has no files with 16 bits per channel or in CMYK.
 #
 # Use Pillow: `Image.open(io.BytesIO(data), formats=["PNG", "JPEG"])` reads the header of a file of these two formats, and no pixel.
 # Pillow knows dozens of others, and each of their decoders is one more program that a stranger's bytes can attack. The imports are
@@ -783,7 +795,7 @@ check("decode_upload", decode_upload)
 # ## 10. A service in fifteen lines
 #
 # Now everything comes together: bytes in, your decoder, the network, a PNG out. Flask calls the function for each request. Its test
-# client sends requests without a network, so you can try a service in a notebook.
+# client calls the service directly, without a port, so you can try it in a notebook.
 
 # %% tags=["skip-grading"]
 my_decode = exercises.yours("decode_upload", decode_upload)
@@ -792,7 +804,7 @@ my_decode = exercises.yours("decode_upload", decode_upload)
 def segment(data):
     """Return the answer to an upload: a status, and a PNG mask or a sentence."""
     try:
-        picture = my_decode(data, max_pixels=10_000_000)
+        picture = my_decode(data, max_pixels=25_000_000)
     except ValueError as error:
         return 400, str(error).encode()  # the sender's mistake, not ours
     stream = io.BytesIO()
@@ -811,7 +823,7 @@ if find_spec("flask"):
         status, body = segment(flask.request.get_data())
         return flask.Response(body, status, mimetype="image/png" if status == 200 else "text/plain")
 
-    uploads = {"a photograph": (folder / "lesion0.jpg").read_bytes(), "a web page": b"<html>"}
+    uploads = {"a picture": (folder / "lesion0.jpg").read_bytes(), "a web page": b"<html>"}
     uploads["a bomb"] = bomb(13_000)  # below Pillow's own limit: your decoder has to refuse it
     for name, data in uploads.items():
         reply = app.test_client().post("/segment", data=data)
@@ -820,10 +832,12 @@ else:
     print("This cell needs Flask: run `pip install 'segcourse[deploy]'` and restart the kernel.")
 
 # %% [markdown]
-# A status of 400 says "your mistake", 500 says "ours". A service that answers 500 to a bad upload wakes its operator at night.
+# A status of 400 says "your mistake" (413 and 415 are more exact: too large, wrong format), 500 says "ours". A service that
+# answers 500 to a bad upload wakes its operator at night.
 #
-# What is missing for real use? A limit on bytes and on time, a queue that says "come back later" when it is full (503), several requests in
-# one batch, and a server in front of Flask. `segcourse serve` has these, and a page on which you drop a picture.
+# What is missing for real use? A limit on bytes and on time, a queue that says "come back later" when it is full (503), several
+# requests in one batch, and a server for production in place of Flask's own. `segcourse serve` has these, and a page on which you
+# drop a picture.
 
 # %% [markdown]
 # ## 11. When it goes wrong
@@ -843,7 +857,8 @@ print(f"the first picture's logits differ by {(alone - together).abs().max():.4f
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# Two kinds of layers act differently in training. One looks at the whole batch, and one at chance. The others see one picture at a time.
+# Two kinds of layers act differently in training. One looks at the whole batch, and one at chance. The others see one picture at
+# a time.
 # </details>
 #
 # ### 11.2 "We saved three classes, and our client found dozens"
@@ -881,7 +896,7 @@ print(f"mean Dice {np.nanmean(scores):.3f} (after the repair: as above section 1
 # ## 12. In five lines
 #
 # 1. Size, normalisation, classes and colours belong to the weights. Without them the file runs, and its masks are worse.
-# 2. Enlarge logits, not labels. Between two logits lies an edge that is finer than a pixel.
+# 2. Enlarge logits, not labels. The edge can then fall between two pixels of the network.
 # 3. Tiles see padding at their borders, and only a part of the image. Let them overlap, and let each fade out at its border.
 # 4. An exported file may be right at the example's size and wrong at others. Check parity at a second size and batch.
 # 5. Read the header before the pixels, and answer a stranger's mistake with a sentence.
@@ -892,12 +907,13 @@ print(f"mean Dice {np.nanmean(scores):.3f} (after the repair: as above section 1
 # | a large scan | tiles that overlap and fade out at their borders, written row by row |
 # | a program without Python | ONNX, with normalisation inside |
 # | more speed on a processor | ONNX Runtime first, then int8 with real calibration images |
-# | more speed on a GPU | half precision, then TensorRT |
+# | more speed on a GPU | half precision, then an engine that TensorRT compiles |
 # | a web page for others | `segcourse serve` |
 #
-# **Read on.** Ronneberger, Fischer and Brox 2015, *U-Net* (arXiv 1505.04597), figure 2: the overlap-tile strategy. Jacob et al. 2018, *Quantization
-# and training of neural networks for efficient integer-arithmetic-only inference* (arXiv 1712.05877), section 2: what int8 means. The ONNX
-# Runtime documentation on quantization, and PyTorch's on `torch.onnx`. OWASP's *File Upload Cheat Sheet*: what else strangers send.
+# **Read on.** Ronneberger, Fischer and Brox 2015, *U-Net* (arXiv 1505.04597), figure 2: the overlap-tile strategy. Jacob et al.
+# 2018, *Quantization and training of neural networks for efficient integer-arithmetic-only inference* (arXiv 1712.05877), section
+# 2: what int8 means. The ONNX Runtime documentation on quantization, and PyTorch's on `torch.onnx`. OWASP's *File Upload Cheat
+# Sheet*: what else strangers send.
 
 # %% [markdown]
 # ## Hand in

@@ -72,8 +72,8 @@ class Graph(nn.Module):
 class _SameUpper(torch.autograd.Function):
     """The padding and convolution of a `SamePadConv2d` as ONNX has it: Conv with auto_pad.
 
-    Tracing would turn the padding, which depends on the size, into constants. While PyTorch traces, only the
-    shape of the result matters.
+    Its padding, computed with `-(-side // stride)`, would be wrong for odd sides: the exported division cuts
+    fractions off. While PyTorch traces, only the shape of the result matters.
     """
 
     @staticmethod
