@@ -16,8 +16,9 @@
 # %% [markdown]
 # # Lesson 9 · Interactive segmentation: a mask with a few clicks
 #
-# Every network of this course has learned from masks, and somebody had to draw them. Drawing outlines is slow work. With a click, a person says only two things: *this belongs to it*, or *this doesn't*. A method turns the clicks
-# into a mask. In this lesson you build such methods, and a user who tests them without ever getting tired.
+# Every network of this course has learned from masks, and somebody had to draw them. Drawing outlines is slow work. With a click,
+# a person says only two things: *this belongs to it*, or *this doesn't*. A method turns the clicks into a mask. In this lesson
+# you build such methods, and a user who tests them without ever getting tired.
 #
 # This lesson is an elective with two sittings. **Sitting 1, clicks** (sections 1 to 4) takes about 40 minutes, **sitting 2, users
 # and networks** (sections 5 to 11) about 45 minutes. The lesson builds on lessons 1 and 5, and needs no answer of yours from them.
@@ -63,7 +64,7 @@ from segcourse.plotting import outline, show_curves
 from segcourse.widgets import label_with_clicks, play, predict
 
 # %%
-torch.set_num_threads(1)  # so that times mean the same everywhere
+torch.set_num_threads(1)  # the same on every machine
 test = load_dataset("lesions", "test", size=64, count=40)
 lesions = [test[i] for i in range(len(test))]
 share = np.mean([mask.float().mean() for _, mask, _ in lesions])
@@ -152,9 +153,9 @@ check("clicks_to_map", clicks_to_map)
 # %% [markdown]
 # ## 3. Two methods that have learned nothing
 #
-# **Region growing** is in lesson 1 with one click. With several clicks, all regions grow at once. Each pixel goes to the click with
-# the shortest path to it. A step costs more, the more the grey values of its two pixels differ. Until you click on the background, the frame of the
-# image counts as background.
+# **Region growing** is in lesson 1 with one click. With several clicks, all regions grow at once. Each pixel goes to the click
+# with the shortest path to it. A step costs more, the more the grey values of its two pixels differ. Until you click on the
+# background, the frame of the image counts as background.
 #
 # **GrabCut** asks another question: what colours does the object have? It models the colours of object and background, each by a
 # mixture of five Gaussians, and cuts the image where neighbouring pixels differ most. Then it models the colours of the two parts
@@ -181,10 +182,10 @@ with predict("After one click, which method has the higher mean IoU?", choices) 
 # <details><summary>Why?</summary>
 #
 # After one click, GrabCut knows 29 pixels of the lesion. All the others count as background at first. In the mean, 94 % of the
-# lesion's pixels are among them, and they are 23 % of what the background's colours are learned from. So the lesion's colours are in
-# both models. (Usually GrabCut starts from a rectangle around the object. Then all pixels inside are probably object.) Each click on the object moves
-# colours from one model to the other. Region growing needs no model: one click fills all that is smooth. But it doesn't learn from
-# a click, either. Where its first guess is wrong, it has to be corrected place by place.
+# lesion's pixels are among them, and they are 23 % of what the background's colours are learned from. So the lesion's colours are
+# in both models. (Usually GrabCut starts from a rectangle around the object. Then all pixels inside are probably object.) Each
+# click on the object moves colours from one model to the other. Region growing needs no model: one click fills all that is
+# smooth. But it doesn't learn from a click, either. Where its first guess is wrong, it has to be corrected place by place.
 # </details>
 
 # %% [markdown]
@@ -324,8 +325,8 @@ check("simulate_click", simulate_click)
 # ## 6. A network that listens
 #
 # The network is a small U-Net with five input channels: red, green, blue, and your two maps. The question is where its training
-# clicks come from. If all of them were drawn at random from the mask, none would be a *correction* of the network's own mistake. So the simulated user
-# clicks on the network's own mistakes, while it is being trained:
+# clicks come from. If all of them were drawn at random from the mask, none would be a *correction* of the network's own mistake.
+# So the simulated user clicks on the network's own mistakes, while it is being trained:
 #
 # 1. Each image of the batch gets a first click, at random inside its lesion.
 # 2. The network predicts. The user clicks on its deepest mistake. This is repeated up to five times.
