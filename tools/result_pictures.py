@@ -198,7 +198,7 @@ def draw_clinic():
         scores = [dice_score(torch.from_numpy(one > 127).long(), truth).item() for one in (black, white)]
         scores.append(dice_score(blurry.argmax(dim=1)[0], truth).item())
         panels += [black, white, blurry.softmax(dim=1)[0, 1].numpy(), torn]
-        titles += [f"Dice {score:.2f}" for score in scores] + ["what the network gets"]
+        titles += [f"Dice {score:.2f}" for score in scores] + ["a picture"]
     figure = show_image(panels, titles, alt="Four symptoms, and the same pipelines after their repair.")
     print(save_figure(figure, LESSONS / "10_clinic" / "result.png"))
 

@@ -30,7 +30,7 @@
 # - find out why a mask is all black, or all white: `mask_to_save`, `loss_and_mask`
 # - recognise a loss or a score that can't be, and name the mistake behind it: `read_mask`, `iou_of_batch`
 # - undo what test-time flips do to the edges: `predict_with_flips`
-# - make a loss that survives one bad image: `pixel_loss`
+# - make a loss that is right for any logits, also those of a bad batch: `pixel_loss`
 # - keep memory constant from batch to batch: `validation_loss`
 # - make augmentation help, and check that it does: `turn_pair`
 # - split files so that validation measures something: `split_names`
@@ -72,7 +72,10 @@ torch.set_num_threads(1)  # so that a run can be repeated
 
 
 def off_centre(lesions):
-    """Return images N x 3 x 32 x 32 and masks N x 32 x 32, with each lesion moved by up to 9 pixels."""
+    """Return images N x 3 x 32 x 32 and masks N x 32 x 32, each pair moved by up to 9 pixels.
+
+    What leaves a picture at one border comes in at the opposite one.
+    """
     chance, pairs = np.random.default_rng(0), []
     for image, mask, _ in lesions:
         down, right = (int(n) for n in chance.integers(-9, 10, 2))
@@ -86,7 +89,7 @@ new_images, new_masks = off_centre(load_dataset("lesions", "val", size=32, count
 
 # %%
 def train(model, images, masks, loss, steps=40):
-    """Take steps on random batches of up to 16 images; return the loss of each step."""
+    """Take steps on batches of 16 images, drawn with replacement; return the loss of each step."""
     torch.manual_seed(0)
     optimizer, losses = torch.optim.Adam(model.parameters(), lr=5e-3), []
     for _ in range(steps):
@@ -118,7 +121,7 @@ photos, truths = (np.stack(part) for part in zip(*[test.picture(i) for i in rang
 truth = torch.from_numpy(truths).long()  # 16, 128, 128
 logits = torch.stack([segmenter.logits(photo) for photo in photos])  # 16, 2, 128, 128
 dice = segcourse.dice_score(logits.argmax(dim=1), truth).mean().item()
-print(f"the network's mean Dice on {len(photos)} drawn lesions: {dice:.2f}")
+print(f"mean Dice of the course's network on {len(photos)} drawn lesions: {dice:.2f}")
 
 # %% [markdown]
 # # Sitting 1 · Masks and scores
@@ -132,7 +135,7 @@ print(f"the network's mean Dice on {len(photos)} drawn lesions: {dice:.2f}")
 #
 # Each section goes the same way. First you see the *symptom*, with a number. Then you guess the cause. Every symptom fits several
 # causes, so you can't be sure; an *experiment* decides. Only then do you see the code. Its cell holds the broken program itself,
-# in 4 to 10 lines, and you repair it in place.
+# in a few lines, and you repair it in place.
 #
 # Resist the urge to change lines at random until the symptom is gone. A symptom can disappear without the fault. Several of
 # today's wrong repairs do exactly that, and the checks know them.
@@ -140,8 +143,8 @@ print(f"the network's mean Dice on {len(photos)} drawn lesions: {dice:.2f}")
 # %% [markdown]
 # ## 2. Patient 1: the mask is all black
 #
-# The network in this pipeline is the good one from above. Only its output has another form here: *one* channel in place of two,
-# as many networks have. One number per pixel is enough for two classes, because its sigmoid is the probability of lesion.
+# This pipeline saves masks as picture files. Its network has *one* channel of output in place of two, as many networks have. One
+# number per pixel is enough for two classes, because its sigmoid is the probability of lesion.
 
 # %% tags=["skip-grading"]
 one_channel = (logits[:, 1] - logits[:, 0])[:, None]  # 16, 1, 128, 128
@@ -173,9 +176,9 @@ with predict("Nothing is white. What is the cause?", choices) as reveal:
 # %% [markdown]
 # <details><summary>What does the experiment say?</summary>
 #
-# The network is very sure of many pixels, so the lesions are there, and something behind the network loses them. This is the most
-# useful experiment of all: look at the numbers *in the middle* of the pipeline, and you know in which half the fault is. Then
-# halve again.
+# The network is the course's network from above. It is very sure of many pixels, so the lesions are there, and something behind
+# the network loses them. This is the most useful experiment of all: look at the numbers *in the middle* of the pipeline, and you
+# know in which half the fault is. Then halve again.
 #
 # What is left of this pipeline is one line, `argmax` over the channels. It answers "which channel is the largest?" Of one
 # channel, the largest is always number 0.
@@ -221,10 +224,11 @@ white(exercises.yours("mask_to_save", mask_to_save))
 # %% [markdown]
 # ## 3. Seven causes of an all-black mask
 #
-# That was one cause. A mask can turn black at every station of a pipeline: in the truth, in the loss, in the weights, in the
-# network's last layer, at the threshold, in a conversion, and in the file. The next cells build one pipeline for each. All seven
-# run without an error, on one lesion that the good network outlines well, and all seven masks come out black. In four of them,
-# the good network's probabilities `p` are lost on the way to the file. The other three networks are bad themselves.
+# That was one cause. A mask can turn black at every station of a pipeline: in the truth, by the balance of the classes, in the
+# weights, at the argmax, at the threshold, in a conversion, and in the file. The next cells build one pipeline for each. All seven
+# run without an error, on one lesion that a network outlines well after 40 steps, and all seven masks come out black. In four of
+# them, this network's probabilities `p` are lost on the way to the file. The other three networks are bad themselves. One of these
+# learned from masks that mark only the core of large lesions, so that nearly every pixel is skin.
 
 
 # %% tags=["skip-grading"]
@@ -234,21 +238,25 @@ def fit(masks):
     return model
 
 
-def lesion(model):
+def probability(model):
     with torch.no_grad():
-        return model(new_images[22:23]).softmax(dim=1)[0, 1].numpy()  # 32, 32: the probability of lesion
+        return model(new_images[22:23]).softmax(dim=1)[0, 1].numpy()  # 32, 32, of lesion
 
 
-p = lesion(good := fit(masks))
+p = probability(good := fit(masks))
 score = segcourse.dice_score(torch.from_numpy(p > 0.5).long(), new_masks[22]).item()
-print(f"the good network's Dice on this lesion: {score:.2f}")
+print(f"Dice of the 40-step network on this lesion: {score:.2f}")
 
 # %% tags=["skip-grading"]
 files = 255 * masks  # masks as they are saved
-specks = (
-    F.max_pool2d(1.0 - masks[:, None], 11, stride=1, padding=5)[:, 0] == 0
-)  # only the core of large lesions
-no_truth, rare = fit((files == 1).long()), fit(specks.long())
+
+
+def cores(masks):
+    """Return the pixels that have lesion alone around them, up to 5 pixels away."""
+    return F.max_pool2d(1.0 - masks[:, None], 11, stride=1, padding=5)[:, 0] == 0
+
+
+no_truth, rare = fit((files == 1).long()), fit(cores(masks).long())
 fresh = network(seed=18)
 found = fresh.load_state_dict(
     {f"module.{name}": one for name, one in good.state_dict().items()}, strict=False
@@ -258,10 +266,10 @@ print(f"load_state_dict: {len(found.missing_keys)} tensors missing, {len(found.u
 # %% tags=["skip-grading"]
 logit = torch.from_numpy(p).logit()[None]  # 1, 32, 32
 seven = {
-    "the truth": (255 * (lesion(no_truth) > 0.5), f"the masks for training hold {(files == 1).sum()} lesion pixels"),
-    "the loss": (255 * (lesion(rare) > 0.5), f"{specks.float().mean():.1%} of the pixels are lesion, and p is at most {lesion(rare).max():.2f}"),
-    "the weights": (255 * (lesion(fresh.eval()) > 0.5), f"{len(good.state_dict())} tensors are in the file, and none has the name of a layer"),
-    "the last layer": (255 * logit.argmax(dim=0).numpy(), f"argmax over {len(logit)} channel, logits up to {logit.max():.1f}"),
+    "the truth": (255 * (probability(no_truth) > 0.5), f"the masks for training hold {(files == 1).sum()} lesion pixels"),
+    "the balance": (255 * (probability(rare) > 0.5), f"{cores(masks).float().mean():.1%} of the pixels for training are core, and p is at most {probability(rare).max():.2f}"),
+    "the weights": (255 * (probability(fresh.eval()) > 0.5), f"{len(good.state_dict())} tensors are in the file, and none has the name of a layer"),
+    "the argmax": (255 * logit.argmax(dim=0).numpy(), f"argmax over {len(logit)} channel, logits up to {logit.max():.1f}"),
     "the threshold": (255 * (p > 50), f"the threshold is 50 per cent, and p is at most {p.max():.2f}"),
     "the conversion": (255 * p.astype(np.uint8), f"p is at most {p.max():.2f}, and after astype(uint8) {p.astype(np.uint8).max()}"),
     "the file": ((p > 0.5).astype(np.uint8), f"the file's largest value is {(p > 0.5).max():d}, and white is 255"),
@@ -269,11 +277,14 @@ seven = {
 
 # %% tags=["skip-grading"]
 shown = [np.asarray(mask).astype(np.uint8) for mask, _ in seven.values()]
-choices = ["the truth", "the loss", "the weights"]
-question = "Three networks never reach p = 0.5. Which one comes nearest to it?"
+choices = ["the truth", "the balance", "the weights"]
+question = "On this lesion, three networks stay below p = 0.5. Which one comes nearest to it?"
 with predict(question, choices) as reveal:
-    largest = [lesion(model.eval()).max() for model in (no_truth, rare, fresh)]
-    print("largest p:", ", ".join(f"{name} {p:.2f}" for name, p in zip(choices, largest, strict=True)))
+    largest = [probability(model.eval()).max() for model in (no_truth, rare, fresh)]
+    print(
+        "largest p:", ", ".join(f"{name} {value:.2f}" for name, value in zip(choices, largest, strict=True))
+    )
+    print(f"core pixels of this lesion: {cores(new_masks[22:23]).sum()}")
     print(f"white pixels in the seven masks: {[int((mask > 127).sum()) for mask in shown]}")
     reveal(choices[int(np.argmax(largest))])
 play(shown, list(seven), [probe for _, probe in seven.values()], name="cause")
@@ -288,7 +299,7 @@ for cause, (_, probe) in seven.items():
 # one number at each:
 #
 # 1. how many lesion pixels the masks for training hold
-# 2. the share of lesion, and the largest probability
+# 2. the share of each class, and the largest probability
 # 3. which tensors `load_state_dict` found (never use `strict=False` without reading what it returns)
 # 4. the shape of the logits, and their range
 # 5. the threshold, beside the range that it cuts
@@ -302,8 +313,7 @@ for cause, (_, probe) in seven.items():
 # %% [markdown]
 # ## 4. Patient 2: the mask is all white
 #
-# This network's last layer is a sigmoid, and another program that shows probabilities needs it there. It was trained for 40
-# steps, and the loss fell. Every mask is white.
+# This network was trained for 40 steps, and the loss fell. Every mask is white.
 
 # %% tags=["skip-grading"]
 broken = exercises.get("loss_and_mask").starter
@@ -323,7 +333,7 @@ def all_white(loss_and_mask):
 sick = all_white(broken)
 
 # %% tags=["skip-grading"]
-choices = ["it needs more steps", "most pixels of the truth are lesion", "a number is squeezed twice"]
+choices = ["it needs more steps", "most pixels of the truth are lesion", "the sigmoid is applied twice"]
 with predict("What is the cause?", choices) as reveal:
     with torch.no_grad():
         output = sick(new_images)
@@ -337,10 +347,11 @@ with predict("What is the cause?", choices) as reveal:
 # %% [markdown]
 # <details><summary>Why does it train at all?</summary>
 #
-# The output is a probability already, from 0 to 1. The program takes its sigmoid once more, and the sigmoid of a number from 0 to
-# 1 lies between one half and 0.73. So no pixel can ever fall below the threshold. The loss has the same flaw: for a pixel of
-# skin, it can't fall below minus the logarithm of one half, the loss of a coin. The order of the outputs still improves, which is
-# why the loss falls. More steps lower it further, and every mask stays white.
+# The network's last layer is a sigmoid, because another program that shows probabilities needs it there. So the output is a
+# probability already, from 0 to 1. The program takes its sigmoid once more, and the sigmoid of a number from 0 to 1 lies between
+# one half and 0.73. So no pixel can ever fall below the threshold. The loss has the same flaw: for a pixel of skin, it can't fall
+# below minus the logarithm of one half, the loss of a coin. It still pushes the output towards 0 for skin and towards 1 for lesion,
+# which is why it falls. More steps change nothing: the second sigmoid never gets below one half.
 #
 # A sigmoid in the model and a loss "with logits" are each right alone. Choose one place for the sigmoid, and use it in training
 # *and* in prediction.
@@ -428,6 +439,7 @@ with predict("What is the cause?", choices) as reveal:
 #
 # For a target t and a probability p, the loss is -t·log p - (1 - t)·log(1 - p). With t = 255, the factor 1 - t is -254: for such
 # a pixel the second term rewards certainty without limit. So the network says "lesion" ever louder, and the loss falls for ever.
+# With targets from 0 to 1, no learning rate can make this loss negative.
 #
 # The file has a second surprise. It was saved with 0 and 255, and compression turned the two values into many.
 # </details>
@@ -437,8 +449,8 @@ with predict("What is the cause?", choices) as reveal:
 #
 # Repair the reading of a mask.
 #
-# - `pixels`: a uint8 array H x W from a file. Skin was saved as 0 and lesion as 255. Some files were compressed, and their values
-#   lie near 0 and 255. From 128 on, a pixel is lesion
+# - `pixels`: a uint8 array H x W from a file. Skin was 0 and lesion 255. Some files were saved as JPEG, which changes values: 128
+#   and above means lesion, below 128 means skin
 # - returns a float32 tensor 1 x H x W that holds 0 and 1 only
 # - a mask may show no lesion, or nothing but lesion
 #
@@ -469,7 +481,7 @@ negative(exercises.yours("read_mask", read_mask), "after the repair")
 # ## 6. Patient 4: the IoU is above 1
 #
 # An intersection is a part of the union, so the IoU lies between 0 and 1. This function is right for one image. For two images it
-# says more than 1, for four it is below 0. All predictions are those of the good network.
+# says more than 1, for four it is below 0. All predictions are those of the course's network.
 
 # %% tags=["skip-grading"]
 predictions, sizes = logits.argmax(dim=1, keepdim=True), [1, 2, 4, 8, 16]  # 16, 1, 128, 128
@@ -485,7 +497,7 @@ scores(exercises.get("iou_of_batch").starter, "as it came in")
 
 # %% tags=["skip-grading"]
 choices = [
-    "the union is too small: the sum overflows",
+    "the sums overflow",
     "more pixels are compared than there are",
     "the masks hold 255",
 ]
@@ -504,10 +516,10 @@ with predict("What is the cause?", choices) as reveal:
 # <details><summary>Where do the additional pixels come from?</summary>
 #
 # PyTorch lines shapes up from the right, and stretches an axis of length 1. The 1 is the channel of the prediction, and it meets
-# the N of the target: every prediction is multiplied with every target. The intersection is counted N times N, the two areas only
-# N times. No error is raised, because every step is allowed.
+# the N of the target: every prediction is multiplied with every target. The intersection is summed over N x N pairs, the two areas
+# only over N images. No error is raised, because every step is allowed.
 #
-# With one image, N times N is 1. That is why a test with one image passes.
+# With one image, N x N is 1. That is why a test with one image passes.
 # </details>
 
 # %% [markdown]
@@ -515,7 +527,8 @@ with predict("What is the cause?", choices) as reveal:
 #
 # Repair the score.
 #
-# - `prediction`: int64 tensor, N x 1 x H x W, as a network returns it; `target`: int64 tensor, N x H x W. Both hold 0 and 1
+# - `prediction`: int64 tensor, N x 1 x H x W, class ids that still have their channel axis; `target`: int64 tensor, N x H x W. Both
+#   hold 0 and 1
 # - any N, H and W, also N = 1 and N = H
 # - returns a scalar tensor: the IoU of lesion, from the pixels of all N images together. At least one pixel is lesion
 #
@@ -560,11 +573,14 @@ moved_truth = truth.roll((20, -16), (1, 2))
 @torch.inference_mode()
 def blurry(predict_with_flips):
     found = predict_with_flips(segmenter.model, moved)
-    score = segcourse.dice_score(found.argmax(dim=1), moved_truth).mean().item()
+    alone, score = (
+        segcourse.dice_score(one.argmax(dim=1), moved_truth).mean() for one in (segmenter.model(moved), found)
+    )
     p = found.softmax(dim=1)[:, 1].numpy()
     alt = "The probability of lesion as grey values, and the true masks below."
     show_image([*p[:4], *moved_truth[:4].float().numpy()], ["p"] * 4 + ["truth"] * 4, alt=alt)
-    print(f"mean Dice {score:.2f}, pixels with p from 0.1 to 0.9: {np.mean((p > 0.1) & (p < 0.9)):.1%}")
+    print(f"mean Dice without flips {alone:.2f}, with flips {score:.2f}")
+    print(f"pixels with p from 0.1 to 0.9: {np.mean((p > 0.1) & (p < 0.9)):.1%}")
 
 
 blurry(exercises.get("predict_with_flips").starter)
@@ -576,10 +592,10 @@ choices = [
     "the four maps don't fit on each other",
 ]
 with predict("What is the cause?", choices) as reveal, torch.inference_mode():
-    for axis, way in ((-1, "left to right"), (-2, "upside down")):
-        alone = segmenter.model(moved.flip(axis)).argmax(dim=1)
+    for axis, way in ((-1, "left to right"), (-2, "top to bottom")):
+        found = segmenter.model(moved.flip(axis)).argmax(dim=1)
         against = [
-            segcourse.dice_score(alone, one).mean().item() for one in (moved_truth, moved_truth.flip(axis))
+            segcourse.dice_score(found, one).mean().item() for one in (moved_truth, moved_truth.flip(axis))
         ]
         print(f"{way}: Dice {against[0]:.2f} with the truth, {against[1]:.2f} with the flipped truth")
     reveal(choices[2] if against[1] > 0.8 > against[0] else choices[0])
@@ -598,8 +614,9 @@ with predict("What is the cause?", choices) as reveal, torch.inference_mode():
 # Repair the prediction with flips.
 #
 # - `model`: N x 3 x H x W to logits N x C x H x W; `images`: float tensor N x 3 x H x W, square or not
-# - uses four views: the images as they are, flipped from left to right, upside down, and both ways
-# - returns the mean of the four logits, N x C x H x W. In every view, a pixel's logits belong to that pixel of the image
+# - uses four views: the images as they are, flipped from left to right, flipped from top to bottom, and flipped both ways
+# - returns the mean of the four views' logits, N x C x H x W. Before the mean, the logits of each view are brought back to the
+#   pixels of the images as they came
 #
 # <details><summary>Hint 1: there and back</summary>
 # What was done to the images has to be undone. Which operation undoes a flip?
@@ -611,7 +628,7 @@ with predict("What is the cause?", choices) as reveal, torch.inference_mode():
 
 # %% nbgrader={"grade": false, "grade_id": "predict_with_flips", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def predict_with_flips(model, images):
-    """Return the mean logits N x C x H x W of four views: unchanged, left to right, upside down, both."""
+    """Return the mean logits N x C x H x W of four views: unchanged, left to right, top to bottom, both."""
     total = 0
     for axes in [(), (-1,), (-2,), (-2, -1)]:
         total = total + model(images.flip(axes))
@@ -641,17 +658,24 @@ blurry(exercises.yours("predict_with_flips", predict_with_flips))
 
 
 # %% tags=["skip-grading"]
-def overnight(pixel_loss, title):
+def training_at_night(pixel_loss):
+    """Return the loss and the largest logit of each of 60 steps."""
     torch.manual_seed(0)
-    model, losses = nn.Conv2d(3, 2, kernel_size=1), []
+    model, numbers = nn.Conv2d(3, 2, kernel_size=1), []
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     for step in range(1, 61):
         part = torch.arange(16) + step % 8 * 16
-        value = pixel_loss(model(images[part] * (65535 if step == 41 else 1)), masks[part])
+        scores = model(images[part] * (65535 if step == 41 else 1))
+        value = pixel_loss(scores, masks[part])
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
-        losses.append(value.item())
+        numbers.append((value.item(), scores.max().item()))
+    return np.array(numbers).T
+
+
+# %% tags=["skip-grading"]
+def show_night(losses, title):
     curves = {title: np.log10(losses), "NaN (drawn at 0)": np.where(np.isnan(losses), 0, np.nan)}
     said = f"last loss {losses[-1]:.2f}; steps with NaN: {np.isnan(losses).sum()}"
     show_curves(curves, xlabel="step", ylabel="log10 of the loss", alt=f"The loss of 60 steps; {said}.")
@@ -660,10 +684,12 @@ def overnight(pixel_loss, title):
 
 # %% tags=["skip-grading"]
 broken = exercises.get("pixel_loss").starter
-overnight(broken, "as it came in")
-choices = ["the learning rate is too high", "the bad image holds NaN", "the loss can't take large logits"]
+losses, largest = training_at_night(broken)
+show_night(losses, "as it came in")
+choices = ["the learning rate is too high", "the bad batch holds NaN", "the loss can't take large logits"]
 with predict("What is the cause?", choices) as reveal:
     print(f"the bad batch: finite values up to {(images[16:32] * 65535).max():.0f}")
+    print(f"largest logit in step 40: {largest[39]:.1f}, in step 41: {largest[40]:.0f}")
     for size in (1.0, 50.0, 88.0, 89.0, 200.0):
         value = broken(torch.tensor([[[[size]], [[0.0]]]]), torch.tensor([[[0]]]))
         print(
@@ -674,13 +700,19 @@ with predict("What is the cause?", choices) as reveal:
 # %% [markdown]
 # <details><summary>Why does one batch kill all weights?</summary>
 #
-# The largest number in float32 has 39 digits, and exp(89) is beyond it: infinity. Infinity divided by infinity is NaN. One NaN in
-# the loss makes every gradient NaN, and the next step writes NaN into every weight. From then on no batch is right.
+# The largest number in float32 has 39 digits, and exp(89) is beyond it: infinity. Infinity divided by infinity is NaN. A weight's
+# gradient is a sum over all pixels, so one NaN among them makes it NaN, and the next step writes NaN into every weight. From then
+# on no batch is right.
 #
-# The bad file is another fault, and the data check of lesson 6 would find it. But a loss has to survive it. In a softmax, you may
-# subtract the same number from all logits of a pixel, and nothing changes. Subtract the largest one, and no exponential is larger
-# than 1. That is only half of the repair: a small probability still becomes 0, and its logarithm infinite. So the logarithm has to
-# be taken before the division, by hand. PyTorch's functions that work with *log*-probabilities do both inside.
+# The loss has to be right for such logits too. In a softmax, you may subtract the same number from all logits of a pixel, and
+# nothing changes. Subtract the largest one, and no exponential is larger than 1. That is only half of the repair: a small
+# probability still becomes 0, and its logarithm infinite. So don't divide: log p is the shifted logit minus the logarithm of the
+# sum of the exponentials. PyTorch's functions that work with *log*-probabilities do this inside.
+#
+# The bad batch is another fault: its 16-bit files weren't divided by 65,535. No loss undoes that. Its gradient is huge but
+# finite, and Adam divides by the root of a running mean of squared gradients, so its steps shrink to almost nothing for thousands
+# of steps. A check of each image's smallest and largest value before training would find the files, and a limit for the
+# gradient's norm (*gradient clipping*) keeps one batch from ruling all others.
 # </details>
 
 # %% [markdown]
@@ -688,7 +720,8 @@ with predict("What is the cause?", choices) as reveal:
 #
 # Repair the loss.
 #
-# - `logits`: float tensor N x C x H x W, any finite numbers; `target`: int64 tensor N x H x W, class ids 0 to C - 1
+# - `logits`: float tensor N x C x H x W, numbers of any sign, up to a million in size; `target`: int64 tensor N x H x W, class ids 0
+#   to C - 1
 # - returns the mean cross-entropy per pixel, a scalar tensor, which is finite and right for all of these logits. So is its
 #   gradient
 #
@@ -715,14 +748,14 @@ print(pixel_loss(torch.tensor([[[[200.0]], [[0.0]]]]), torch.tensor([[[0]]])))
 check("pixel_loss", pixel_loss)
 
 # %% tags=["skip-grading"]
-overnight(exercises.yours("pixel_loss", pixel_loss), "after the repair")
+show_night(training_at_night(exercises.yours("pixel_loss", pixel_loss))[0], "after the repair")
 
 # %% [markdown]
 # ## 9. Patient 7: out of memory
 #
-# The training runs. In the validation of the first epoch, after some hundred batches, the GPU's memory is full, although a batch
-# of validation is no larger than one of training. We don't have to fill the machine to see that: PyTorch lets us count the bytes
-# that it saves for a backward pass, and when it lets them go.
+# An epoch is some hundred batches of training and some hundred of validation, all of one size. Before the first epoch ends, the
+# GPU's memory is full. We don't have to fill the machine to see why: PyTorch lets us count the bytes that it saves for a backward
+# pass, and when it lets them go.
 
 # %% tags=["skip-grading"]
 boxes = weakref.WeakSet()  # forgets what nothing else holds
@@ -738,13 +771,15 @@ class Saved:
 
 # %% tags=["skip-grading"]
 def saved_bytes(work):
-    """Run `work(model, batches)`; return the megabytes that are saved before each batch."""
+    """Run `work(model, batches)`; return the megabytes of maps that are saved before each batch."""
     counts, model = [], network().eval()
+    weights = {parameter.data_ptr() for parameter in model.parameters()}  # in memory anyway
 
     def batches():
-        for part in images.split(16):
-            counts.append(sum(box.tensor.nbytes for box in boxes) / 1e6)
-            yield part, masks[:16]
+        for pair in zip(images.split(16), masks.split(16), strict=True):
+            maps = {box.tensor.data_ptr(): box.tensor.nbytes for box in boxes}  # a map can be saved twice
+            counts.append(sum(size for place, size in maps.items() if place not in weights) / 1e6)
+            yield pair
 
     boxes.clear()
     with torch.autograd.graph.saved_tensors_hooks(Saved, lambda box: box.tensor):
@@ -775,7 +810,8 @@ with predict("Both loops keep every loss in a list. Which one fills the memory?"
 # `backward` uses these maps and lets them go. Validation has no backward pass. Its losses wait in the list, and each one holds
 # all maps of its batch.
 #
-# So a leak of this kind never shows in training, and a `del` or an emptied cache doesn't help: the list still holds the losses.
+# A `del` of one loss or an emptied cache doesn't help: the list still holds the losses. In training, the same list is harmless,
+# because `backward` has freed the maps. But a score that is kept there with its gradient, and never sent backward, leaks as well.
 # </details>
 
 # %% [markdown]
@@ -783,12 +819,13 @@ with predict("Both loops keep every loss in a list. Which one fills the memory?"
 #
 # Repair the validation.
 #
-# - `model`: a network in eval mode, which is left in the state in which it comes
-# - `batches`: a generator of pairs (images, masks) of one size, without a length. They come one after the other; all
-#   at once they don't fit in memory
+# - `model`: a network in eval mode; leave it in eval mode
+# - `batches`: an iterable of pairs (images, masks), all of one shape, for a single `for` loop. It has no length. The pairs come one
+#   after the other; all at once they don't fit in memory
 # - returns the mean of the batches' losses (cross-entropy), a float
 # - while it runs, memory doesn't grow with the number of batches: only the latest batch's maps may stay in memory
-# - afterwards the training continues as before: the parameters hold no gradient, and new gradients can be recorded
+# - afterwards the training continues as before: each `parameter.grad` is None as it was, all parameters still require gradients, and
+#   recording is switched on
 #
 # <details><summary>Hint 1: don't record</summary>
 # PyTorch records nothing inside of <code>with torch.no_grad():</code>. What has to be inside?
@@ -846,7 +883,8 @@ def dice_with(turn_pair=None):
 
 
 broken = exercises.get("turn_pair").starter
-print(f"Dice without augmentation {dice_with():.2f}, with augmentation {dice_with(broken):.2f}")
+without, harmed = dice_with(), dice_with(broken)
+print(f"Dice without augmentation {without:.2f}, with augmentation {harmed:.2f}")
 
 # %% tags=["skip-grading"]
 choices = [
@@ -869,7 +907,7 @@ with predict("What is the cause?", choices) as reveal:
 # <details><summary>Why only the mirrored ones?</summary>
 #
 # An image has three axes, channels, rows and columns. A mask has two, rows and columns. Axis 1, counted from the front, is the
-# rows of an image and the *columns* of a mask. So the image was turned upside down, and its mask from left to right. Count axes
+# rows of an image and the *columns* of a mask. So the image was flipped from top to bottom, and its mask from left to right. Count axes
 # from the end, and rows and columns have the same number in both.
 #
 # The experiment takes a minute, and is worth it in every project: draw the outline of the mask on eight augmented images, and
@@ -913,16 +951,17 @@ print(
 check("turn_pair", turn_pair)
 
 # %% tags=["skip-grading"]
-print(f"Dice with augmentation: {dice_with(exercises.yours('turn_pair', turn_pair)):.2f}")
+repaired = dice_with(exercises.yours("turn_pair", turn_pair))
+print(f"Dice without augmentation {without:.2f}, broken {harmed:.2f}, with your repair {repaired:.2f}")
 
 # %% [markdown]
-# ## 11. Patient 9: perfect on validation
+# ## 11. Patient 9: too good on validation
 #
-# To get more images, somebody wrote two copies of each of 60 lesions to the folder, one darker, one with noise. Every fifth file
-# is for validation. The method is the simplest possible: find the most similar training image, and return *its* mask.
+# A folder holds 180 files, and every fifth file is for validation. The method is the simplest possible: find the most similar
+# training image, and return *its* mask. On validation, its Dice is far above that on new lesions.
 
 # %% tags=["skip-grading"]
-names = [f"lesion_{i:02d}{copy}.png" for i in range(60) for copy in ("", "_dark", "_noise")]
+names = [f"lesion_{i:02d}{ending}.png" for i in range(60) for ending in ("", "_dark", "_noise")]
 noise = 0.05 * torch.randn(60, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 versions = [images[:60], 0.8 * images[:60], (images[:60] + noise).clamp(0, 1)]
 folder, folder_masks = torch.stack(versions, dim=1).flatten(0, 1), masks[:60].repeat_interleave(3, dim=0)
@@ -958,11 +997,13 @@ with predict("Why is validation so much better than new lesions?", choices) as r
 # %% [markdown]
 # <details><summary>What does such a validation measure?</summary>
 #
-# Memory. For every validation file, a copy of the same lesion is in training, and the method finds it. A network with millions of
-# weights does the same, only less openly.
+# Memory. To get more images, somebody had written two copies of each of 60 lesions to the folder, one darker, one with noise. For
+# every validation file, a copy of the same lesion is in training, and the method usually finds it. A network with millions of
+# weights can do the same, only less openly.
 #
 # Split *first*, then augment. If the copies are already on disk, split by lesion; if there are several photographs per patient,
-# split by patient, as in lesson 6. And ask before each split: what will be new in use? That has to be new in validation.
+# split by patient, as in lesson 6. And ask before each split: what will be new in use? That has to be new in validation. (Copies in
+# validation tell nothing new; a report scores originals alone.)
 # </details>
 
 # %% [markdown]
@@ -971,11 +1012,12 @@ with predict("Why is validation so much better than new lesions?", choices) as r
 # Repair the split.
 #
 # - `names`: file names in any order; `lesion_17.png` for an original, and `lesion_17_dark.png` or `lesion_17_flip_dark.png` for
-#   its copies. Behind the number, any ending can follow. The number has any number of digits, and `lesion_1` isn't `lesion_12`
+#   its copies. Behind the number, endings such as `_dark` can follow, each an underscore and a word, before `.png`. The number has
+#   any number of digits, and `lesion_1` isn't `lesion_12`
 # - `every`: an integer from 2 on
-# - of the lesions, in the order in which they first occur in `names`, the first lesion and every `every`-th after it are for
+# - the lesions are numbered 0, 1, 2 … in the order in which they first occur in `names`. Lesions 0, `every`, 2·`every` … are for
 #   validation, with all their files. All other files are for training
-# - returns two lists of places in `names`, (train, val). The order in a list doesn't matter
+# - returns a tuple of two lists of indices into `names`, (train, val). The order in a list doesn't matter
 #
 # <details><summary>Hint 1: one key per file</summary>
 # From each name, make the name of its lesion. Then split the lesions, not the files.
@@ -987,7 +1029,7 @@ with predict("Why is validation so much better than new lesions?", choices) as r
 
 # %% nbgrader={"grade": false, "grade_id": "split_names", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def split_names(names, every):
-    """Return the places in `names` of the files for training and for validation: two lists of integers."""
+    """Return the indices into `names` of the files for training and for validation: two lists."""
     val = list(range(0, len(names), every))
     return [i for i in range(len(names)) if i not in val], val
 
@@ -1008,7 +1050,7 @@ nearest(exercises.yours("split_names", split_names))
 # %% [markdown]
 # ## 12. Patient 10: it learns, but never well
 #
-# The loss falls, all shapes are right, the masks are in the right places, and the Dice stays low.
+# The loss falls, all shapes are right, and the Dice stays low.
 
 # %% tags=["skip-grading"]
 pictures, new_pictures = (
@@ -1053,8 +1095,8 @@ with predict("What is the cause?", choices) as reveal:
 # Repair the preparation of a batch.
 #
 # - `images`: a list of N uint8 arrays H x W x 3, RGB, all of one size
-# - returns a float32 tensor N x 3 x H x W, from 0 to 1. Its element [n, c, y, x] is channel c of the pixel in row y and column x of
-#   image n
+# - returns a float32 tensor N x 3 x H x W, the values divided by 255. Its element [n, c, y, x] is channel c of the pixel in row y and
+#   column x of image n
 #
 # <details><summary>Hint 1: reshape or permute?</summary>
 # Write down the four axes that you have, and the four that you want. Which place does each one come from?
@@ -1142,16 +1184,16 @@ print(
 #
 # 1. A symptom says where the damage comes out, not where it was done. Seven different faults give the same black mask.
 # 2. Look at the numbers in the middle of the pipeline, decide in which half the fault is, and halve again.
-# 3. Print shape, type, smallest and largest value at every border between two functions. Five of today's ten faults show there.
-#    For the others, look at the picture that goes into the network, and at what is kept.
-# 4. What can't be is a gift: a loss below 0 or an IoU above 1 is a fault in the measuring, and quick to find. A validation that
-#    is too good is the same.
-# 5. A symptom that is gone isn't a repair. Clamping, skipping and `nan_to_num` hide a fault, and keep it.
+# 3. Print shape, type, smallest and largest value before and after each step. Five of today's ten faults show there. For the
+#    others, look at the pictures, at what is kept in memory, and at what is on both sides of the split.
+# 4. A number that can't be is a gift: where cross-entropy is below 0 or an IoU above 1, the fault is in the numbers that go into the
+#    formula, or in the formula. A validation that is too good to be true is a reason to look, too.
+# 5. A symptom that is gone isn't a repair. Clamping, skipping and `nan_to_num` can hide a fault, and keep it.
 #
 # | you see | look first at | then at |
 # | --- | --- | --- |
-# | an all-black mask | the largest probability | truth, weights, last layer, threshold, conversion, file |
-# | an all-white mask | the smallest number that meets the threshold | where the sigmoid is, and how often |
+# | an all-black mask | the largest probability | truth, class balance, weights, argmax, threshold, conversion, file |
+# | an all-white mask | the smallest number that is compared with the threshold | where the sigmoid is, and how often |
 # | a negative loss | the values in the masks | the sign |
 # | a score outside 0 to 1 | the shape of the product | overflow, values of 255 |
 # | ghosts, blurry edges | each view alone | flips, half pixels, resized labels |

@@ -10,11 +10,11 @@ from segcourse.exercises.engine.example import lesion
 from segcourse.exercises.engine.exercise import Case, Exercise
 from segcourse.exercises.l10_clinic._pipelines import Small, before_and_after, images_of, lesion_logits
 
-VIEWS = [(), (-1,), (-2,), (-2, -1)]  # as it is, left to right, upside down, both
+VIEWS = [(), (-1,), (-2,), (-2, -1)]  # as it is, left to right, top to bottom, both
 
 
 def predict_with_flips(model, images):
-    """Return the mean logits N x C x H x W of four views: unchanged, left to right, upside down, both."""
+    """Return the mean logits N x C x H x W of four views: unchanged, left to right, top to bottom, both."""
     total = 0
     for axes in [(), (-1,), (-2,), (-2, -1)]:
         total = total + model(images.flip(axes)).flip(axes)
@@ -81,16 +81,18 @@ EXERCISE = Exercise(
     celebrate=celebrate,
     starter=starter,
     symptom=(
-        "The symptom is still there: the result looks the same from left to right and upside down, also for "
-        "a lesion in a corner."
+        "The symptom is still there: the result is symmetric from left to right and from top to "
+        "bottom, also for a lesion in a corner."
     ),
     mistakes=[
         (
-            "You undo the flip from left to right only. The view that is upside down stays upside down.",
+            "You undo the flip from left to right only. The view that is flipped from top to bottom "
+            "stays flipped.",
             _made(back=lambda axes: [axis for axis in axes if axis == -1]),
         ),
         (
-            "You undo the flip upside down only. The view that is mirrored stays mirrored.",
+            "You undo the flip from top to bottom only. The view that is flipped from left to right "
+            "stays flipped.",
             _made(back=lambda axes: [axis for axis in axes if axis == -2]),
         ),
         (

@@ -1,4 +1,4 @@
-"""Exercise 10.9: perfect on validation."""
+"""Exercise 10.9: too good on validation."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from segcourse.exercises.l10_clinic._pipelines import demand, pair
 
 
 def split_names(names, every):
-    """Return the places in `names` of the files for training and for validation: two lists of integers."""
+    """Return the indices into `names` of the files for training and for validation: two lists."""
     originals = ["_".join(name.removesuffix(".png").split("_")[:2]) for name in names]
     chosen = list(dict.fromkeys(originals))[::every]
     train = [i for i, original in enumerate(originals) if original not in chosen]
@@ -65,7 +65,7 @@ def look(obj, case):
     sides = [list(side) for side in pair(came, "(train, val)")]
     if not all(isinstance(i, int | np.integer) and 0 <= i < len(names) for side in sides for i in side):
         raise Explained(
-            "Your lists hold something that isn't a place in `names`. Places are integers from 0 to "
+            "Your lists hold something that isn't an index into `names`. Indices are integers from 0 to "
             "len(names) - 1."
         )
     train, val = sides
@@ -196,8 +196,8 @@ EXERCISE = Exercise(
             _by(lambda name: name.replace("_dark", "")),
         ),
         (
-            "You sort the names first, so your places are those of the sorted list. Places in `names` as it "
-            "came are asked for.",
+            "You sort the names first, so your indices are those of the sorted list. Indices into `names` as "
+            "it came are asked for.",
             _sorted_first,
         ),
         (

@@ -34,7 +34,7 @@ class TestIouOfBatch(Contract):
     library = staticmethod(by_counts)
     right = {"an axis for the target": with_an_axis, "flat": flat, "counts": by_counts}
     promises = (
-        ("N x 1 x H x W, as a network returns it", "there are four images", module._pairs, module._divided),
+        ("class ids that still have their channel axis", "there are four images", module._pairs, module._divided),
         ("any N, H and W", "there are more lesion pixels than a byte can count", in_bytes),
         ("also N = 1", "there is one image", lambda p, t: answer(p, t) / 2),
         ("and N = H", "the images have as many rows as there are images", module.starter, module._pairs),

@@ -28,8 +28,8 @@ class TestPixelLoss(Contract):
         "logsumexp": by_logsumexp,
     }
     promises = (
-        ("any finite numbers", module.LARGE, module._made(module._by_hand), module._made()),
-        ("any finite numbers", "one pixel's logits are high, the other's low",
+        ("numbers of any sign", module.LARGE, module._made(module._by_hand), module._made()),
+        ("numbers of any sign", "one pixel's logits are high, the other's low",
          module._made(lambda logits: module._by_hand(logits - logits.max()))),
         ("class ids 0 to C - 1", "the logits are ordinary", lambda logits, target: answer(logits, target * 0)),
         ("the mean cross-entropy per pixel", "the logits are ordinary",

@@ -38,9 +38,9 @@ class TestPredictWithFlips(Contract):
         ("to logits N x C x H x W", "there are three classes", lambda m, x: answer(m, x)[:, :2]),
         ("square or not", "other images", lambda m, x: answer(m, x).transpose(2, 3)),
         ("four views", "there is one image", module._made(views=module.VIEWS[:3]), module._made(views=module.VIEWS[:1])),
-        ("the mean of the four logits", "there are two images", module._made(end=lambda many: many.sum(dim=0)),
+        ("the mean of the four views' logits", "there are two images", module._made(end=lambda many: many.sum(dim=0)),
          module._made(of=lambda x: x.softmax(dim=1)), module._made(end=lambda many: many.amax(dim=0))),
-        ("belong to that pixel", "square images", module.starter, module._made(back=lambda axes: (-2, -1))),
+        ("brought back", "square images", module.starter, module._made(back=lambda axes: (-2, -1))),
     )  # fmt: skip
     equal = {
         r"\+ total$": "a sum in another order",

@@ -26,9 +26,9 @@ class TestReadMask(Contract):
     right = {"rounding": by_rounding, "where": by_where, "highest bit": by_highest_bit}
     promises = (
         ("uint8 array H x W", "the mask is wider than high", lambda pixels: answer(pixels.T)),
-        ("their values lie near 0 and 255", "values lie close to 0 and 255", module._made(lambda x: x / 255),
+        ("saved as JPEG, which changes values", "values lie close to 0 and 255", module._made(lambda x: x / 255),
          module._made(lambda x: x > 0), module._made(lambda x: x == 255)),
-        ("From 128 on, a pixel is lesion", "values lie close to 128", module._made(lambda x: x > 128),
+        ("128 and above means lesion", "values lie close to 128", module._made(lambda x: x > 128),
          module._made(lambda x: x >= 127)),
         ("a float32 tensor 1 x H x W", "clean files", lambda pixels: answer(pixels).half(), lambda pixels: answer(pixels)[0], lambda pixels: answer(pixels).bool()),
         ("holds 0 and 1 only", "clean files", module._made(lambda x: x)),

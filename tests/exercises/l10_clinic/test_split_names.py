@@ -49,12 +49,12 @@ class TestSplitNames(Contract):
         ("an integer from 2 on", "each lesion has three copies", lambda names, every: answer(names, 2)),
         ("in the order in which they first occur", "the numbers are not in order",
          module._by(module._original, lambda originals, every: sorted(originals)[::every])),
-        ("the first lesion and every `every`-th after it", "sorted names",
+        ("Lesions 0, `every`, 2·`every` …", "sorted names",
          module._by(module._original, lambda originals, every: originals[every - 1 :: every])),
         ("with all their files", "each lesion has one copy", module._originals_only,
          module._dropping(lambda name: True, module._is_original)),
         ("All other files are for training", "mixed names", module._dropping(module._is_original, lambda name: True)),
-        ("two lists of places in `names`, (train, val)", "sorted names", lambda *given: answer(*given)[::-1],
+        ("two lists of indices into `names`, (train, val)", "sorted names", lambda *given: answer(*given)[::-1],
          lambda names, every: [[names[i] for i in side] for side in answer(names, every)]),
     )  # fmt: skip
     equal = {}
@@ -62,7 +62,7 @@ class TestSplitNames(Contract):
         (lambda names, every: (names.sort(), answer(names, every))[1], "changes the list `names` itself"),
         (
             lambda names, every: [[names[i] for i in side] for side in answer(names, every)],
-            "isn't a place in",
+            "isn't an index into",
         ),
         (lambda names, every: answer(names, every)[0], "a tuple (train, val) is asked for"),
     )

@@ -31,7 +31,7 @@ class TestToBatch(Contract):
         ("of one size", "the images are wider than high", module._made(lambda batch: batch.transpose(1, 3))),
         ("a float32 tensor N x 3 x H x W", "several images", lambda images: answer(images).double(), module._made(lambda batch: batch),
          module._made(lambda batch: batch[:1].permute(0, 3, 1, 2))),
-        ("from 0 to 1", "one image", module._made(scale=lambda batch: batch.float()), module._made(scale=lambda batch: batch // 255)),
+        ("the values divided by 255", "one image", module._made(scale=lambda batch: batch.float()), module._made(scale=lambda batch: batch // 255)),
         ("channel c of the pixel in row y and column x", "the image has as many rows as channels", module.starter,
          module._made(lambda batch: batch.transpose(1, 3))),
     )  # fmt: skip

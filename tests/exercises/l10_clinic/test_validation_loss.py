@@ -64,16 +64,16 @@ class TestValidationLoss(Contract):
         "a name for the loss": by_name,
     }
     promises = (
-        ("left in the state in which it comes", "there are three batches", module._frozen),
+        ("all parameters still require gradients", "the network afterwards", module._frozen),
         ("all at once they don't fit in memory", "there are eight batches", kept_images),
         ("come one after the other", "there are eight batches", module._first_batches),
         ("the mean of the batches' losses", "there are three batches", module._some(sum), module._some(max)),
         ("a float", "the network afterwards", lambda *given: torch.tensor(answer(*given))),
-        ("left in the state", "the network afterwards", trains_after),
+        ("leave it in eval mode", "the network afterwards", trains_after),
         ("only the latest batch's maps may stay in memory", "there are eight batches",
          module._loop(keep=lambda logits: logits), module._loop(keep=lambda logits: logits.detach())),
-        ("the training continues as before", "the network afterwards", module._loop(module._backward),
-         module._loop(begin=lambda: torch.set_grad_enabled(False))),
+        ("each `parameter.grad` is None as it was", "the network afterwards", module._loop(module._backward)),
+        ("recording is switched on", "the network afterwards", module._loop(begin=lambda: torch.set_grad_enabled(False))),
     )  # fmt: skip
     equal = {}
     said = (
