@@ -114,7 +114,8 @@ def description(models: Sequence[str], limits: "Limits") -> dict[str, Any]:
                                     "type": "object",
                                     "required": ["image"],
                                     "properties": {"image": picture},
-                                }
+                                },
+                                "encoding": {"image": {"contentType": "image/*"}},
                             },
                         },
                     },
