@@ -110,7 +110,8 @@ def tversky_loss(
         logits: float N×C×H×W.
         target: integer N×H×W.
         alpha: cost of a false positive.
-        beta: cost of a false negative; above `alpha`, a missed pixel costs more than a false positive.
+        beta: cost of a false negative. Above `alpha`, a missed pixel of a class costs more than a false
+            positive of it. With two classes each mistake is both, so misses of the smaller class cost more.
         ignore_index: pixels with this target do not count.
 
     >>> logits = torch.log(torch.tensor([[[[1.0, 1, 1, 1]], [[1e-30] * 4]]]))

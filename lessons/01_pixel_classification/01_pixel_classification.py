@@ -212,8 +212,8 @@ with predict(question, {"none": 0, "1 to 100": 1, "more than 100": 101}) as reve
 # To calculate with classes, give each class its own channel, with 1 where the class is and 0 elsewhere. This form is
 # called *one-hot*. Losses and scores use it, and the mean of two channels is a sensible number.
 #
-# Some pixels have no known class: at a blurred border, say, or outside the picture. In most data sets such *void*
-# pixels have the id 255.
+# Some pixels have no known class: at a blurred border, say, or outside the picture. In many data sets such *void* pixels have the
+# id 255.
 
 # %% [markdown]
 # ### Exercise 1.2 · `one_hot` · difficulty 2 of 3 · 10 minutes · 4 points
@@ -254,7 +254,8 @@ print(one_hot(torch.tensor([[0, 1], [2, 255]]), num_classes=3))
 check("one_hot", one_hot)
 
 # %% [markdown]
-# In one-hot form, even linear interpolation invents no class. Each pixel takes the class whose channel is largest:
+# In one-hot form, linear interpolation invents no class between two others. (This mask holds no void: without a class, a pixel's
+# channels are all 0, and the largest of them would be number 0.) Each pixel takes the class whose channel is largest:
 
 # %%
 my_one_hot = exercises.yours("one_hot", one_hot)
@@ -530,10 +531,10 @@ with predict(question, {"almost none": 0.0, "about a third": 0.05, "about two th
 # %% [markdown]
 # ## 6. Rules learned from examples: a forest
 #
-# So far nothing was learned from true masks. A *random forest* learns. It is a set of decision trees, and each tree
-# asks questions such as "is red below 0.4?" until it knows the class of most training pixels. Each tree is trained on a
-# different random part of the pixels, and may ask different questions. Then all trees vote. The numbers that a tree may ask about are the *features* of the
-# pixel.
+# So far nothing was learned from true masks. A *random forest* learns. It is a set of decision trees, and each tree asks
+# questions such as "is red below 0.4?" until it knows the class of most training pixels. Each tree is trained on a different
+# random part of the pixels, and may ask different questions. Then all trees vote. The numbers that a tree may ask about are the
+# *features* of the pixel.
 #
 # Here are two sets of features: the three colours, and the three colours minus the mean colour of the picture. Each
 # forest learns from 200 pixels of each of 100 lesions.
@@ -579,8 +580,7 @@ with predict("Absolute colours, then relative ones: what happens to the mean Dic
 # features itself.
 # </details>
 #
-# One more idea: some pictures contain hairs. A hair is as dark as a lesion, but thin. The mean colour of the 5 x 5 pixels
-# around a pixel tells the two apart.
+# One more idea: a single pixel may be noise, a speck or a hair. The mean colour of the 5 x 5 pixels around it is steadier.
 
 # %% [markdown]
 # ### Exercise 1.5 · `pixel_features` · difficulty 2 of 3 · 15 minutes · 4 points
@@ -693,11 +693,11 @@ check("pixel_accuracy", pixel_accuracy)
 # %% [markdown]
 # ## 8. The ladder
 #
-# This chart grows through the course: every method on the same 120 lesions, which no method was trained on. Each dot is
-# one lesion. All methods of this lesson are on it, and one more. *GrabCut* (Rother et al. 2004) gets a box around the
-# object. It groups the colours inside the box and those outside it, and puts the border where neighbouring pixels differ
-# most. Here nobody draws the box: it is the whole picture without a narrow margin. Region growing starts in the middle of the picture, at a fixed tolerance. Of two
-# k-means clusters, the darker one is called lesion.
+# This chart grows through the course: every method on the same 120 lesions, which no method was trained on. Each dot is one
+# lesion. All methods of this lesson are on it, and one more. *GrabCut* (Rother et al. 2004) gets a box around the object. It
+# groups the colours inside the box and those outside it, and puts the border where neighbouring pixels differ most. Here nobody
+# draws the box: it is the whole picture without a narrow margin. Region growing starts in the middle of the picture, at a fixed
+# tolerance. Of two k-means clusters, the darker one is called lesion.
 
 # %% tags=["skip-grading"]
 train = [lesions.train[i] for i in range(100)]
@@ -711,13 +711,13 @@ shipped = "Otsu's threshold"  # the course's results hold it already
 chart = ladder.show({name: dice for name, dice in dice_of.items() if name != shipped}, shipped)
 
 # %% [markdown]
-# Look at GrabCut. It has the best median, 0.89, and it finds nothing of about one lesion in six. Its outlines are good
-# because it looks at neighbours. It fails where the box holds no clear object. The forest's median is lower, and its
-# mean is higher, because it rarely fails completely. A single number would hide all this, so the ladder shows every
-# lesion.
+# Look at GrabCut. It has the best median, 0.89, and it finds nothing of about one lesion in six. Its outlines are good because it
+# looks at neighbours. It fails mostly on large lesions: they reach into the margin around the box, and what lies there counts as
+# background. The forest's median is lower, and its mean is higher, because it rarely fails completely. A single number would hide
+# all this, so the ladder shows every lesion.
 #
-# The green band is the Dice score between the outlines that two people drew on the same real photograph. Our lesions are
-# drawn by code, so don't compare the dots with the band directly.
+# The green band holds the middle half of the Dice scores between two people who outlined the same real lesion, and the dashed
+# line is the median. Our lesions are drawn by code, so don't compare the dots with the band directly.
 
 # %% [markdown]
 # ## 9. When it goes wrong
@@ -740,7 +740,7 @@ print(f"saved {len(np.unique(saved))} different values, read {len(np.unique(load
 # Which kind of file may change a pixel a little, because in a photograph you don't see it? PNG files keep every number.
 # </details>
 #
-# ### 9.2 "On half of the pictures, lesion and skin are exchanged"
+# ### 9.2 "On some pictures, lesion and skin are exchanged"
 #
 # Two clusters per picture, with scikit-learn. Cluster 1 is called lesion.
 
@@ -781,9 +781,10 @@ print(f"accuracy on new pictures  {forest.score(new, truth[:40].flatten().numpy(
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# After the repair, both numbers are about the same. What do a training pixel and
-# the unseen pixel beside it have in common? Split the list <code>samples</code> before you make pixels of them. (Lesson
-# 6 goes one step further, and splits by patient.)
+# What do a training pixel and the unseen pixel beside it have in common? Split the list <code>samples</code> before you make
+# pixels of them. After the repair, both numbers ask the same question: how good is the forest on pictures that it hasn't seen?
+# With five pictures to test on, the first answer is rough: split in several ways, and see how much it moves. (Lesson 6 goes one
+# step further, and splits by patient.)
 # </details>
 
 # %% [markdown]
@@ -803,7 +804,8 @@ print(f"accuracy on new pictures  {forest.score(new, truth[:40].flatten().numpy(
 #
 # 1. A mask is an array of ids. Ids are names, so resize them by nearest neighbour, and colour them with a palette.
 # 2. uint8 starts again at 0 after 255. Convert before you subtract or multiply.
-# 3. Thresholds, k-means and forests classify each pixel by itself. Shuffle the pixels, and they don't notice.
+# 3. Thresholds and k-means classify each pixel by its colour alone. Shuffle the pixels, and they don't notice. A forest sees as
+#    far as its features: here 5 x 5 pixels.
 # 4. Good features matter: a lesion is darker than *its* skin.
 # 5. Pixel accuracy is high when nothing is found. Look at Dice, and at every picture.
 #

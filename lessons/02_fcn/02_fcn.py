@@ -16,9 +16,9 @@
 # %% [markdown]
 # # Lesson 2 · FCN: from one answer per picture to one per pixel
 #
-# In 2015, the best networks could say *what* a picture shows, but not *where*. The fully convolutional network (FCN)
-# changed that with two ideas: let the classifier slide over the picture, and learn how to enlarge what it says. Almost
-# every segmentation network since then is built this way.
+# Before 2015, networks said *what* a picture shows far better than *where* each thing ends. The fully convolutional network (FCN)
+# was trained from pixels to pixels, with two ideas: let the classifier slide over the picture, and enlarge what it says inside
+# the network. Most segmentation networks since then do both.
 #
 # The lesson takes about 75 minutes. You need a little PyTorch: you have called `nn.Conv2d` before. The cells run for
 # about a minute on two processor cores. The pictures are drawn by code, `load_dataset("lesions")`, 64 x 64 pixels in
@@ -73,7 +73,7 @@ masks = torch.stack([sample.mask for sample in pictures.test])  # 120 x 64 x 64;
 # ## 1. Where this ends
 #
 # ![Three held-out lesions in rows: the true outline, and the outlines that FCN-32s, FCN-16s and FCN-8s draw. FCN-32s draws
-# round blobs. FCN-8s follows notches and arms of the border, but its Dice is not the best in each row.](result.png)
+# round blobs. FCN-8s comes closer to the arms of the border, but its Dice is not the best in each row.](result.png)
 #
 # Three held-out lesions and three networks with the same encoder. (The *encoder* is the part that turns a picture into
 # small maps of features.) The networks differ only in how they come back up to the size of the picture. You train all
@@ -148,9 +148,10 @@ with predict(question, choices) as reveal, torch.no_grad():
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# A convolution doesn't care how large its input is. The encoder halves the picture five times, so 128 x 192 pixels become
-# 4 x 6 cells, and the 1 x 1 convolution gives each cell its own scores. No patch was cut: one pass computes all 24
-# answers, and where two cells look at the same pixels, the work is done once.
+# A convolution doesn't care how large its input is. The encoder halves the picture five times, so 128 x 192 pixels become 4 x 6
+# cells, and the 1 x 1 convolution gives each cell its own scores. No patch was cut: one pass computes all 24 answers, and
+# neighbouring cells share the work. They aren't quite the answers for 24 cut patches: a cell sees its neighbourhood, where a
+# patch has zeros around it.
 # </details>
 #
 # This is the first idea of the paper: **a classifier without a fixed size is a coarse segmentation network.** The map
@@ -175,8 +176,8 @@ with predict("A picture has 100 rows. How many rows are left after five stages?"
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Each stage halves and rounds *up*: if the number of rows is odd, the padding gives the last row an output, too. So a map can cover more
-# pixels than the picture has: four cells stand for 128 rows. You will need to cut 28 rows off again.
+# Each stage halves and rounds *up*: if the number of rows is odd, the padding gives the last row an output, too. So a map can
+# cover more pixels than the picture has: four cells stand for 128 rows. You will need to cut 28 rows off again.
 # </details>
 #
 # Whether a layer rounds up or down depends on all of its settings. *Dilation* is one more: with dilation 2, the kernel
@@ -244,7 +245,7 @@ with predict("What stands in the middle of the result?", choices) as reveal:
 # <details><summary>Why?</summary>
 #
 # Kernel 3 and stride 2 don't fit: every other place lies under two copies, and the others lie under one. In two
-# dimensions this is the *checkerboard* that many generated pictures show. Training can unlearn it, but it starts there.
+# dimensions this is the *checkerboard* that many generated pictures show. Training can weaken it, but rarely removes it.
 # If the stride divides the kernel, every place inside gets the same number of copies.
 # </details>
 
@@ -284,9 +285,10 @@ check("transposed_conv1d", transposed_conv1d)
 # %% [markdown]
 # ## 5. Weights that interpolate
 #
-# The weights of a transposed convolution are learned. The FCN doesn't start them at random: at first, they interpolate
-# smoothly between the cells. In one dimension the kernel is a *tent*. It falls linearly from the centre and reaches zero
-# at a distance of `stride`, where the next cell has its centre. For stride 2 the kernel has four weights:
+# The weights of a transposed convolution are learned. The FCN doesn't start them at random: at first, they interpolate smoothly
+# between the cells. (Here all of them are learned. In the paper, the last enlargement stays as it is.) In one dimension the
+# kernel is a *tent*. It falls linearly from the centre and reaches zero at a distance of `stride`, where the next cell has its
+# centre. For stride 2 the kernel has four weights:
 #
 # | place | 0 | 1 | 2 | 3 |
 # | --- | --- | --- | --- | --- |
@@ -350,10 +352,10 @@ with predict(question, choices) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Padding s/2 cuts half a stride from the result, so each value lands at the centre of its block, as with
-# `align_corners=False`. For `True` the distance between two values would be (6s - 1) / 5 pixels, here 23/5, and no
-# transposed convolution can do that: its copies are a whole number of pixels apart. Near the border, the transposed convolution
-# fades to zero, because there are no copies from outside. `F.interpolate` repeats the last value there.
+# Padding s/2 cuts half a stride from the result, so each value lands at the centre of its block, as with `align_corners=False`.
+# For `True` the distance between two values would be (6s - 1) / 5 pixels, here 23/5, and no transposed convolution can do that:
+# its copies are a whole number of pixels apart. Near the border, the transposed convolution fades to about half, and to a quarter
+# in a corner, because there are no copies from outside. `F.interpolate` repeats the last value there.
 # </details>
 
 # %% [markdown]
@@ -416,9 +418,10 @@ check("FCN32s", FCN32s)
 # %% [markdown]
 # ## 7. Finer scores
 #
-# A map at stride 32 has 2 x 2 cells for 64 x 64 pixels, and four cells say little about where a border runs. But the
-# encoder computed finer maps on its way down. The paper computes scores from them as well, with one 1 x 1 convolution per map, and
-# adds them to the coarse scores: first at stride 16 (FCN-16s), then at stride 8 (FCN-8s). These are the first skip connections of segmentation.
+# A map at stride 32 has 2 x 2 cells for 64 x 64 pixels, and four cells say little about where a border runs. But the encoder
+# computed finer maps on its way down. The paper computes scores from them as well, with one 1 x 1 convolution per map, and adds
+# them to the coarse scores: first at stride 16 (FCN-16s), then at stride 8 (FCN-8s). The paper calls this a skip architecture,
+# and lesson 3 goes on from there.
 
 # %% [markdown]
 # ### Exercise 2.5 · `fuse_scores` · difficulty 1 of 3 · 10 minutes · 3 points
@@ -458,9 +461,9 @@ check("fuse_scores", fuse_scores)
 # %% [markdown]
 # ## 8. 32, 16 or 8
 #
-# Train the three networks on the same 400 pictures for eight epochs. FCN-32s is *yours* if it passes its check. The
-# library's FCN-16s and FCN-8s do what you wrote, except that they double with a learned transposed convolution. All
-# three start with bilinear weights, and the finer scores start at zero.
+# Train the three networks on the same 400 pictures for eight epochs. FCN-32s is *yours* if it passes its check. The library's
+# FCN-16s and FCN-8s do what you wrote, except that they double with a learned transposed convolution. All three start with
+# bilinear weights (yours does if it holds an `nn.ConvTranspose2d`), and the finer scores start at zero.
 
 
 # %%
@@ -594,7 +597,7 @@ except ModelFileError as error:
 chart = ladder.show({f"yours, {name}": scores for name, scores in dice.items()}, "Otsu's threshold")
 
 # %% [markdown]
-# Even FCN-32s, which draws blobs, beats a threshold on many lesions: it knows that a hair is not a lesion. The threshold
+# Even FCN-32s, which draws blobs, beats a threshold on many lesions: it knows that a dark corner is not a lesion. The threshold
 # wins where its rule "darker than skin" happens to hold, because it works on single pixels. A good network needs both,
 # context and position. Lesson 3 is about how the U-Net gets both.
 

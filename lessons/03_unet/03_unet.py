@@ -79,8 +79,9 @@ thirds = ladder.thirds(masks)  # numbers of the smallest, middle and largest 40 
 # network with skips. The outlines without skips are round blobs; those with skips follow the border more
 # closely.](result.png)
 #
-# Three held-out lesions and two networks. Both networks have the same layers, the same starting weights and the same
-# training. The network in the third column got zeros in place of its skips. In section 5 you train two such networks.
+# Three held-out lesions and two networks. Both networks have the same layers, the same starting weights and the same training.
+# The network in the third column got zeros in place of its skips. In section 5 you train two networks like these, from starting
+# weights of their own.
 
 # %% [markdown]
 # ## 2. What fits through the bottleneck
@@ -158,9 +159,9 @@ with predict(question, choices) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# The second convolution looks at nine pixels, and each of them looked at nine. Most of those are the same ones.
-# Together they see a 5 x 5 square. Two 3 x 3 kernels have 18 weights, a single 5 x 5 kernel has 25. The gradient showed
-# this without any arithmetic. It is the safest way to ask what a network sees.
+# The second convolution looks at nine pixels, and each of them looked at nine. Most of those are the same ones. Together they see
+# a 5 x 5 square. Two 3 x 3 kernels have 18 weights, a single 5 x 5 kernel has 25. The gradient showed this without any
+# arithmetic. For plain convolutions it is a safe way to ask what a network sees; ReLU and max pooling hide pixels from it.
 # </details>
 
 # %% [markdown]
@@ -211,7 +212,7 @@ check("DoubleConv", DoubleConv)
 # %% [markdown]
 # ## 3. The row that never came back
 #
-# Photographs don't come in multiples of sixteen. Send one of 101 x 131 pixels down four levels and up again. *Max
+# Photographs need not come in multiples of sixteen. Send one of 101 x 131 pixels down four levels and up again. *Max
 # pooling* keeps the largest of each 2 x 2 pixels. A *transposed convolution* with kernel 2 and stride 2 goes the other
 # way: it turns each pixel into 2 x 2 pixels, the pixel times four learned weights.
 
@@ -313,9 +314,10 @@ with predict(question, list(shares)) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Each step up takes a mean, so the topmost skip gets half, the next one half of the rest, and so on: 1/2, 1/4, 1/8,
-# 1/16, and 1/16 for the bottleneck. Without skips only the bottleneck's part is left: brightness 0.0625, spread over 16
-# x 16 pixels, and nothing says which pixel it was. Training changes the weights, but it can't add new connections.
+# Each step up takes a mean, so the topmost skip gets half, the next one half of the rest, and so on: 1/2, 1/4, 1/8, 1/16, and
+# 1/16 for the bottleneck. Without skips only the bottleneck's part is left: brightness 0.0625, spread over 16 x 16 pixels, and
+# nothing says which pixel it was. With trained weights, channels can carry some of the place through the bottleneck, but nothing
+# carries it as directly as a skip.
 # </details>
 #
 # The next check looks at your network in the same way. It sets your weights by this rule, sends in the bright pixel,
@@ -383,7 +385,7 @@ check("UNet", UNet)
 # ## 5. With and without
 #
 # Train two networks of width 8 on the same 400 pictures for eight epochs. One of them gets zeros in place of its skips.
-# It loses no layer and no parameter, only the information that flows across. The network with skips is *yours* if it
+# It loses none of its layers, only the information that flows across. The network with skips is *yours* if it
 # passes its check, and the course's own otherwise. `compare` trains each of the `variants` with `fit`, the course's
 # training loop, and keeps the results.
 #
@@ -474,7 +476,7 @@ with predict(question, {"4 or 5": 4, "6 or 7": 6, "8 to 10": 8}) as reveal:
 # So far, every held-out lesion covered at least 2 % of its picture. What happens to the fifty tiny lesions below 2 %?
 
 # %%
-question = "On how many of 50 tiny lesions does a network without skips predict no lesion pixel at all?"
+question = "Without skips, on how many of 50 tiny lesions is no lesion pixel predicted (mean of ten seeds)?"
 with predict(question, {"under 5": 0, "5 to 15": 5, "over 15": 15}) as reveal:
     missed = {}
     for score in ("missed", "tiny"):
@@ -485,8 +487,8 @@ with predict(question, {"under 5": 0, "5 to 15": 5, "over 15": 15}) as reveal:
     reveal(missed["missed", "U-Net without skips"])
 
 # %% [markdown]
-# These are means over ten seeds. One of the tasks in the original paper was to find the thin membranes between cells,
-# where everything is border.
+# These are means over ten seeds; without skips, single networks miss 0 to 37. One of the tasks in the original paper was to find
+# the thin membranes between cells, where everything is border.
 
 # %% [markdown]
 # ## 6. Thirty-one million numbers
@@ -512,9 +514,10 @@ with predict("Which part of the U-Net holds the most parameters?", choices) as r
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# A 3 x 3 kernel from 1024 to 1024 channels has nine million weights, and it works on a map with 1/256 of the pixels.
-# The two parts of level 1, which draw the outline at full size, hold very few. So a U-Net that is too large for your
-# data or your memory is slimmed at the bottom: fewer channels, or one level less.
+# A 3 x 3 kernel from 1024 to 1024 channels has nine million weights, and it works on a map with 1/256 of the pixels. The two
+# parts of level 1, which draw the outline at full size, hold very few. So a U-Net with too many parameters for your data is
+# slimmed at the bottom: fewer channels, or one level less. (The memory of a training is another matter: most of it holds the
+# large maps at the top.)
 # </details>
 
 # %% [markdown]
@@ -564,7 +567,7 @@ check("count_parameters", count_parameters)
 #
 # - `AttentionGate(gate_channels, skip_channels, inner_channels)`, `forward(gate, skip)`
 # - `gate`: N x gate_channels x h x w, from the level below; `skip`: N x skip_channels x H x W, about twice the size
-# - $W_g$ and $W_x$ are 1 x 1 convolutions to inner_channels, $\psi$ one from inner_channels to a single channel; no
+# - $W_g$ and $W_x$ are two separate 1 x 1 convolutions to inner_channels, $\psi$ one from inner_channels to a single channel; no
 #   batch norm
 # - the gate (or $W_g$ gate) is enlarged to H x W by interpolation (nearest or bilinear) before the sum
 # - returns N x skip_channels x H x W: the skip, each pixel of it multiplied by one number between 0 and 1
@@ -602,16 +605,16 @@ check("AttentionGate", AttentionGate)
 # %% [markdown]
 # ## 8. The ladder
 #
-# The ladder compares every method of the course on the same 120 held-out lesions, and shows the Dice of every lesion.
-# Otsu's threshold (1979) calls everything darker than one grey value a lesion, and learns nothing. The course's own
-# results are means over ten seeds. Your results are below them.
+# The ladder compares nine methods of the course on the same 120 held-out lesions, and shows the Dice of every lesion. Otsu's
+# threshold (1979) calls everything darker than one grey value a lesion, and learns nothing. The networks' results are means over
+# ten seeds. Your results are below them.
 
 # %% tags=["skip-grading"]
 chart = ladder.show({f"yours, {name}": scores for name, scores in dice.items()})
 
 # %% [markdown]
 # A threshold fails on many of these lesions, because hairs, rulers and dark corners are dark, too. The green band shows
-# how well two people agree. The U-Net comes close, but that is partly because these lesions are easy: drawn by code,
+# how well two people agree. The U-Net reaches it, but that is partly because these lesions are easy: drawn by code,
 # with clear borders. The two people outlined real photographs.
 
 # %% [markdown]
@@ -694,7 +697,7 @@ print("loss every five steps:", [f"{value:.2f}" for value in history[::5]])
 # **Read on.** Ronneberger, Fischer and Brox 2015, *U-Net* (arXiv 1505.04597): section 2 and figure 1 for the
 # architecture (without batch norm), section 3 for the weighted loss and the initialisation. Oktay et al. 2018,
 # *Attention U-Net* (arXiv 1804.03999): section 2, equations 1 and 2, for the gate (which shrinks the skip instead of
-# enlarging the gate). Lesson 4 shows a network that never gives up the detail.
+# enlarging the gate). Lesson 4 shows a network that gives up less of the detail on its way.
 
 # %% [markdown]
 # ## Hand in

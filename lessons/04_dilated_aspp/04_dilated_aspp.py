@@ -113,8 +113,8 @@ with predict("Which class is the pixel in the middle?", streets.class_names) as 
 # %% [markdown]
 # <details><summary>Why is this hard?</summary>
 #
-# Nothing inside the small square says what it is. Wheels, windows and the kerb do, and they are 40 pixels away. A
-# network that decides about this pixel has to see that far.
+# Nothing inside the small square says what it is. Wheels, windows and the outline do, and some of them are dozens of pixels away.
+# A network that decides about this pixel has to see that far.
 # </details>
 #
 # A network needs to see such a distance, too. Two ways are known to you: many layers, or a smaller map. The third way
@@ -363,7 +363,7 @@ with predict(question, ["169", "85", "49", "27"]) as reveal:
 # </details>
 #
 # So the dilations of layers in a row must not *all* share a factor: 2, 4, 8 leaves holes, 1, 2, 4 does not. That alone is
-# not enough, 6, 1, 6 leaves holes too (Wang et al. 2018 give the full rule). DeepLab's rates 6, 12 and 18 share the factor
+# not enough, 6, 1, 6 leaves holes too (Wang et al. 2018 give a stricter rule). DeepLab's rates 6, 12 and 18 share the factor
 # 6. But these kernels work side by side, not one after the other.
 
 # %% [markdown]
@@ -400,7 +400,7 @@ with predict(question, ["9", "6", "4", "1"]) as reveal:
 #
 # Nothing warns you. The network trains, and its parameters are counted. Take an EfficientNet with output stride 32,
 # an ASPP with rates 6, 12 and 18, and pictures of 256 x 256: two of the three dilated branches are 1 x 1
-# convolutions. Figure 4 of the DeepLabV3 paper shows how the weights in use decline on a map of 65 x 65. This is one
+# convolutions. Figure 4 of the DeepLabV3 paper counts the weights in use at each position of a map of 65 x 65. This is one
 # of its two reasons for the pooled branch of section 7.
 
 # %% [markdown]
@@ -470,7 +470,7 @@ with predict("torchvision's ASPP in training mode, a batch of one picture: what 
         reveal("an error")
 
 # %%
-question = "And with a batch of two pictures: what does the batch norm of the pooled branch return?"
+question = "And with a batch of two pictures that differ clearly: what does that batch norm return?"
 with predict(question, ["zeros", "about +1 and -1", "any numbers"]) as reveal:
     for scale in (1, 10, 100):
         out = pooled.train()(scale * torch.rand(2, 16, 8, 8)).detach()[:, :4, 0, 0]
@@ -482,9 +482,10 @@ with predict(question, ["zeros", "about +1 and -1", "any numbers"]) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Two numbers minus their mean are equal and opposite, and divided by their standard deviation they are +1 and -1. What is
-# left is which of the two pictures has more of something, not how much. With one picture there is nothing to divide by, and
-# PyTorch refuses. The last batch of an epoch can be a batch of one.
+# Two numbers minus their mean are equal and opposite, and divided by their standard deviation they are about +1 and -1. (They are
+# smaller where the two hardly differ, because batch norm adds a little to the variance.) What is left is which of the two
+# pictures has more of something, not how much. With one picture there is nothing to divide by, and PyTorch refuses. The last
+# batch of an epoch can be a batch of one.
 # </details>
 #
 # Therefore *our* pooled branch has no batch norm. (While training with a batch of one, the pooled branch still has no
@@ -544,9 +545,9 @@ check("ASPP", ASPP)
 # %% [markdown]
 # ## 8. DeepLabV3 on streets
 #
-# DeepLabV3 is an encoder, an ASPP on its last map, a 3 x 3 convolution and a 1 x 1 convolution to the classes. The logits
-# are then enlarged to the size of the picture by interpolation. There are no skips. Its successor V3+ adds one: the map of
-# stride 4, just before the 3 x 3 convolution. Three variants learn from the same 128 streets of 96 x 128 pixels:
+# DeepLabV3 is an encoder, an ASPP on its last map, a 3 x 3 convolution (torchvision's addition) and a 1 x 1 convolution to the
+# classes. The logits are then enlarged to the size of the picture by interpolation. There are no skips. Its successor V3+ adds
+# one: the map of stride 4, just before the 3 x 3 convolution. Three variants learn from the same 128 streets of 96 x 128 pixels:
 #
 # - *output stride 16*: the last map has 6 x 8 pixels. Of the paper's rates 6, 12 and 18, the last two would have a
 #   single weight in use there (section 6), so ours are 1, 2 and 3
@@ -609,9 +610,9 @@ with predict(question, choices) as reveal:
 # <details><summary>Why?</summary>
 #
 # Sky and building are large: a map of 6 x 8 pixels can describe them. A car is a few map pixels wide, and a finer map shows
-# where it ends. A pole is one pixel wide in the *picture*. On a map whose pixels are 8 input pixels apart, it is a small
+# where it ends. A pole is about two pixels wide in the *picture*. On a map whose pixels are 8 input pixels apart, it is a small
 # part of one number, and it is lost. The decoder brings a finer map back, and you can see what that is worth for cars and
-# pavement. For poles and persons, it would also take more pictures and a longer training.
+# pavement. For poles and persons it wasn't enough here: even a map of stride 4 is coarse for them.
 # </details>
 
 # %% tags=["skip-grading"]
@@ -629,7 +630,7 @@ show_results(images, masks, found, palette=train.palette)
 viewer = mask_viewer(chosen[0].image, chosen[0].mask, found[0], palette=train.palette)
 
 # %% [markdown]
-# ## 9. A network that has seen millions of pixels
+# ## 9. A network that has seen billions of pixels
 #
 # torchvision has DeepLabV3 ready, trained on the photographs of COCO with the 20 classes of PASCAL VOC and background.
 # These five lines use it as it was meant:
@@ -728,9 +729,9 @@ with predict(question, ["255", "1275", "251", "an error"]) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# A uint8 starts again at 0 after 255, so class k becomes 256 - k: 255, 254, 253 … All classes look white, and road
-# (class 0) stays black. The picture seems right when there are two classes. Give each class a colour instead, and save
-# the ids themselves.
+# A uint8 starts again at 0 after 255, so class k becomes 256 - k: 255, 254, 253 … The other classes look white; road (class 0)
+# stays black, and void (255) becomes 1, which looks black as well. The picture seems right when there are two classes. Give each
+# class a colour instead, and save the ids themselves.
 # </details>
 
 # %% [markdown]
@@ -805,7 +806,7 @@ with predict("20 pictures, as many steps: which network finds close things bette
 # %% tags=["skip-grading"]
 lesions = ladder.pictures()
 choices = ["DeepLabV3", "U-Net", "no one: the difference is within the U-Net's ten seeds"]
-with predict("On small lesions, which network has the higher mean Dice?", choices) as reveal:
+with predict("On pictures of 64 x 64 pixels, which network has the higher mean Dice?", choices) as reveal:
     small = {"yours: DeepLabV3": {"model": lambda: deeplab(2, output_stride=8, rates=(2, 4, 6))}}
     of_lesions = compare(small, lesions.train, lesions.val, seeds=[seed], **ladder.PLAN)
     [found] = of_lesions.masks(lesions.test).values()
@@ -818,9 +819,9 @@ with predict("On small lesions, which network has the higher mean Dice?", choice
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# On 64 x 64 pixels nothing is far away, so DeepLab's strength is worth little here. Its weakness counts: the outline is
-# drawn from a map of 8 x 8. Lesson 3 measured what such a map can keep of a small lesion. DeepLab was made for photographs
-# of 500 pixels and more, where one pixel of the last map is small beside the objects.
+# On 64 x 64 pixels nothing is far away, so DeepLab's strength is worth little here. Its weakness counts: the outline is drawn
+# from a map of 8 x 8. One pixel of this map covers 8 x 8 pixels of the picture, and the smallest lesions have fewer than a
+# hundred. DeepLab was made for photographs of 500 pixels and more, where one pixel of the last map is small beside the objects.
 # </details>
 
 # %% [markdown]
@@ -878,7 +879,7 @@ print(f"the loaded network agrees with the trained one on {same:.0%} of the pixe
 #
 # ### 13.3 "Classes that don't exist"
 #
-# A mask is saved and read again. It had eight classes and void.
+# A mask is saved and read again. It had seven classes and void.
 
 # %%
 import cv2

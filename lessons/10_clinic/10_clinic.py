@@ -299,7 +299,7 @@ for cause, (_, probe) in seven.items():
 # one number at each:
 #
 # 1. how many lesion pixels the masks for training hold
-# 2. the share of each class, and the largest probability
+# 2. the share of each class, and the largest probability (this lesion has no core, so that network is right by its own masks)
 # 3. which tensors `load_state_dict` found (never use `strict=False` without reading what it returns)
 # 4. the shape of the logits, and their range
 # 5. the threshold, beside the range that it cuts

@@ -78,7 +78,7 @@ def bilinear_kernel(stride: int) -> Tensor:
     """Return the weights with which a transposed convolution interpolates: 2s×2s for stride s (even).
 
     With padding s/2 the result equals `interpolate(mode="bilinear", align_corners=False)`, except near the
-    border, where the transposed convolution fades to zero.
+    border, where the transposed convolution fades to about half: there are no copies from outside.
 
     >>> bilinear_kernel(2)[0] * 4  # an outer product of (0.25, 0.75, 0.75, 0.25)
     tensor([0.2500, 0.7500, 0.7500, 0.2500])

@@ -353,8 +353,8 @@ _IN_EVERY_MODE: list[tuple[Any, ...]] = [
         _with(meet=lambda self, skip, gate: torch.sigmoid(skip + gate), squash=lambda self, x: F.relu(x)),
     ),
     (
-        "There is no ReLU after the sum. Without it skip and gate are only added up, and cannot decide "
-        "together.",
+        "There is no ReLU after the sum. Without it, the sigmoid sees one weighted sum of skip and gate, and "
+        "inner_channels has no effect.",
         _with(meet=lambda self, skip, gate: skip + gate),
     ),
     (
@@ -395,6 +395,10 @@ _IN_EVERY_MODE: list[tuple[Any, ...]] = [
         "You concatenate skip and gate. This gate is additive: W_x skip and W_g gate have inner_channels "
         "channels each, and are added.",
         _Concatenates,
+    ),
+    (
+        "One convolution of skip and gate together computes the same kind of sum. Here W_x and W_g are asked "
+        "for as two separate convolutions.",
         _ConcatenatesInputs,
     ),
     (

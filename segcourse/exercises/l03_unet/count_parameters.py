@@ -271,7 +271,7 @@ _OF_ONE_KIND: list[tuple[Any, ...]] = [
     ),
     (
         "No parameter counts in your answer. Ask each one for `requires_grad`: it has no `grad` before the "
-        "first backward pass, and what the state dict holds has no `requires_grad`.",
+        "first backward pass, and in the state dict `requires_grad` is False everywhere.",
         lambda model: 0,
     ),
 ]

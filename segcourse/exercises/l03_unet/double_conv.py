@@ -304,8 +304,8 @@ _MISTAKES: list[tuple[Any, ...]] = [
         _of(_in_order("C")),
     ),
     (
-        "Your block has no batch norm. Without it the numbers grow or fade from layer to layer, and a "
-        "network of eighteen convolutions trains slowly or not at all.",
+        "Your block has no batch norm. Without it a network of eighteen convolutions depends much more on "
+        "its starting weights and its learning rate.",
         _of(_in_order("CR")),
     ),
     (

@@ -378,8 +378,8 @@ EXERCISE = Exercise(
     mistakes=[
         (
             "There is batch norm in your pooled branch. It sees one number per channel and picture: with a "
-            "batch of one PyTorch refuses to train, and with two it returns about 1 and -1 whatever they "
-            "are. Leave it out.",
+            "batch of one PyTorch refuses to train, and with two it returns about 1 and -1 unless they "
+            "hardly differ. Leave it out.",
             _pooling(nn.AdaptiveAvgPool2d(1), _one_by_one, lambda i, o: nn.BatchNorm2d(o), nn.ReLU()),
         ),
         (
@@ -711,8 +711,8 @@ EXERCISE = Exercise(
         ),
         *(
             (
-                "Your units have another norm than batch norm. Batch norm is asked for, which learns a mean "
-                "and a variance per channel from the whole batch.",
+                "Your units have another norm than batch norm. Batch norm is asked for, which measures a "
+                "mean and a variance per channel over the whole batch.",
                 _with(
                     unit=lambda self, conv, channels, norm=norm: nn.Sequential(
                         conv, norm(channels), nn.ReLU()

@@ -38,9 +38,6 @@ def cases(rng: Generator) -> Iterator[Case]:
     ):
         yield case(AROUND, [three, quarter], [whole, whole], trait, threshold=threshold)
     yield case(AROUND, [three, whole], [whole, whole], "the threshold is 1", threshold=1.0)
-    twenty = [[[1] * 5] * 4]
-    thirteen = [[[1] * 5, [1] * 5, [1] * 3 + [0] * 2, [0] * 5]]
-    yield case(AROUND, thirteen, twenty, "the index is 13/20 and the threshold 0.65")
     yield case(BATCHES, [three], [whole], "there is a batch of one")
     yield case(BATCHES, [whole, three], [three, whole], "one prediction is too large and one too small")
     yield case(EMPTY, [three, empty], [whole, empty], "both masks of the second image are empty")
