@@ -254,8 +254,8 @@ print(one_hot(torch.tensor([[0, 1], [2, 255]]), num_classes=3))
 check("one_hot", one_hot)
 
 # %% [markdown]
-# In one-hot form, linear interpolation invents no class between two others. (This mask holds no void: without a class, a pixel's
-# channels are all 0, and the largest of them would be number 0.) Each pixel takes the class whose channel is largest:
+# In one-hot form, linear interpolation invents no class between two others. (Void would need care: all its channels are 0, so it
+# would become class 0. This mask holds none.) Each pixel takes the class whose channel is largest:
 
 # %%
 my_one_hot = exercises.yours("one_hot", one_hot)

@@ -80,8 +80,8 @@ thirds = ladder.thirds(masks)  # numbers of the smallest, middle and largest 40 
 # closely.](result.png)
 #
 # Three held-out lesions and two networks. Both networks have the same layers, the same starting weights and the same training.
-# The network in the third column got zeros in place of its skips. In section 5 you train two networks like these, from starting
-# weights of their own.
+# The network in the third column got zeros in place of its skips. In section 5 you train two networks like these. Their starting
+# weights are others.
 
 # %% [markdown]
 # ## 2. What fits through the bottleneck

@@ -1112,10 +1112,10 @@ explorer = threshold_explorer(one.image, probability, one.mask, threshold=best, 
 # | misses of a small class cost more than false alarms | Tversky loss (below), class weights, or a lower threshold | you choose what each mistake costs |
 # | unlabelled pixels | any loss that leaves them out of every sum, and is 0 if no pixel is labelled | no NaN, no wrong weights |
 #
-# Avoid the Dice with all classes in one sum: its formula gives a rare class no weight of its own, although little of that showed
-# in section 12. The Tversky loss of one class is $1 - TP / (TP + \alpha\,FP + \beta\,FN)$, with sums of probabilities of its
-# right pixels, false alarms and misses. `segcourse.tversky_loss` is the mean over the classes. A missed lesion pixel is a false
-# alarm of the skin, so with $\beta > \alpha$, misses of the *smaller* class cost more.
+# Avoid the Dice with all classes in one sum: its formula doesn't protect a rare class, although section 12 showed little of that.
+# The Tversky loss of one class is $1 - TP / (TP + \alpha\,FP + \beta\,FN)$, with sums of probabilities of its right pixels, false
+# alarms and misses. `segcourse.tversky_loss` is the mean over the classes. A missed lesion pixel is a false alarm of the skin, so
+# with $\beta > \alpha$, misses of the *smaller* class cost more.
 #
 # ### The ladder
 #
