@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from segcourse.errors import DeviceError
-from segcourse.threads import use_threads
+from segcourse.threads import thread_clock, use_threads
 
 PRECISIONS = ("auto", "fp32", "bf16")
 
@@ -114,7 +114,7 @@ def _step_seconds(block: nn.Module, image: torch.Tensor, speed: Speed) -> float:
     block = block.to(memory_format=speed.memory_format)
     image = image.to(memory_format=speed.memory_format)
     on_cpu = image.device.type == "cpu"
-    clock = time.thread_time if on_cpu else time.perf_counter
+    clock = thread_clock if on_cpu else time.perf_counter
     wait = torch.cuda.synchronize if image.device.type == "cuda" else lambda: None
     wait()
     start = clock()

@@ -1,6 +1,8 @@
 """The number of threads that PyTorch uses on a CPU: one for small networks."""
 
 import contextlib
+import sys
+import time
 from collections.abc import Callable, Iterator
 
 import torch
@@ -9,6 +11,9 @@ import torch
 # busy processes, two threads take 1.3 to 2 times as long as one; at a load of 5, 5 to 10 times.
 # See benchmarks/threads.py.
 FEW = 2e9
+
+# Seconds that this thread has computed. On Windows that clock ticks every 16 ms, too rarely for one layer.
+thread_clock = time.perf_counter if sys.platform == "win32" else time.thread_time
 
 
 @contextlib.contextmanager

@@ -78,7 +78,7 @@ print(f"the mask is an array of {tuple(mask.shape)} numbers; {mask.float().mean(
 #
 # Most pictures of the course show skin with a lesion, and the two classes are *skin* (0) and *lesion* (1). A *lesion*
 # is a conspicuous spot, such as a mole. A program draws these pictures, so that every lesson works without a download.
-# Lesson 6 will use real photographs. A lesion is darker than skin, so now the dark pixels form the mask.
+# Lesson 6 will use real photographs. Most lesions are darker than skin, so now the dark pixels form the mask.
 #
 # To say how good a mask is, we compare the mask with the *ground truth*, the correct mask. The **Dice score** is twice
 # the shared area, divided by the sum of the two areas. It is 1 for equal masks and 0 for masks that share nothing.
@@ -92,9 +92,9 @@ images, truths = [sample.image for sample in chosen], [sample.mask for sample in
 show_results(images, truths, [otsu(image) for image in images], palette=lesions.palette)
 
 # %% [markdown]
-# The last column is a map of right and wrong pixels. White is lesion that was found, and black is skin that was left
-# alone. Red-orange is a *false positive*: skin called lesion. Light blue is a *false negative*: lesion called skin. A
-# threshold can't tell a lesion from a dark corner. The networks of this course usually can.
+# The last column is a map of right and wrong pixels. White is lesion that was found, and black is skin that was left alone.
+# Red-orange is a *false positive*: skin called lesion. Light blue is a *false negative*: lesion called skin. A threshold can't
+# tell a lesion from a dark corner, and it misses pale parts of a lesion. The networks of this course usually do better.
 
 # %% [markdown]
 # ## 2. Is this machine ready?
@@ -111,8 +111,8 @@ print(doctor.table(doctor.machine()))
 # Before the interesting results, a lesson asks for a guess. A wrong guess costs nothing and isn't recorded. Guessing
 # makes you notice the answer, and you remember what surprised you.
 #
-# Run the cell, then click on your guess. The answer unfolds below it. `uint8` is the type in which picture files store
-# their pixels: whole numbers from 0 to 255.
+# Run the cell, then click on your guess. The answer unfolds below it. `uint8` is the type in which most picture files store their
+# pixels: whole numbers from 0 to 255.
 
 # %%
 question = "A uint8 array holds a pixel of 200. You add 100. What is its value now?"
@@ -124,8 +124,8 @@ with predict(question, ["300", "255", "44", "an error"]) as reveal:
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# uint8 starts again at 0 after 255, so 300 becomes 300 - 256. A bright pixel turned dark, and no warning said so. That
-# is why the networks of this course get floats from 0 to 1.
+# uint8 starts again at 0 after 255, so 300 becomes 300 - 256. A bright pixel turned dark, and no warning said so. Floats don't
+# start again, one reason why the pictures of this course are floats from 0 to 1.
 # </details>
 #
 # The cell doesn't wait for you: when you run all cells, the questions stay unanswered, and you can guess later. A saved

@@ -420,8 +420,8 @@ check("FCN32s", FCN32s)
 #
 # A map at stride 32 has 2 x 2 cells for 64 x 64 pixels, and four cells say little about where a border runs. But the encoder
 # computed finer maps on its way down. The paper computes scores from them as well, with one 1 x 1 convolution per map, and adds
-# them to the coarse scores: first at stride 16 (FCN-16s), then at stride 8 (FCN-8s). The paper calls this a skip architecture.
-# Lesson 3 builds a network on this idea.
+# them to the coarse scores: first at stride 16 (FCN-16s), then at stride 8 (FCN-8s). Such a shortcut is called a *skip
+# connection*. Lesson 3 builds a network on them.
 
 # %% [markdown]
 # ### Exercise 2.5 · `fuse_scores` · difficulty 1 of 3 · 10 minutes · 3 points

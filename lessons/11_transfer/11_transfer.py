@@ -143,8 +143,8 @@ show_results(tile, pred_mask=found, palette=segmenter.palette, titles=["unseen t
 #
 # **On your own images.** A whole scene is too large for one forward pass, so cut it. segcourse reads images of up to
 # 89 million pixels; to predict such a large one, use `segcourse predict --tile 512`, which blends the seams.
-# segcourse reads three channels of 8 bits. Choose three bands, and scale their values to 0 to 255 in the same way for
-# every scene. Keep the coordinates in the file names: a PNG has none.
+# segcourse turns every image into three channels of 8 bits. Choose three bands, and scale their values to 0 to 255 in
+# the same way for every scene. Keep the coordinates in the file names: a PNG has none.
 #
 # **Read on.** Demir et al. 2018, *DeepGlobe* (arXiv 1805.06561), and Wang et al. 2021, *LoveDA* (arXiv 2110.08733), are
 # open data sets of land cover. LoveDA separates cities from villages, to measure what happens in a new region.
@@ -215,9 +215,9 @@ show_results(images, truths, found, palette=segmenter.palette, titles=titles)
 # %% [markdown]
 # ## 3. Medical scans
 #
-# A CT scan is a stack of slices, and its values are not grey values but *Hounsfield units*: air is -1000, water is 0,
-# bone is about 1000. In this organ, a lesion differs by 40 units from the tissue around it. A screen and an image file
-# have 256 grey values.
+# A CT scan is a stack of slices, and its values are not grey values but *Hounsfield units*: air is -1000, water is 0, bone is
+# about 1000. In this organ, a lesion differs by 40 units from the tissue around it. A usual screen and an 8-bit image file have
+# 256 grey values.
 
 # %%
 # {"patient0_slice0": (Hounsfield units, mask), …}, both H x W; for your scans, see the end of this section
@@ -264,8 +264,9 @@ for name, (units, mask) in scans.items():
 # !segcourse data check "{folder}"
 
 # %% [markdown]
-# Slices of one patient are nearly the same image. `--split` keeps them together. The liver is always on the same side
-# of the body, so a mirrored scan would teach something false: `--augment none`.
+# Neighbouring slices of one patient are nearly the same image. `--split` keeps them together. The liver is nearly always on the
+# same side of the body, so a mirrored scan looks unlike a patient, and it is wrong where the classes are left and right.
+# `--augment none` is the careful choice. Measure whether `upright` helps.
 
 # %%
 split = r'--split "patient\d+" --augment none'  # in your names, another expression
@@ -281,19 +282,20 @@ titles = [f"unseen: {pair.name}" for pair in unseen]
 show_results(images, truths, found, palette=segmenter.palette, titles=titles)
 
 # %% [markdown]
-# **On your own images.** segcourse reads image files, not NIfTI or DICOM. A NIfTI file holds all slices of a patient.
-# Its first axis is the width, so each slice is transposed:
+# **On your own images.** segcourse reads image files, not NIfTI or DICOM. A NIfTI file holds all slices of a patient, and
+# its axes may run in any direction. `as_closest_canonical` gives all files the same one: to the right, to the front,
+# upwards. An image starts at the top, so the snippet transposes each slice and reverses its rows:
 #
 # ```python
 # import nibabel
 #
-# values = nibabel.load("patient0.nii.gz").get_fdata()
-# marks = nibabel.load("patient0_mask.nii.gz").get_fdata()
-# scans = {f"patient0_slice{k}": (values[..., k].T, marks[..., k].T > 0) for k in range(values.shape[2])}
+# values = nibabel.as_closest_canonical(nibabel.load("patient0.nii.gz")).get_fdata()
+# marks = nibabel.as_closest_canonical(nibabel.load("patient0_mask.nii.gz")).get_fdata()
+# scans = {f"patient0_slice{k}": (values[..., k].T[::-1], marks[..., k].T[::-1] > 0) for k in range(values.shape[2])}
 # ```
 #
 # With pydicom, Hounsfield units are `scan.pixel_array * scan.RescaleSlope + scan.RescaleIntercept`. MRI has no such
-# unit: scale each scan by its own percentiles. Volumes need networks that see several slices; [Where to read
+# unit: scale each scan by its own percentiles. Volumes often gain from networks that see several slices; [Where to read
 # on](../reading_on.md) leads there. And take names and dates out of the files before you copy them: they are
 # patients' data.
 #
@@ -311,7 +313,7 @@ show_results(images, truths, found, palette=segmenter.palette, titles=titles)
 # | your images | split | augmentation | look out for |
 # | --- | --- | --- | --- |
 # | satellite, aerial | by region | `--augment any` | masks as colours, unknown pixels |
-# | microscopy | by slide or plate | `--augment any` | tiles of one slide |
+# | microscopy | by patient or plate | `--augment any` | tiles of one slide, slides of one patient |
 # | production line | by product or day | `--augment any` if parts turn | empty masks, rare classes |
 # | CT, MRI, X-ray | by patient | `--augment none` or `upright` | windows, voxel size |
-# | street, video | `--split blocks` | `--augment upright` | neighbouring frames |
+# | street, video | by film; within one film `--split blocks` | `--augment upright` | neighbouring frames |

@@ -95,7 +95,7 @@ EXERCISE = Exercise(
     mistakes=[
         (
             "Your separable count lacks the 1 x 1 convolution: in_channels times out_channels at each pixel. "
-            "It costs most of it.",
+            "With many output channels, it costs most.",
             _made(separable=lambda i, o, k, hw: i * k * k * hw),
         ),
         (
