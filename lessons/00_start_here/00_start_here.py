@@ -78,7 +78,7 @@ print(f"the mask is an array of {tuple(mask.shape)} numbers; {mask.float().mean(
 #
 # Most pictures of the course show skin with a lesion, and the two classes are *skin* (0) and *lesion* (1). A *lesion*
 # is a conspicuous spot, such as a mole. A program draws these pictures, so that every lesson works without a download.
-# Lesson 6 will use real photographs. Most lesions are darker than skin, so now the dark pixels form the mask.
+# Lesson 6 can also use real photographs. Most lesions are darker than skin, so now the dark pixels form the mask.
 #
 # To say how good a mask is, we compare the mask with the *ground truth*, the correct mask. The **Dice score** is twice
 # the shared area, divided by the sum of the two areas. It is 1 for equal masks and 0 for masks that share nothing.
@@ -125,7 +125,7 @@ with predict(question, ["300", "255", "44", "an error"]) as reveal:
 # <details><summary>Why?</summary>
 #
 # uint8 starts again at 0 after 255, so 300 becomes 300 - 256. A bright pixel turned dark, and no warning said so. Floats don't
-# start again, one reason why the pictures of this course are floats from 0 to 1.
+# start again. This is one reason why the networks of this course get floats from 0 to 1.
 # </details>
 #
 # The cell doesn't wait for you: when you run all cells, the questions stay unanswered, and you can guess later. A saved

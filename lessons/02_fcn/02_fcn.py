@@ -17,8 +17,8 @@
 # # Lesson 2 · FCN: from one answer per picture to one per pixel
 #
 # Before 2015, networks said *what* a picture shows far better than *where* each thing ends. The fully convolutional network (FCN)
-# was trained from pixels to pixels, with two ideas: let the classifier slide over the picture, and enlarge what it says inside
-# the network. Most segmentation networks since then do both.
+# was trained from pixels to pixels, with two ideas: let the classifier slide over the picture, and let the network itself enlarge
+# the result. Most segmentation networks since then do both.
 #
 # The lesson takes about 75 minutes. You need a little PyTorch: you have called `nn.Conv2d` before. The cells run for
 # about a minute on two processor cores. The pictures are drawn by code, `load_dataset("lesions")`, 64 x 64 pixels in
@@ -354,8 +354,8 @@ with predict(question, choices) as reveal:
 #
 # Padding s/2 cuts half a stride from the result, so each value lands at the centre of its block, as with `align_corners=False`.
 # For `True` the distance between two values would be (6s - 1) / 5 pixels, here 23/5, and no transposed convolution can do that:
-# its copies are a whole number of pixels apart. Near the border, the transposed convolution fades to about half, and to a quarter
-# in a corner, because there are no copies from outside. `F.interpolate` repeats the last value there.
+# its copies are a whole number of pixels apart. Near the border, the transposed convolution fades to 5/8, and to 25/64 in a
+# corner, because there are no copies from outside. `F.interpolate` repeats the last value there.
 # </details>
 
 # %% [markdown]
@@ -590,8 +590,8 @@ except ModelFileError as error:
 # %% [markdown]
 # ## 10. The ladder
 #
-# The ladder compares every method of the course on the same 120 held-out lesions, and shows the Dice of every lesion.
-# In the chart, your networks are listed under the methods of the course.
+# The ladder compares methods on the same 120 held-out lesions, and shows the Dice of every lesion. In the chart, your networks
+# are listed under Otsu's threshold. Later lessons add more methods.
 
 # %% tags=["skip-grading"]
 chart = ladder.show({f"yours, {name}": scores for name, scores in dice.items()}, "Otsu's threshold")

@@ -80,8 +80,8 @@ thirds = ladder.thirds(masks)  # numbers of the smallest, middle and largest 40 
 # closely.](result.png)
 #
 # Three held-out lesions and two networks. Both networks have the same layers, the same starting weights and the same training.
-# The network in the third column got zeros in place of its skips. In section 5 you train two networks like these. Their starting
-# weights are others.
+# The network in the third column got zeros in place of its skips. In section 5 you train two networks like these. They start from
+# other weights than those in the picture.
 
 # %% [markdown]
 # ## 2. What fits through the bottleneck
@@ -613,9 +613,9 @@ check("AttentionGate", AttentionGate)
 chart = ladder.show({f"yours, {name}": scores for name, scores in dice.items()})
 
 # %% [markdown]
-# A threshold fails on many of these lesions, because hairs, rulers and dark corners are dark, too. The green band shows
-# how well two people agree. The U-Net reaches it, but that is partly because these lesions are easy: drawn by code,
-# with clear borders. The two people outlined real photographs.
+# A threshold fails on many of these lesions, because hairs, rulers and dark corners are dark, too. The green band shows how well
+# two people agree, and the dashed line is their median. The U-Net's median reaches that line, partly because these lesions are
+# easy: drawn by code, with clear borders. The two people outlined real photographs.
 
 # %% [markdown]
 # ## 9. When it goes wrong

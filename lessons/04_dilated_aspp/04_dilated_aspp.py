@@ -117,7 +117,7 @@ with predict("Which class is the pixel in the middle?", streets.class_names) as 
 # A network that decides about this pixel has to see that far.
 # </details>
 #
-# A network needs to see such a distance, too. Two ways are known to you: many layers, or a smaller map. The third way
+# You know two ways to see that far: many layers, or a smaller map. The third way
 # changes the kernel. A *dilation* of 2 moves the nine weights (we call them *taps*) two pixels apart, a dilation of 18
 # moves them 18 pixels apart. There are still nine weights. How far does one layer see then?
 
@@ -398,10 +398,10 @@ with predict(question, ["9", "6", "4", "1"]) as reveal:
 # weights that are never trained.
 # </details>
 #
-# Nothing warns you. The network trains, and its parameters are counted. Take an EfficientNet with output stride 32,
-# an ASPP with rates 6, 12 and 18, and pictures of 256 x 256: two of the three dilated branches are 1 x 1
-# convolutions. Figure 4 of the DeepLabV3 paper counts the weights in use at each position of a map of 65 x 65. This is one
-# of its two reasons for the pooled branch of section 7.
+# Nothing warns you. The network trains, and its parameters are counted. Take an EfficientNet with output stride 32, an ASPP with
+# rates 6, 12 and 18, and pictures of 256 x 256: two of the three dilated branches are 1 x 1 convolutions. Figure 4 of the
+# DeepLabV3 paper shows this for a map of 65 x 65: at what share of the positions all, some or only one of the nine weights are in
+# use. This is one of the paper's two reasons for the pooled branch of section 7.
 
 # %% [markdown]
 # ### Exercise 4.4 · `live_taps` · difficulty 2 of 3 · 10 minutes · 3 points
@@ -470,7 +470,7 @@ with predict("torchvision's ASPP in training mode, a batch of one picture: what 
         reveal("an error")
 
 # %%
-question = "And with a batch of two pictures that differ clearly: what does that batch norm return?"
+question = "And with a batch of two pictures that differ clearly: what does this branch's batch norm return?"
 with predict(question, ["zeros", "about +1 and -1", "any numbers"]) as reveal:
     for scale in (1, 10, 100):
         out = pooled.train()(scale * torch.rand(2, 16, 8, 8)).detach()[:, :4, 0, 0]

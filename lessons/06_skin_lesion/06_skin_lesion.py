@@ -17,7 +17,7 @@
 # # Lesson 6 · The skin-lesion project: from somebody's files to masks that count
 #
 # The earlier lessons gave you clean data and finished loops. A project gives you neither. Here you get 675 images with
-# masks, as somebody might send them: a few masks belong to other images, every patient appears two or three times, and some
+# masks, as somebody might send them: a few masks belong to other images, every patient appears three times, and some
 # images show no lesion at all. You find that out yourself, train a network with your own loop, and hand in masks of
 # lesions that no student has seen. You can keep improving your score after you have all points, and your class has a
 # leader board.
@@ -480,8 +480,8 @@ check("cosine_lr", cosine_lr)
 # ## 6. One pass
 #
 # Forward, loss, backward, step: you have seen the four lines. Two lines around them are easy to forget, `zero_grad()` and
-# `train()`, and forgetting one of them raises no error. Which one costs more? A tiny network comes from an evaluation, in eval
-# mode, and learns 64 lesions for six epochs, each time with one line missing.
+# `train()`, and forgetting one of them raises no error. Which one costs more? Suppose that an evaluation left a tiny network in
+# eval mode. It learns 64 lesions for six epochs: once with both lines, and twice with one line missing.
 
 
 # %%
@@ -557,7 +557,7 @@ check("train_one_epoch", train_one_epoch)
 # %% [markdown]
 # ### Exercise 6.6 · `evaluate` · difficulty 2 of 3 · 15 minutes · 5 points
 #
-# What you measure on must be other images than those of the training. And measuring must change nothing: no weight, no running
+# Measure on images that were not used for training. And measuring must change nothing: no weight, no running
 # mean of a batch norm, no mode.
 #
 # - `model`: `model(images)` gives logits N x 2 x H x W; a pixel is lesion where the second one is larger
@@ -1028,7 +1028,7 @@ print(f"operations in a row that PyTorch still remembers: {depth} (after the rep
 # %% [markdown]
 # <details><summary>Where to look</summary>
 # What type has <code>total</code> after the loop? It holds on to every batch's graph, and with it to all maps of the network,
-# because no `backward` frees them here. A number would do.
+# because no <code>backward</code> frees them here. A number would do.
 # </details>
 #
 # ## 15. In five lines

@@ -30,7 +30,7 @@
 #
 # - show a mask on its picture without hiding the picture: `overlay`
 # - cut an object out, and give it another background or another colour: `replace_background`
-# - predict images that are too large for memory: `tiled_predict`
+# - predict images that are too large for one forward pass: `tiled_predict`
 # - write a network to a file that runs without PyTorch, and check it: `export_onnx`
 # - read a picture that a stranger sent, and refuse what isn't one: `decode_upload`
 
@@ -220,12 +220,14 @@ with predict("Enlarged labels against enlarged logits: how long is the lesion's 
 #
 # A label is all or nothing, so each small pixel becomes a square, and the outline a staircase. A staircase is longer than the
 # slope that it stands for. Enlarging logits fills in values between neighbouring ones. The edge lies where two classes have equal
-# logits, and that place can fall between two pixels of the network. It is smoother, and holds no new detail. `Segmenter` enlarges
-# logits. (Enlarging labels *bilinearly* is worse: between class 0 and class 2 it invents class 1, as in lesson 1.)
+# logits, and that place can fall between two pixels of the network. So the edge is smoother, but it holds no new detail.
+# `Segmenter` enlarges logits. (Enlarging labels *bilinearly* is worse: between class 0 and class 2 it invents class 1, as in
+# lesson 1.)
 # </details>
 #
-# Enlarged logits give you one thing more: a *soft* edge. Softmax makes probabilities of them, which run from 0 to 1 over a few pixels
-# near a clear edge. A cut-out that fades by this number has no jagged border. Where the network is unsure, it is half transparent.
+# Enlarged logits give you one thing more: a *soft* edge. Softmax turns the enlarged logits into probabilities, which run from 0
+# to 1 over a few pixels near a clear edge. A cut-out that fades by this number has no jagged border. Where the network is unsure,
+# the cut-out is half transparent.
 
 # %% [markdown]
 # ### Exercise 7.2 · `replace_background` · difficulty 2 of 3 · 10 minutes · 4 points
@@ -354,8 +356,9 @@ with predict("Tiles side by side: how often does the class change at their borde
 # one of them, the pixel usually lies further from the border.
 #
 # The squeezed sheet is worse. Each lesion is a third as wide as in the images from which the network has learned, and several run
-# together. Tiles keep the scale. But a tile must look like the images of the training, too. Nearly each of them showed
-# one whole lesion, and none showed skin alone. Where a tile holds bare skin and a lesion's edge, it may find a lesion that isn't there.
+# together. Tiles keep the scale. But a tile must look like the images of the training, too. Each of them showed one lesion,
+# mostly a whole one, and none showed skin alone. Where a tile holds bare skin and a lesion's edge, it may find a lesion that
+# isn't there.
 # </details>
 
 # %% [markdown]
@@ -475,10 +478,10 @@ deployed = Deployed(segmenter).eval()
 # file takes images of the example's size and batch, and nothing else.
 #
 # PyTorch has two exporters. The older one (`dynamo=False`) *traces*: it writes down what happens for the example. The newer one
-# (`dynamo=True`, the default in newer versions) analyses the program and needs the package `onnxscript`. **Use the older one here.**
-# For this lesson's network it takes a second, and the newer one from twenty seconds to some minutes. What it costs: PyTorch warns
-# you that it is the older one, an `if` that depends on a size is decided once, for the example, and some operations are
-# translated inexactly. Section 6 shows one.
+# (`dynamo=True`, the default in newer versions) analyses the program and needs the package `onnxscript`. **Use the older one
+# here.** For this lesson's network it takes a second, and the newer one from twenty seconds to some minutes. What it costs:
+# PyTorch warns you that it is the older one, and an `if` that depends on a size is decided once, for the example. Both exporters
+# can translate an operation inexactly. Section 6 shows one.
 #
 # Free axes are called `dynamic_axes` in the older one and `dynamic_shapes` in the newer one. The older one exports in eval mode, if
 # you say nothing else, and then brings the mode back. The newer one exports the model in the mode in which it comes, and writes the
@@ -758,8 +761,8 @@ with predict("How large is a PNG file that unpacks to a gigabyte of RGB pixels?"
 #   dropped
 # - the picture is turned upright, as its EXIF data say: phones save what the sensor saw, and a note how they were held
 # - data that aren't a complete PNG or JPEG file raise a ValueError with a sentence, for the person who sent them. A file of another
-#   format (GIF, BMP, TIFF) is such a case, and so is one that is damaged or cut off. So is a picture with more than `max_pixels`: it
-#   is refused before its pixels are decoded
+#   format (GIF, BMP, TIFF) is such a case, and so is one that is damaged or cut off
+# - a picture with more than `max_pixels` raises a ValueError, too. It is refused before its pixels are decoded
 #
 # The check has no files with 16 bits per channel or in CMYK.
 #

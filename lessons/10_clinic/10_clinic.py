@@ -30,7 +30,7 @@
 # - find out why a mask is all black, or all white: `mask_to_save`, `loss_and_mask`
 # - recognise a loss or a score that can't be, and name the mistake behind it: `read_mask`, `iou_of_batch`
 # - undo what test-time flips do to the edges: `predict_with_flips`
-# - make a loss that is right for any logits, also those of a bad batch: `pixel_loss`
+# - make a loss that is right for large logits, too, such as those of a bad batch: `pixel_loss`
 # - keep memory constant from batch to batch: `validation_loss`
 # - make augmentation help, and check that it does: `turn_pair`
 # - split files so that validation measures something: `split_names`
@@ -299,7 +299,7 @@ for cause, (_, probe) in seven.items():
 # one number at each:
 #
 # 1. how many lesion pixels the masks for training hold
-# 2. the share of each class, and the largest probability (this lesion has no core, so that network is right by its own masks)
+# 2. the share of each class, and the largest probability (this lesion has no core. By the masks that it learned from, this network is right)
 # 3. which tensors `load_state_dict` found (never use `strict=False` without reading what it returns)
 # 4. the shape of the logits, and their range
 # 5. the threshold, beside the range that it cuts
@@ -615,8 +615,7 @@ with predict("What is the cause?", choices) as reveal, torch.inference_mode():
 #
 # - `model`: N x 3 x H x W to logits N x C x H x W; `images`: float tensor N x 3 x H x W, square or not
 # - uses four views: the images as they are, flipped from left to right, flipped from top to bottom, and flipped both ways
-# - returns the mean of the four views' logits, N x C x H x W. Before the mean, the logits of each view are brought back to the
-#   pixels of the images as they came
+# - returns the mean of the four views' logits, N x C x H x W. Before the mean, the logits of each flipped view are flipped back
 #
 # <details><summary>Hint 1: there and back</summary>
 # What was done to the images has to be undone. Which operation undoes a flip?
@@ -753,7 +752,7 @@ show_night(training_at_night(exercises.yours("pixel_loss", pixel_loss))[0], "aft
 # %% [markdown]
 # ## 9. Patient 7: out of memory
 #
-# An epoch is some hundred batches of training and some hundred of validation, all of one size. Before the first epoch ends, the
+# An epoch is a few hundred batches of training and a few hundred of validation, all of one size. Before the first epoch ends, the
 # GPU's memory is full. We don't have to fill the machine to see why: PyTorch lets us count the bytes that it saves for a backward
 # pass, and when it lets them go.
 
@@ -811,7 +810,7 @@ with predict("Both loops keep every loss in a list. Which one fills the memory?"
 # all maps of its batch.
 #
 # A `del` of one loss or an emptied cache doesn't help: the list still holds the losses. In training, the same list is harmless,
-# because `backward` has freed the maps. But a score that is kept there with its gradient, and never sent backward, leaks as well.
+# because `backward` has freed the maps. But a training score that is kept with its graph leaks as well, if `backward` never runs on it.
 # </details>
 
 # %% [markdown]
@@ -1002,8 +1001,8 @@ with predict("Why is validation so much better than new lesions?", choices) as r
 # weights can do the same, only less openly.
 #
 # Split *first*, then augment. If the copies are already on disk, split by lesion; if there are several photographs per patient,
-# split by patient, as in lesson 6. And ask before each split: what will be new in use? That has to be new in validation. (Copies in
-# validation tell nothing new; a report scores originals alone.)
+# split by patient, as in lesson 6. And ask before each split: what will be new in use? That has to be new in validation. (Copies
+# in validation tell nothing new. For a report, score the originals only.)
 # </details>
 
 # %% [markdown]

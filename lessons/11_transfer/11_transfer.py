@@ -266,7 +266,7 @@ for name, (units, mask) in scans.items():
 # %% [markdown]
 # Neighbouring slices of one patient are nearly the same image. `--split` keeps them together. The liver is nearly always on the
 # same side of the body, so a mirrored scan looks unlike a patient, and it is wrong where the classes are left and right.
-# `--augment none` is the careful choice. Measure whether `upright` helps.
+# `--augment none` is the careful choice. Measure whether `--augment upright`, which mirrors from left to right, helps.
 
 # %%
 split = r'--split "patient\d+" --augment none'  # in your names, another expression
@@ -282,16 +282,17 @@ titles = [f"unseen: {pair.name}" for pair in unseen]
 show_results(images, truths, found, palette=segmenter.palette, titles=titles)
 
 # %% [markdown]
-# **On your own images.** segcourse reads image files, not NIfTI or DICOM. A NIfTI file holds all slices of a patient, and
-# its axes may run in any direction. `as_closest_canonical` gives all files the same one: to the right, to the front,
-# upwards. An image starts at the top, so the snippet transposes each slice and reverses its rows:
+# **On your own images.** segcourse reads image files, not NIfTI or DICOM. A NIfTI file holds all slices of a patient, and its
+# axes may run in any direction. `as_closest_canonical` gives all files the same directions: to the patient's right, to the front,
+# and upwards. An image starts at the top left, and radiologists show the patient's right side on the left. So the snippet
+# reverses both axes and transposes each slice:
 #
 # ```python
 # import nibabel
 #
 # values = nibabel.as_closest_canonical(nibabel.load("patient0.nii.gz")).get_fdata()
 # marks = nibabel.as_closest_canonical(nibabel.load("patient0_mask.nii.gz")).get_fdata()
-# scans = {f"patient0_slice{k}": (values[..., k].T[::-1], marks[..., k].T[::-1] > 0) for k in range(values.shape[2])}
+# scans = {f"patient0_slice{k}": (values[::-1, ::-1, k].T, marks[::-1, ::-1, k].T > 0) for k in range(values.shape[2])}
 # ```
 #
 # With pydicom, Hounsfield units are `scan.pixel_array * scan.RescaleSlope + scan.RescaleIntercept`. MRI has no such

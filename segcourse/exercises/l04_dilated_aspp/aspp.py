@@ -378,8 +378,8 @@ EXERCISE = Exercise(
     mistakes=[
         (
             "There is batch norm in your pooled branch. It sees one number per channel and picture: with a "
-            "batch of one PyTorch refuses to train, and with two it returns about 1 and -1 unless they "
-            "hardly differ. Leave it out.",
+            "batch of one PyTorch refuses to train, and with two it returns about 1 and -1 unless the two "
+            "pictures hardly differ. Leave it out.",
             _pooling(nn.AdaptiveAvgPool2d(1), _one_by_one, lambda i, o: nn.BatchNorm2d(o), nn.ReLU()),
         ),
         (

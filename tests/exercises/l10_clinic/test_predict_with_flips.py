@@ -40,7 +40,7 @@ class TestPredictWithFlips(Contract):
         ("four views", "there is one image", module._made(views=module.VIEWS[:3]), module._made(views=module.VIEWS[:1])),
         ("the mean of the four views' logits", "there are two images", module._made(end=lambda many: many.sum(dim=0)),
          module._made(of=lambda x: x.softmax(dim=1)), module._made(end=lambda many: many.amax(dim=0))),
-        ("brought back", "square images", module.starter, module._made(back=lambda axes: (-2, -1))),
+        ("flipped back", "square images", module.starter, module._made(back=lambda axes: (-2, -1))),
     )  # fmt: skip
     equal = {
         r"\+ total$": "a sum in another order",
