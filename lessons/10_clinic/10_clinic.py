@@ -29,9 +29,9 @@
 #
 # - find out why a mask is all black, or all white: `mask_to_save`, `loss_and_mask`
 # - recognise a loss or a score that can't be, and name the mistake behind it: `read_mask`, `iou_of_batch`
-# - undo what test-time flips do to the edges: `predict_with_flips`
-# - make a loss that is right for large logits, too, such as those of a bad batch: `pixel_loss`
-# - keep memory constant from batch to batch: `validation_loss`
+# - find where ghosts come from, and repair the mean of four views: `predict_with_flips`
+# - stop a loss from turning into NaN: `pixel_loss`
+# - find what fills the memory, and stop it: `validation_loss`
 # - make augmentation help, and check that it does: `turn_pair`
 # - split files so that validation measures something: `split_names`
 # - prepare pictures for a network without tearing them: `to_batch`
@@ -134,8 +134,8 @@ print(f"mean Dice of the course's network on {len(photos)} drawn lesions: {dice:
 # The upper row shows four patients of today as they come in, the lower row shows them after one or two lines were changed.
 #
 # Each section goes the same way. First you see the *symptom*, with a number. Then you guess the cause. Every symptom fits several
-# causes, so you can't be sure; an *experiment* decides. Only then do you see the code. Its cell holds the broken program itself,
-# in a few lines, and you repair it in place.
+# causes, so you can't be sure; an *experiment* decides. Then you repair the code. Its cell holds the broken program itself, in a
+# few lines.
 #
 # Resist the urge to change lines at random until the symptom is gone. A symptom can disappear without the fault. Several of
 # today's wrong repairs do exactly that, and the checks know them.
@@ -143,7 +143,7 @@ print(f"mean Dice of the course's network on {len(photos)} drawn lesions: {dice:
 # %% [markdown]
 # ## 2. Patient 1: the mask is all black
 #
-# This pipeline saves masks as picture files. Its network has *one* channel of output in place of two, as many networks have. One
+# This pipeline saves masks as picture files. Its network has one output channel, not two. This is common. One
 # number per pixel is enough for two classes, because its sigmoid is the probability of lesion.
 
 # %% tags=["skip-grading"]
@@ -225,10 +225,10 @@ white(exercises.yours("mask_to_save", mask_to_save))
 # ## 3. Seven causes of an all-black mask
 #
 # That was one cause. A mask can turn black at every station of a pipeline: in the truth, by the balance of the classes, in the
-# weights, at the argmax, at the threshold, in a conversion, and in the file. The next cells build one pipeline for each. All seven
-# run without an error, on one lesion that a network outlines well after 40 steps, and all seven masks come out black. In four of
-# them, this network's probabilities `p` are lost on the way to the file. The other three networks are bad themselves. One of these
-# learned from masks that mark only the core of large lesions, so that nearly every pixel is skin.
+# weights, at the argmax, at the threshold, in a conversion, and in the file. The next cells build one pipeline for each. All
+# seven run without an error, on one lesion that a network outlines well after 40 steps, and all seven masks come out black. In
+# four of them, this network's probabilities `p` are lost on the way to the file. In the other three pipelines, the network itself
+# is bad. One of these networks learned from masks that mark only the core of large lesions, so that nearly every pixel is skin.
 
 
 # %% tags=["skip-grading"]
@@ -278,7 +278,7 @@ seven = {
 # %% tags=["skip-grading"]
 shown = [np.asarray(mask).astype(np.uint8) for mask, _ in seven.values()]
 choices = ["the truth", "the balance", "the weights"]
-question = "On this lesion, three networks stay below p = 0.5. Which one comes nearest to it?"
+question = "On this lesion, three networks stay below p = 0.5. Which network's largest p is nearest to 0.5?"
 with predict(question, choices) as reveal:
     largest = [probability(model.eval()).max() for model in (no_truth, rare, fresh)]
     print(
@@ -307,7 +307,7 @@ for cause, (_, probe) in seven.items():
 # 7. the values in the file
 #
 # The weights are a special case: what an untrained network says is chance. The seed above was picked for its black mask. Of the
-# seeds 0 to 24, two give an all-black mask, five a mask that is nearly all white, and the others a mask with both.
+# seeds 0 to 24, two give an all-black mask, and five a mask that is nearly all white.
 # </details>
 
 # %% [markdown]
@@ -333,7 +333,7 @@ def all_white(loss_and_mask):
 sick = all_white(broken)
 
 # %% tags=["skip-grading"]
-choices = ["it needs more steps", "most pixels of the truth are lesion", "the sigmoid is applied twice"]
+choices = ["the sigmoid is applied twice", "it needs more steps", "most pixels of the truth are lesion"]
 with predict("What is the cause?", choices) as reveal:
     with torch.no_grad():
         output = sick(new_images)
@@ -342,7 +342,7 @@ with predict("What is the cause?", choices) as reveal:
     print(
         f"its sigmoid, which is compared with 0.5: from {output.sigmoid().min():.2f} to {output.sigmoid().max():.2f}"
     )
-    reveal(choices[2] if output.sigmoid().min() >= 0.5 else choices[0])
+    reveal(choices[0] if output.sigmoid().min() >= 0.5 else choices[1])
 
 # %% [markdown]
 # <details><summary>Why does it train at all?</summary>
@@ -425,14 +425,14 @@ def negative(read_mask, title):
 negative(exercises.get("read_mask").starter, "as it came in")
 
 # %% tags=["skip-grading"]
-choices = ["the learning rate is too high", "the loss has the wrong sign", "the masks don't hold 0 and 1"]
+choices = ["the learning rate is too high", "the masks don't hold 0 and 1", "the loss has the wrong sign"]
 with predict("What is the cause?", choices) as reveal:
     zero, one = torch.zeros(1), torch.ones(1)
     print(f"the loss of logit 3 for target 0 and 1: {F.binary_cross_entropy_with_logits(3 + zero, zero):.2f} "
           f"and {F.binary_cross_entropy_with_logits(3 + zero, one):.2f}")  # fmt: skip
     values = np.unique(np.stack(mask_files))
     print(f"the masks hold {len(values)} different values: {values[:6]} … {values[-6:]}")
-    reveal(choices[2] if values.max() > 1 else choices[1])
+    reveal(choices[1] if values.max() > 1 else choices[2])
 
 # %% [markdown]
 # <details><summary>How does a mask make a loss negative?</summary>
@@ -587,9 +587,9 @@ blurry(exercises.get("predict_with_flips").starter)
 
 # %% tags=["skip-grading"]
 choices = [
+    "the four maps don't fit on each other",
     "the network can't read mirrored lesions",
     "a mean of four always blurs",
-    "the four maps don't fit on each other",
 ]
 with predict("What is the cause?", choices) as reveal, torch.inference_mode():
     for axis, way in ((-1, "left to right"), (-2, "top to bottom")):
@@ -598,14 +598,15 @@ with predict("What is the cause?", choices) as reveal, torch.inference_mode():
             segcourse.dice_score(found, one).mean().item() for one in (moved_truth, moved_truth.flip(axis))
         ]
         print(f"{way}: Dice {against[0]:.2f} with the truth, {against[1]:.2f} with the flipped truth")
-    reveal(choices[2] if against[1] > 0.8 > against[0] else choices[0])
+    reveal(choices[0] if against[1] > 0.8 > against[0] else choices[1])
 
 # %% [markdown]
 # <details><summary>Where do the ghosts come from?</summary>
 #
 # The network reads mirrored images as well as others: with the truth mirrored too, the score is as high as before. But its answer
-# to a mirrored image is a mirrored map. So the mean of four maps shows each lesion up to four times, paler than it should be.
-# Where the maps overlap, the ghosts melt into one lesion with soft edges.
+# to a mirrored image is a mirrored map. So the four maps vote on different places. Where only one of them sees lesion, the other
+# three usually outvote it, and the lesion disappears. Where two or more overlap, a ghost remains. So the ghosts lie symmetrically
+# around the centre, and often beside the lesion.
 # </details>
 
 # %% [markdown]
@@ -810,7 +811,8 @@ with predict("Both loops keep every loss in a list. Which one fills the memory?"
 # all maps of its batch.
 #
 # A `del` of one loss or an emptied cache doesn't help: the list still holds the losses. In training, the same list is harmless,
-# because `backward` has freed the maps. But a training score that is kept with its graph leaks as well, if `backward` never runs on it.
+# because `backward` has freed the maps. The same leak happens in training if you keep a score as a tensor, such as a Dice, and
+# never call `backward` on it.
 # </details>
 
 # %% [markdown]
@@ -888,8 +890,8 @@ print(f"Dice without augmentation {without:.2f}, with augmentation {harmed:.2f}"
 # %% tags=["skip-grading"]
 choices = [
     "lesions must not be turned",
-    "the augmentation is too strong",
     "image and mask go separate ways",
+    "the augmentation is too strong",
     "too few steps",
 ]
 with predict("What is the cause?", choices) as reveal:
@@ -900,7 +902,7 @@ with predict("What is the cause?", choices) as reveal:
     show_image([outline(*pair) for pair in pairs], titles, alt=alt)
     inside = [image.mean(dim=0)[mask == 1].mean().item() for image, mask in pairs]
     print("brightness under the mask:", ", ".join(f"{value:.2f}" for value in inside))
-    reveal(choices[2] if max(inside) - min(inside) > 0.01 else choices[1])
+    reveal(choices[1] if max(inside) - min(inside) > 0.01 else choices[2])
 
 # %% [markdown]
 # <details><summary>Why only the mirrored ones?</summary>
@@ -1001,8 +1003,9 @@ with predict("Why is validation so much better than new lesions?", choices) as r
 # weights can do the same, only less openly.
 #
 # Split *first*, then augment. If the copies are already on disk, split by lesion; if there are several photographs per patient,
-# split by patient, as in lesson 6. And ask before each split: what will be new in use? That has to be new in validation. (Copies
-# in validation tell nothing new. For a report, score the originals only.)
+# split by patient, as in lesson 6. And ask before each split: what will be new in use? That has to be new in validation. (In the
+# exercise, copies go to validation with their original, so that they aren't in training. When you report a score, use only the
+# originals.)
 # </details>
 
 # %% [markdown]
@@ -1067,14 +1070,14 @@ def learns(to_batch):
 learns(exercises.get("to_batch").starter)
 
 # %% tags=["skip-grading"]
-choices = ["the network is too small", "the masks are wrong", "the network gets other pictures than we think"]
+choices = ["the network gets other pictures than we think", "the network is too small", "the masks are wrong"]
 with predict("What is the cause?", choices) as reveal:
     torn = exercises.get("to_batch").starter(new_pictures[:2])
     print(f"shape {tuple(torn.shape)}, values from {torn.min():.2f} to {torn.max():.2f}")
     alt = "Two lesions, and what the network gets: coloured stripes."
     show_image([*new_pictures[:2], *torn], ["the file"] * 2 + ["what the network gets"] * 2, alt=alt)
     same = torn.equal(torch.from_numpy(np.stack(new_pictures[:2]).transpose(0, 3, 1, 2)) / 255)
-    reveal(choices[0] if same else choices[2])
+    reveal(choices[1] if same else choices[0])
 
 # %% [markdown]
 # <details><summary>Why doesn't it fail?</summary>
@@ -1195,7 +1198,7 @@ print(
 # | an all-white mask | the smallest number that is compared with the threshold | where the sigmoid is, and how often |
 # | a negative loss | the values in the masks | the sign |
 # | a score outside 0 to 1 | the shape of the product | overflow, values of 255 |
-# | ghosts, blurry edges | each view alone | flips, half pixels, resized labels |
+# | ghosts, blurry edges | each view alone | flips, resized labels |
 # | NaN | the first step with NaN, and its batch | exp, log, division; the file behind it |
 # | memory that grows | what waits in a list | `no_grad`, `.item()`, `.detach()` |
 # | augmentation that harms | outlines on eight augmented images | axes, order, interpolation of masks |

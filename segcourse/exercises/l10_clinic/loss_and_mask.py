@@ -120,10 +120,13 @@ EXERCISE = Exercise(
             "Your masks are right now, and your loss isn't: it still treats the model's output as logits.",
             _made(F.binary_cross_entropy_with_logits),
         ),
-        (
-            "Your masks still take a second sigmoid, with another threshold behind it. The model's output is "
-            "a probability already: compare it with one half.",
-            _made(decide=lambda output: output.sigmoid() > 0.615),
+        *(
+            (
+                "Your masks still take a second sigmoid, with another threshold behind it. The model's "
+                "output is a probability already: compare it with one half.",
+                _made(decide=lambda output, limit=limit: output.sigmoid() > limit),
+            )
+            for limit in (0.6, 0.61, 0.615, 0.62)
         ),
         *(
             (
@@ -138,7 +141,7 @@ EXERCISE = Exercise(
             _made(lambda output, masks: F.binary_cross_entropy((output > 0.5).float(), masks)),
         ),
         (
-            "You cut the output off from the gradient before the loss, and nothing is learned.",
+            "Your loss has no gradient, so nothing is learned. `detach()` and `item()` cut it off.",
             _made(lambda output, masks: F.binary_cross_entropy(output.detach(), masks)),
         ),
         (

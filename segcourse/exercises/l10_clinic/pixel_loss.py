@@ -54,6 +54,8 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(GRADIENTS, 2, 2, 1, "the logits are ordinary")
     yield case(GRADIENTS, 1, 3, 150, LARGE)
     yield case(GRADIENTS, 1, 2, 1, "all logits are far below 0", shift=-300.0)
+    huge = {"logits": torch.tensor([[[[2000.0]], [[0.0]]]]), "target": torch.tensor([[[1]]])}
+    yield Case(GRADIENTS, huge, (LARGE,), observe=look)  # beyond float64's exponential, too
     yield case(VALUES, 2, 3, 400, LARGE, rng=rng)
     yield case(GRADIENTS, 1, 2, 200, LARGE, rng=rng)
 

@@ -48,11 +48,17 @@ def cases(rng: Generator) -> Iterator[Case]:
     yield case(WIDE, 2, 3, 6, rng=rng)
 
 
-def _made(views=VIEWS, back=lambda axes: axes, of=lambda logits: logits, end=lambda many: many.mean(dim=0)):
-    """Return an answer with other views, other flips back, or another summary of the views."""
+def _made(
+    views=VIEWS,
+    before=lambda axes: axes,
+    back=lambda axes: axes,
+    of=lambda logits: logits,
+    end=lambda many: many.mean(dim=0),
+):
+    """Return an answer with other views, other flips before or back, or another summary of the views."""
 
     def wrong(model, images):
-        return end(torch.stack([of(model(images.flip(axes)).flip(back(axes))) for axes in views]))
+        return end(torch.stack([of(model(images.flip(before(axes))).flip(back(axes))) for axes in views]))
 
     return wrong
 
@@ -120,6 +126,15 @@ EXERCISE = Exercise(
             for every in ((-2, -1), (-1,), (-2,))
         ),
         (
+            "You flip the logits, and the model never sees a flipped image.",
+            _made(before=lambda axes: ()),
+        ),
+        (
+            "You count the axes from the front as if there were no axis of channels. Axis 1 holds the "
+            "channels: flip axes -1 and -2.",
+            _made(views=((), (1,), (2,), (1, 2))),
+        ),
+        (
             "You flip the sum of all views so far, and not the newest view alone.",
             _flipped_sum,
         ),
@@ -128,8 +143,8 @@ EXERCISE = Exercise(
             _made(views=VIEWS[:3]),
         ),
         (
-            "You use the image as it is, and no flipped view. The blur is gone, and so is what the four "
-            "views were for.",
+            "The model sees the image as it is, and no flipped view. The blur is gone, and so is what the "
+            "four views were for.",
             _made(views=VIEWS[:1]),
         ),
         ("You return the sum of the four views. Divide by 4.", _made(end=lambda many: many.sum(dim=0))),

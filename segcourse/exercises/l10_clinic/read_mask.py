@@ -113,8 +113,8 @@ EXERCISE = Exercise(
             _made(lambda pixels: pixels / pixels.max()),
         ),
         (
-            "Your threshold is half of the mask's largest value. In a mask without a lesion, noise is the "
-            "largest value, and becomes lesion.",
+            "Your threshold is half of the mask's largest value, so it moves with that value. In a mask "
+            "without a lesion, noise is the largest value, and becomes lesion.",
             _made(lambda pixels: pixels > pixels.max() / 2),
         ),
         (

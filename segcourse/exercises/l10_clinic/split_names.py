@@ -223,6 +223,17 @@ EXERCISE = Exercise(
             "it.",
             _by(_original, lambda originals, every: originals[every - 1 :: every]),
         ),
+        *(
+            (
+                "You choose the first lesions, as one block. The first one is chosen, then every `every`-th "
+                "after it.",
+                _by(_original, pick),
+            )
+            for pick in (
+                lambda originals, every: originals[: len(originals) // every],
+                lambda originals, every: originals[: -(-len(originals) // every)],
+            )
+        ),
         (
             "You exchanged the two lists: training comes first.",
             lambda names, every: split_names(names, every)[::-1],
