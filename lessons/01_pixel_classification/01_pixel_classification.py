@@ -804,7 +804,8 @@ print(f"accuracy on new pictures  {forest.score(new, truth[:40].flatten().numpy(
 #
 # 1. A mask is an array of ids. Ids are names, so resize them by nearest neighbour, and colour them with a palette.
 # 2. uint8 starts again at 0 after 255. Convert before you subtract or multiply.
-# 3. Thresholds and k-means classify each pixel by its colour alone. Shuffle the pixels, and they don't notice. A forest sees as far as its features: here the 5 x 5 pixels around each pixel, and the mean colour of the picture.
+# 3. Thresholds and k-means classify each pixel by its colour alone. Shuffle the pixels, and they don't notice. A forest sees as
+#    far as its features: here the 5 x 5 pixels around each pixel, and the mean colour of the picture.
 # 4. Good features matter: a lesion is darker than *its* skin.
 # 5. Pixel accuracy is high when nothing is found. Look at Dice, and at every picture.
 #

@@ -400,8 +400,8 @@ with predict(question, ["9", "6", "4", "1"]) as reveal:
 #
 # Nothing warns you. The network trains, and its parameters are counted. Take an EfficientNet with output stride 32, an ASPP with
 # rates 6, 12 and 18, and pictures of 256 x 256: two of the three dilated branches are 1 x 1 convolutions. Figure 4 of the
-# DeepLabV3 paper shows this for a map of 65 x 65: at what share of the positions all, some or only one of the nine weights are in
-# use. This is one of the paper's two reasons for the pooled branch of section 7.
+# DeepLabV3 paper shows this for a map of 65 x 65. For each rate, it gives the share of the positions where all, some or only one
+# of the nine weights are in use. This is one of the paper's two reasons for the pooled branch of section 7.
 
 # %% [markdown]
 # ### Exercise 4.4 · `live_taps` · difficulty 2 of 3 · 10 minutes · 3 points

@@ -38,8 +38,8 @@ def cases(rng: Generator) -> Iterator[Case]:
             group,
             {"names": names, "every": every},
             traits,
-            given=f"names = {names}, every = {every}. Below, each file's side: 0 training, 1 validation, "
-            "-1 neither, 2 both",
+            given=f"names = {names}, every = {every}. Below, each file's side: 0 neither, 1 training, "
+            "2 validation, 3 both",
         )
 
     yield case(SORTED, ["01", "02", "03"], 2, 3, "each lesion has one copy")
@@ -55,7 +55,7 @@ def cases(rng: Generator) -> Iterator[Case]:
 
 
 def look(obj, case):
-    """Observe the side of each file: 0 training, 1 validation, -1 neither, 2 both or twice."""
+    """Observe the side of each file: 0 neither, 1 training, 2 validation, 3 both or twice."""
     names, every = case.inputs.values()
     given = list(names)
     came = obj(given, every)
@@ -70,7 +70,7 @@ def look(obj, case):
         )
     train, val = sides
     counts = [(train.count(i), val.count(i)) for i in range(len(names))]
-    return {"value": [{(1, 0): 0, (0, 1): 1, (0, 0): -1}.get(count, 2) for count in counts]}
+    return {"value": [{(0, 0): 0, (1, 0): 1, (0, 1): 2}.get(count, 3) for count in counts]}
 
 
 def _original(name):
@@ -112,6 +112,11 @@ def _originals_only(names, every):
 def _by_number(names, every):
     val = [i for i, name in enumerate(names) if int(_original(name).split("_")[1]) % every == 0]
     return [i for i in range(len(names)) if i not in val], val
+
+
+def _of_lesions(names, every):
+    count = len(set(map(_original, names)))
+    return [i for i in range(count) if i % every], list(range(0, count, every))
 
 
 def _sorted_first(names, every):
@@ -194,6 +199,10 @@ EXERCISE = Exercise(
         (
             "A copy that ends in `_dark` finds its original, and a copy with another ending doesn't.",
             _by(lambda name: name.replace("_dark", "")),
+        ),
+        (
+            "Your indices count lesions. `names` holds files, and an index for each of them is asked for.",
+            _of_lesions,
         ),
         (
             "You sort the names first, so your indices are those of the sorted list. Indices into `names` as "
