@@ -13,7 +13,7 @@ import numpy as np
 from segcourse.exercises.engine import relations, slips
 from segcourse.exercises.engine.exercise import ONCE_MORE, Case, Exercise
 from segcourse.exercises.engine.observations import CAUGHT, HANDLING, SHAPES, Observation, describe, same
-from segcourse.exercises.engine.observing import LEFT_IN, MODE_OF, Explained
+from segcourse.exercises.engine.observing import LEFT_IN, MODE, MODE_OF, Explained
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,10 +200,7 @@ def _changed(exercise: Exercise, records: Records, failing: Records) -> Fact | N
         return None
     begin = "The result is right, but your" if _all_right(records) else "Your"
     if (changed := str(affected[0].seen["changed"])).startswith(MODE_OF):
-        says = (
-            f"{begin} code changes {changed}: training or eval, or which weights are trainable. The caller "
-            "needs this model as it came."
-        )
+        says = f"{begin} code changes {changed}: {MODE}. The caller needs this model as it came."
         return Fact(says, "Your answer changes the mode of a model.", affected)
     says = (
         f"{begin} code changes its input {affected[0].seen['changed']} in place, "

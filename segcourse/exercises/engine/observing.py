@@ -29,7 +29,8 @@ from segcourse.exercises.engine.observations import (
 )
 
 UNTOUCHED, LEFT_IN = "untouched", "left in"  # of the "stub" field
-MODE_OF = "the mode of "  # in the "changed" field, of a model: training or eval, and what is trainable
+MODE_OF = "the mode of "  # begins the "changed" field of a model
+MODE = "training or eval, or which weights are trainable"
 _LIBRARIES = tuple(
     {
         str(Path(__file__).parents[2]),

@@ -10,7 +10,7 @@ import torch
 from segcourse.exercises.engine.exercise import Case, Exercise
 from segcourse.exercises.engine.facts import Record
 from segcourse.exercises.engine.observations import ASIDE, Observation, describe, differing, plain, same
-from segcourse.exercises.engine.observing import Explained
+from segcourse.exercises.engine.observing import MODE, MODE_OF, Explained
 
 MAX_CELLS, MAX_COLUMNS = 128, 16  # of what is drawn: it has to be read, on a phone too
 PAPER = 16  # numbers that a person can work through with a pencil
@@ -215,7 +215,8 @@ def _told(one: Observation, fields: Sequence[str], other: Observation) -> str:
     if "type" in one and one["type"] != other.get("type") and "error" not in other and not told:
         words.append(f"in {one['type']}")
     if "changed" in one:
-        words.append(f"and {one['changed']} was changed")
+        meaning = f" ({MODE})" if str(one["changed"]).startswith(MODE_OF) else ""
+        words.append(f"and {one['changed']}{meaning} was changed")
     return ", ".join(words)
 
 
