@@ -88,5 +88,6 @@ def test_a_large_image_takes_the_memory_that_is_documented(tmp_path, flips):
         check=True,
     )
     mask, blocks, pages = side**2, 4 * 3 * side * (2 * 256 + 64), 3 * side**2
-    # the logits of the whole image would take 128 MB, and the image as floats 192 MB
-    assert float(done.stdout) < (mask + blocks + pages) / 2**20 + 10
+    # The logits of the whole image would add 122 MiB, and the image as floats 183 MiB. What the allocator
+    # keeps beside these sums differs from run to run by 15 MiB.
+    assert float(done.stdout) < (mask + blocks + pages) / 2**20 + 40
