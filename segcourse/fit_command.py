@@ -87,6 +87,14 @@ def fit(
             "import path of another library's network [default: recipe; folders: half_unet]."
         ),
     ] = None,
+    start: Annotated[
+        str | None,
+        _network(
+            metavar="FILE",
+            help="Start with the network and weights of a model file, or of lesions, which comes with the "
+            "package [default: recipe].",
+        ),
+    ] = None,
     width: Annotated[
         int | None,
         _network(min=1, help="Channels of the first level, for networks of the course [default: 32]."),
@@ -164,6 +172,7 @@ def fit(
     fitting = {"ema": ema, "checkpointing": checkpointing, "compile": compile}
     changes = {
         **{"model": model, "model_options": {"width": width} if width else None},
+        "start": str(Path(start).resolve()) if start and Path(start).is_file() else start,
         **{"size": sides(size, "--size"), "crop": sides(crop, "--crop"), "augment": augment},
         **{"epochs": epochs, "minutes": minutes, "batch_size": batch, "learning_rate": lr},
         **{"loss": loss, "class_weights": weights},

@@ -133,6 +133,7 @@ _SPELLING = {
     "batch_size": "--batch",
     "precision": "--precision",
     "build": "--build",
+    "model": "--model",
     "max_loss": "--max-loss",
 }
 

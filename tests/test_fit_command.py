@@ -304,6 +304,41 @@ def test_another_librarys_network_on_the_command_line(folder, tmp_path, capsys, 
         assert code == 0, errors
     assert len(list((tmp_path / "masks").glob("*_mask.png"))) == 10
 
+    start = [
+        "fit",
+        "--data",
+        folder,
+        "--out",
+        tmp_path / "more",
+        "--start",
+        run / "model.safetensors",
+        *quick,
+    ]
+    code, _, errors = command(capsys, *start)
+    assert (code, f"pass it yourself: --model {network}." in errors) == (2, True)
+    code, out, errors = command(capsys, *start, "--model", network)
+    assert code == 0, errors
+
+
+def test_a_run_starts_where_another_one_ended(folder, tmp_path, capsys, monkeypatch):
+    first, second = tmp_path / "first", tmp_path / "second"
+    fit = ["fit", "--data", folder, "--epochs", "1", "--size", "16", "--batch", "4", "--device", "cpu"]
+    code, _, errors = command(capsys, *fit, "--out", first, "--width", "4")
+    assert code == 0, errors
+    monkeypatch.chdir(first)
+    start = ["--start", "model.safetensors"]
+    code, out, errors = command(capsys, *fit, "--out", second, *start, "--width", "8")
+    assert (code, "width have no effect" in errors, second.exists()) == (2, True, False)
+    code, out, errors = command(capsys, *fit, "--out", second, *start, "--lr", "1e-12")
+    assert code == 0, errors
+    assert f"weights       those of {first / 'model.safetensors'}\n" in out
+    known, got = (Segmenter.load(one / "model.safetensors").model for one in (first, second))
+    for (name, one), other in zip(known.named_parameters(), got.parameters(), strict=True):
+        torch.testing.assert_close(one, other, msg=name)
+    monkeypatch.chdir(tmp_path)
+    code, _, errors = command(capsys, "fit", "--resume", second)
+    assert code == 0, errors
+
 
 def test_options_of_the_training_loop_are_kept_for_a_resume(folder, tmp_path, capsys):
     run, options = tmp_path / "run", ["--ema", "0.9", "--checkpointing", "--no-compile"]

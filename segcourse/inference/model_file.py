@@ -42,13 +42,14 @@ def write_model_file(
 
 
 def read_model_file(
-    path: str | Path, build: Constructor | str | None = None
+    path: str | Path, build: Constructor | str | None = None, argument: str = "build"
 ) -> tuple[nn.Module, Palette, dict[str, Any]]:
     """Read the network, the palette and what else `write_model_file` wrote.
 
     Args:
         path: the file.
         build: what builds the network if it is not one of the course's own, see `Segmenter.load`.
+        argument: what the caller calls `build`, for error messages.
 
     Raises:
         ModelFileError: the file is missing, damaged, not written by segcourse, written by a newer version, or
@@ -64,7 +65,7 @@ def read_model_file(
         settings = read_settings(metadata["segcourse"], path)
         config = settings["model"]
         if "build" in config:
-            model = rebuild(config, build, path)
+            model = rebuild(config, build, path, argument)
         elif config["name"] in names():  # an import path there would run another program's code
             model = create_model(**config)
         else:

@@ -121,22 +121,25 @@ def describe(model: nn.Module) -> dict:
     }
 
 
-def rebuild(description: dict, build: Constructor | str | None, path: Any) -> nn.Module:
+def rebuild(
+    description: dict, build: Constructor | str | None, path: Any, argument: str = "build"
+) -> nn.Module:
     """Build the network of a model file again, without downloading weights.
 
     Args:
         description: what `describe` returned.
         build: the constructor, or its import path; it must come from the caller.
         path: the file, for error messages.
+        argument: what the caller calls `build`, for error messages.
 
     Raises:
         ModelFileError: `build` is missing or does not accept the arguments in the file.
     """
     name, arguments = str(description["build"]), description["arguments"]
     if build is None:
-        how = f"pass it yourself: build={name!r}."
+        how = f"pass it yourself: {argument}={name!r}."
         if arguments is None:
-            how = f"pass a function without arguments that builds the network as {name} did: build=FUNCTION."
+            how = f"pass a function without arguments that builds it as {name} did: {argument}=FUNCTION."
         raise ModelFileError(
             f"{path} holds a network that {name} built. segcourse does not call what a file names, "
             f"because any function could stand there. If you trust that one, {how}"

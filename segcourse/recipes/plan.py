@@ -21,6 +21,8 @@ class Recipe:
 
     Attributes:
         model, model_options: for `create_model`. A recipe file may name only the course's own networks.
+        start: a model file whose network and weights the training starts with, or "lesions", the network
+            that comes with the package. Its network replaces `model`; another library's needs `model`, too.
         size: working size that images are resized to: side of a square, or (height, width). None: their own.
         crop: size of random crops. None: 256 × 256 of images that keep their own size, else no crops.
         augment: "upright" (mirror images), "any" (also upside down and turned), "none", or a Python file
@@ -38,6 +40,7 @@ class Recipe:
 
     model: str = "half_unet"
     model_options: dict = field(default_factory=lambda: {"width": 32})
+    start: str | None = None
     size: int | tuple | None = None
     crop: int | tuple | None = None
     augment: str | None = None
@@ -80,13 +83,24 @@ def changed(known: Recipe, **changes: Any) -> Recipe:
 
     `epochs` without `minutes` removes the time budget, and `minutes` without `epochs` the number of epochs. A
     new size, or an augmentation from a file, removes the recipe's crops. Another model gets default options:
-    a width of 32, or none for another library's. `fit_options` are added to those of the recipe.
+    a width of 32, or none for another library's, and removes `start`. `fit_options` are added to those of
+    the recipe.
+
+    Raises:
+        DataError: two changes contradict each other, or a length is not above 0.
     """
     changes = {name: value for name, value in changes.items() if value is not None}
     for given, other in (("epochs", "minutes"), ("minutes", "epochs"), ("size", "crop")):
         if given in changes:
             changes.setdefault(other, None)
-    if (model := changes.get("model", known.model)) != known.model:
+    model = changes.get("model", known.model)
+    if "start" in changes and {"model", "model_options"} & changes.keys() and not is_import_path(model):
+        raise DataError(
+            f"{changes['start']} brings its own network, so model, model_options and width have no effect; "
+            "leave them out, or leave start out."
+        )
+    if model != known.model:
+        changes.setdefault("start", None)
         changes.setdefault("model_options", {} if is_import_path(model) else Recipe().model_options)
     if "fit_options" in changes:
         changes["fit_options"] = known.fit_options | changes["fit_options"]

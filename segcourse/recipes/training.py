@@ -9,25 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from torch.utils.data import ConcatDataset
 
 from segcourse.data import SampleDataset
 from segcourse.devices import find_device
-from segcourse.errors import DataError, ModelFileError
+from segcourse.errors import DataError
 from segcourse.inference.evaluation import evaluate, save_figure, show_cases
 from segcourse.inference.segmenter import Segmenter
 from segcourse.inference.threshold import choose_threshold
 from segcourse.losses import balanced_weights, loss_by_name
-from segcourse.models import create_model
-from segcourse.models.encoders import Encoder
-from segcourse.models.foreign import find_constructor, without_weights
-from segcourse.models.forward import IMAGENET
 from segcourse.palette import Palette
 from segcourse.plotting.charts import plot_history
 from segcourse.recipes.augmentation import augment_of
 from segcourse.recipes.header import header, pixel_counts
-from segcourse.recipes.plan import Recipe, is_import_path
+from segcourse.recipes.network import network
+from segcourse.recipes.plan import Recipe
 from segcourse.recipes.settings import claim, write_settings
 from segcourse.recipes.sources import Sets, at_own_size, behind
 from segcourse.training.accelerator import make_accelerator
@@ -86,16 +82,14 @@ def train(
     old = claim(folder, force) if main and not resume else []
     device = find_device(options.get("device"))
     torch.manual_seed(options.get("seed", 0))
-    model, plan, missing = _network(plan, len(whole.class_names))
-    encoder = getattr(model, "encoder", None)
-    mean, std = (encoder.mean, encoder.std) if isinstance(encoder, Encoder) else IMAGENET
+    model, plan, (mean, std), weights_from = network(plan, len(whole.class_names))
     counts = pixel_counts(train_set, len(whole.class_names)) if announce or plan.class_weights else []
     weights = class_weights(plan.class_weights, whole.class_names, counts)
     loss = loss_by_name(plan.loss, weights)
     if announce:
         shown = replace(plan, class_weights=None if weights is None else tuple(weights))
         several = f", {processes} processes" if processes > 1 else ""
-        facts = {"device": f"{device}{several}", "run": str(folder)} | (notes or {}) | missing
+        facts = {"device": f"{device}{several}", "run": str(folder)} | (notes or {}) | weights_from
         announce(header(shown, sets, model, counts, facts))
     for path in old:
         path.unlink()
@@ -152,26 +146,6 @@ def train(
     if len(whole.class_names) == 2:
         results["threshold"] = segmenter.threshold
     return history, results
-
-
-def _network(plan: Recipe, num_classes: int) -> tuple[nn.Module, Recipe, dict[str, str]]:
-    """Return the recipe's network; without its pretrained weights, the default network from scratch.
-
-    Another library's network starts from scratch itself. Also return the recipe that was used, and a line for
-    the header if weights are missing.
-    """
-    try:
-        return create_model(plan.model, num_classes, **plan.model_options), plan, {}
-    except ModelFileError as error:
-        if is_import_path(plan.model):
-            scratch = without_weights(find_constructor(plan.model))
-            plan = replace(plan, model_options=plan.model_options | scratch)
-        elif plan.model_options.get("pretrained"):
-            plan = replace(plan, model=Recipe.model, model_options=Recipe().model_options)
-        else:
-            raise
-        model = create_model(plan.model, num_classes, **plan.model_options)
-        return model, plan, {"weights": f"none, because {error}"}
 
 
 def class_weights(

@@ -58,7 +58,7 @@ def test_fit_options_are_added_to_those_of_the_recipe():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("epoch = 3", r"unknown name 'epoch'; a recipe has model, model_options, size"),
+        ("epoch = 3", r"unknown name 'epoch'; a recipe has model, model_options, start"),
         ('epochs = "three"', r"holds epochs = 'three'; expected int \| None"),
         ("batch_size = true", "holds batch_size = True; expected int"),
         ("epochs = ", "cannot be read"),
