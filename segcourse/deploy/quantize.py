@@ -73,6 +73,10 @@ def quantize_onnx(
         prepared, quantised = (Path(folder) / f"{name}.onnx" for name in ("prepared", "quantised"))
         # folds batch norm into the convolutions; the symbolic inference of shapes fails at resizing
         quant_pre_process(Path(source), prepared, skip_symbolic_shape=True)
+        nodes = onnx.load(prepared).graph.node
+        last = max(
+            (number for number, node in enumerate(nodes) if node.op_type == "Conv"), default=len(nodes)
+        )
         quantize_static(
             prepared,
             quantised,
@@ -84,11 +88,16 @@ def quantize_onnx(
             # weights of 7 bits: processors without VNNI clip sums of larger products of uint8 and int8
             reduce_range=not symmetric,
             calibrate_method=CalibrationMethod.MinMax,
+            # what follows the last convolution resizes the logits, which gains nothing from 8 bits
+            nodes_to_exclude=[node.name for node in nodes[last + 1 :]],
             extra_options={"ActivationSymmetric": symmetric},
         )
         settings |= {"precision": "int8"}
         settings["provenance"] |= {"calibration images": str(len(inputs))}
-        quantised.write_bytes(with_settings(onnx.load(quantised), settings))
+        graph = onnx.load(quantised)
+        if not symmetric:
+            _shapes_of_bytes(graph)
+        quantised.write_bytes(with_settings(graph, settings))
         after = _dice(Segmenter.load(quantised, "cpu"), validation, progress)
         if not before - after <= max_loss:
             raise ModelFileError(
@@ -99,6 +108,17 @@ def quantize_onnx(
         with replacing(path) as temporary:
             temporary.write_bytes(quantised.read_bytes())
     return before, after
+
+
+def _shapes_of_bytes(model: Any) -> None:
+    """Let each Shape read its tensor in 8 bits: else ONNX Runtime computes floats only to ask for their size.
+
+    TensorRT may read only floats after a QuantizeLinear, so its files stay as they are.
+    """
+    read = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    for node in model.graph.node:
+        if node.op_type == "Shape":
+            node.input[0] = read.get(node.input[0], node.input[0])
 
 
 def _dice(segmenter: Segmenter, dataset: SampleDataset, progress: bool) -> float:

@@ -13,6 +13,7 @@ from segcourse.deploy.quantize import quantize_onnx
 from segcourse.errors import DataError, ModelFileError
 from segcourse.inference.onnx_file import KEY
 from segcourse.inference.segmenter import Segmenter
+from segcourse.models import create_model
 from segcourse.options import spelled
 from segcourse.palette import Palette
 
@@ -72,6 +73,20 @@ def test_for_tensorrt_the_ranges_are_symmetric(source, lesions, tmp_path):
     zeros = [values[node.input[2]] for node in model.graph.node if node.op_type == "QuantizeLinear"]
     assert zeros
     assert all(zero.dtype == "int8" and not zero.any() for zero in zeros)
+
+
+def test_only_the_layers_up_to_the_last_convolution_have_8_bits(lesions, tmp_path):
+    model = create_model("encoder_unet", 2, width=4, channels=8)
+    export_onnx(Segmenter(model, palette=Palette.lesion(), size=32, device="cpu"), tmp_path / "m.onnx")
+    images = [sample.image for sample in lesions["train"]][:2]
+    quantize_onnx(tmp_path / "m.onnx", tmp_path / "int8.onnx", images, lesions["val"], max_loss=1)
+    nodes = onnx.load(tmp_path / "int8.onnx").graph.node
+    made_by = {name: node.op_type for node in nodes for name in node.output}
+    readers = {name: node.op_type for node in nodes for name in node.input}
+    shapes = [made_by[node.input[0]] for node in nodes if node.op_type == "Shape"]
+    assert set(shapes) == {"QuantizeLinear"}
+    after = [readers[node.output[0]] for node in nodes if node.op_type == "Resize"]
+    assert after.count("QuantizeLinear") == len(after) - 1  # not the logits
 
 
 def test_a_loss_of_dice_is_refused_and_an_older_file_stays(source, lesions, tmp_path):
