@@ -153,6 +153,11 @@ EXERCISE = Exercise(
             "You use the first image only. The IoU of the whole batch is asked for.",
             lambda prediction, target: iou_of_batch(prediction[:1], target[:1]),
         ),
+        (
+            "Your code uses the prediction of the first image only, and every target meets it. To drop the "
+            "channels, axis 1, write `prediction[:, 0]`.",
+            lambda prediction, target: starter(prediction[0], target),
+        ),
         ("You return the Dice score, 2 I / (P + T). The IoU is I / (P + T - I).", _dice),
         ("You divide by P + T, which counts the intersection twice. The union is P + T - I.", _sum_below),
         (

@@ -85,6 +85,13 @@ def _by_hand(logits, floor=0.0):
     return logits.exp() / (logits.exp().sum(dim=1, keepdim=True) + floor)
 
 
+def _limited(ceiling):
+    def wrong(logits, target):
+        return F.cross_entropy(logits, target, reduction="none").clamp(max=ceiling).mean()
+
+    return wrong
+
+
 def _finite_only(losses):
     return losses[losses.isfinite()].mean()
 
@@ -191,6 +198,14 @@ EXERCISE = Exercise(
                 _made(_by_hand, before=lambda logits, limit=limit: logits.clamp(-limit, limit)),
             )
             for limit in (20, 30, 50, 80)
+        ),
+        *(
+            (
+                "In your code, the loss of a pixel has a ceiling: the loss, or the logarithm of the "
+                "probability, is limited. A pixel that is badly wrong gets no gradient.",
+                _limited(ceiling),
+            )
+            for ceiling in (50, 100)
         ),
         (
             "You compute in float64. Its exponential overflows as well, at 710 instead of 89.",

@@ -119,6 +119,11 @@ def _of_lesions(names, every):
     return [i for i in range(count) if i % every], list(range(0, count, every))
 
 
+def _by_threes(names, every):
+    val = [i for i in range(len(names)) if i // 3 % every == 0]
+    return [i for i in range(len(names)) if i not in val], val
+
+
 def _sorted_first(names, every):
     return split_names(sorted(names), every)
 
@@ -190,6 +195,11 @@ EXERCISE = Exercise(
             "You cut each name after its ninth character. The numbers have one digit or several, so a key "
             "can hold too much or too little.",
             _by(lambda name: name[:9]),
+        ),
+        (
+            "You take each three neighbours for one lesion. A lesion can have any number of copies, and they "
+            "can be anywhere in `names`.",
+            _by_threes,
         ),
         (
             "A copy with two endings, `_flip_dark`, doesn't find its original. Cut behind the number, and "
