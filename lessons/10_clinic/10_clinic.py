@@ -17,7 +17,7 @@
 # # Lesson 10 · The clinic: ten broken pipelines
 #
 # A segmentation program rarely stops with an error when it is wrong. It runs, and its result is strange: a black mask, a negative
-# loss, a score of 2.6 out of 1. In this lesson you get ten such programs, the *patients*. Each one has a real symptom. You guess
+# loss, a score of 2.3 out of 1. In this lesson you get ten such programs, the *patients*. Each one has a real symptom. You guess
 # the cause, look at an experiment that decides, and then repair the code.
 #
 # The lesson has two sittings. **Sitting 1, masks and scores** (sections 1 to 7) takes about 55 minutes, **sitting 2, training and
