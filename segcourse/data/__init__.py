@@ -72,7 +72,8 @@ def load_dataset(
     if name not in catalogue.entries():
         known = ", ".join([*_GENERATED, *catalogue.entries()])
         raise DataError(
-            f"there is no data set {name!r}; the names are {known}. For your own files use FolderDataset."
+            f"there is no data set {name!r}; the names are {known}. For your own files use FolderDataset, "
+            "or on the command line --images and --masks."
         )
     entry = catalogue.entry(name)
     layout = catalogue.locate(name, split, root)

@@ -207,14 +207,15 @@ def _class_values(stored: list[set[int]], mask_values: Sequence[int] | None, *kn
 
 
 def _check_duplicates(report: Report, pairs: list[Pair]) -> None:
-    """Report image files with the same bytes; only files of equal size are hashed."""
+    """Report image files that are listed twice or have the same bytes; files of equal size are hashed."""
     by_size: dict[int, list[Path]] = {}
-    for path in {pair.image for pair in pairs}:
+    for path in (pair.image for pair in pairs):
         if path.is_file():
             by_size.setdefault(path.stat().st_size, []).append(path)
     seen: dict[bytes, Path] = {}
     for paths in by_size.values():
         for path in sorted(paths) if len(paths) > 1 else ():
-            first = seen.setdefault(hashlib.sha256(path.read_bytes()).digest(), path)
-            if first != path:
-                report.add("same image twice", f"{first.name} = {path.name}")
+            content = hashlib.sha256(path.read_bytes()).digest()
+            if content in seen:
+                report.add("same image twice", f"{seen[content].name} = {path.name}")
+            seen.setdefault(content, path)

@@ -49,7 +49,11 @@ KINDS = {
         False,
         f"all pixels are below {DARK} of 255; if the image should look brighter, scale its values to 0..255",
     ),
-    "EXIF rotation": (False, "these images are rotated upright when read, and their masks match"),
+    "EXIF rotation": (
+        False,
+        "these images are turned upright when read, and their masks have the size of the upright image; "
+        "where the size can't tell (square images, half turns), look whether the mask lies on its object",
+    ),
     "saved as 0/255": (False, "255 is read as class 1"),
     "0/1 and 0/255 mixed": (False, "255 is read as class 1, and so is the 1 of the other masks"),
     "saved as JPEG": (False, "each pixel is rounded to the nearest of mask_values"),

@@ -32,6 +32,12 @@ def mask(folder, name, array):
     Image.fromarray(array).save(folder / "masks" / name)
 
 
+def test_an_image_that_is_listed_twice_is_found(folder):
+    rows = ["image,mask,split", *(f"images/{i}.png,masks/{i}.png,train" for i in range(4))]
+    (folder / "list.csv").write_text("\n".join([*rows, "images/0.png,masks/0.png,val"]))
+    assert check_folder(csv=folder / "list.csv").found == {"same image twice": ["0.png = 0.png"]}
+
+
 def test_a_folder_without_problems(folder):
     report = check_folder(folder)
     assert report.ok
