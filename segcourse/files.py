@@ -56,6 +56,18 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def check_writable(folder: Path) -> None:
+    """Make a folder, and refuse one that can't be written to, before the long work whose results go there.
+
+    Raises:
+        SaveError: see `replacing`.
+    """
+    probe = folder / ".probe"
+    with replacing(probe):
+        pass
+    probe.unlink()
+
+
 def write_between(path: Path, begin: str, end: str, text: str) -> None:
     r"""Replace what stands between two marks of a text file; each mark is a whole line.
 

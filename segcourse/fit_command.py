@@ -28,6 +28,7 @@ _data = partial(typer.Option, rich_help_panel=DATA)
 _picture = partial(typer.Option, rich_help_panel="Pictures")
 _network = partial(typer.Option, rich_help_panel="Network and training")
 _run = partial(typer.Option, rich_help_panel="The run")
+_MEANING = {"mask_values", "void", "class_names", "palette"}
 
 
 def fit(
@@ -183,13 +184,19 @@ def fit(
     source |= meaning(mask_values, void, class_names, palette)
     running: dict[str, Any] = {"device": device, "precision": precision, "seed": seed}
     running |= {"workers": workers, "accumulate": accumulate}
+    typed = {name for name in ctx.params if "COMMANDLINE" in str(ctx.get_parameter_source(name))}
     if resume is None:
         base = recipes.recipe(data or "") if recipe is None else recipes.find_recipe(recipe)
     else:
         base, known_source, known_running = recipes.read_settings(resume, augment, model)
+        without_effect = {"start", "recipe", "out", "force"}
         if not any((data, images, csv)):
-            source = known_source
-        typed = [name for name in running if "COMMANDLINE" in str(ctx.get_parameter_source(name))]
+            source, without_effect = known_source, without_effect | source.keys() | _MEANING
+        if wrong := sorted(f"--{name.replace('_', '-')}" for name in typed & without_effect):
+            raise DataError(
+                f"--resume continues the run in {resume} as it was started, so {' and '.join(wrong)} would "
+                "have no effect; leave that out, or start a new run."
+            )
         running |= {name: value for name, value in known_running.items() if name not in typed}
     if width and recipes.is_import_path(model or base.model):
         raise DataError(

@@ -59,6 +59,10 @@ def evaluate(
     from segcourse.inference import evaluation
 
     known = meaning(mask_values, void, class_names, palette)
+    if csv is not None:
+        from segcourse.recipes import meaning_of
+
+        known = meaning_of(csv) | known
     dataset = evaluation.dataset(images, masks, data, split, csv=csv, **known)
     shown = not json and sys.stderr.isatty()
     results = evaluation.report(
@@ -145,10 +149,8 @@ def predict(
         progress=sys.stderr.isatty(),
     )
     earlier = f"{len(report.earlier)} done before, " if report.earlier else ""
-    typer.echo(
-        f"{len(report.done)} image(s) predicted, {earlier}{len(report.unreadable)} unreadable; "
-        f"the results are in {out}."
-    )
+    where = f"; the results are in {out}" if out.is_dir() else ""
+    typer.echo(f"{len(report.done)} image(s) predicted, {earlier}{len(report.unreadable)} unreadable{where}.")
     raise typer.Exit(2 if report.unreadable else 0)
 
 

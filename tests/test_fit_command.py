@@ -328,16 +328,62 @@ def test_a_run_starts_where_another_one_ended(folder, tmp_path, capsys, monkeypa
     monkeypatch.chdir(first)
     start = ["--start", "model.safetensors"]
     code, out, errors = command(capsys, *fit, "--out", second, *start, "--width", "8")
-    assert (code, "width have no effect" in errors, second.exists()) == (2, True, False)
+    assert (code, "a width beside it have no effect" in errors, second.exists()) == (2, True, False)
     code, out, errors = command(capsys, *fit, "--out", second, *start, "--lr", "1e-12")
     assert code == 0, errors
     assert f"weights       those of {first / 'model.safetensors'}\n" in out
     known, got = (Segmenter.load(one / "model.safetensors").model for one in (first, second))
     for (name, one), other in zip(known.named_parameters(), got.parameters(), strict=True):
         torch.testing.assert_close(one, other, msg=name)
+    (first / "model.safetensors").unlink()
     monkeypatch.chdir(tmp_path)
-    code, _, errors = command(capsys, "fit", "--resume", second)
+    code, out, errors = command(capsys, "fit", "--resume", second)
     assert code == 0, errors
+    assert f"weights       those of {second / 'last.pt'}\n" in out
+
+
+def test_an_earlier_run_stays_until_the_new_one_has_a_checkpoint(folder, tmp_path, capsys):
+    run = tmp_path / "run"
+    code, _, errors = command(capsys, "fit", "--data", folder, "--out", run, *QUICK)
+    assert code == 0, errors
+    earlier = {path.name: path.read_bytes() for path in run.iterdir()}
+    refused = ["fit", "--data", folder, "--out", run, "--force", *QUICK, "--ema", "2"]
+    code, _, errors = command(capsys, *refused)
+    assert (code, errors[:10]) == (2, "ema is 2.0")
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == earlier
+    code, _, errors = command(capsys, *refused[:-2], "--seed", "5")
+    assert code == 0, errors
+    assert {path.name for path in run.iterdir() if "events" not in path.name} == {
+        name for name in earlier if "events" not in name
+    }
+    assert (run / "model.safetensors").read_bytes() != earlier["model.safetensors"]
+
+
+@pytest.mark.parametrize("option", [("--start", "lesions"), ("--out", "x"), ("--class-names", "a,b")])
+def test_what_a_resumed_run_would_ignore_is_refused(option, folder, tmp_path, capsys):
+    code, _, errors = command(capsys, "fit", "--data", folder, "--out", tmp_path / "run", *QUICK)
+    assert code == 0, errors
+    code, _, errors = command(capsys, "fit", "--resume", tmp_path / "run", *option)
+    assert (code, f"so {option[0]} would have no effect" in errors) == (2, True)
+
+
+def test_evaluate_reads_the_masks_of_a_run_as_the_run_did(folder, tmp_path, capsys):
+    run, some = tmp_path / "run", sorted((folder / "masks").iterdir())[:5]
+    for path in some:  # the others hold 0 and 255, where 255 is to be ignored
+        mask = np.asarray(Image.open(path)) // 255
+        mask[:2] = 255
+        Image.fromarray(mask).save(path)
+    fit = ["fit", "--data", folder, "--out", run, "--void", "255", "--val-images", folder / "images"]
+    code, _, errors = command(capsys, *fit, "--val-masks", folder / "masks", *QUICK)
+    assert code == 0, errors
+    rows = (run / "split.csv").read_text().splitlines()
+    kept = [row for row in rows if not row.endswith("val") or not any(path.name in row for path in some)]
+    (run / "split.csv").write_text("\n".join(kept) + "\n")
+    code, out, errors = command(
+        capsys, "evaluate", "--model", run / "model.safetensors", "--csv", run / "split.csv", "--json"
+    )
+    assert code == 0, errors
+    assert json.loads(out)["pixels_per_class"]["foreground"] == 0  # their 255 is ignored, not class 1
 
 
 def test_options_of_the_training_loop_are_kept_for_a_resume(folder, tmp_path, capsys):

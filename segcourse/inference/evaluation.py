@@ -16,7 +16,7 @@ from segcourse.data.folders import FolderDataset
 from segcourse.data.samples import as_samples, class_names_of
 from segcourse.data.splits import has_splits
 from segcourse.errors import DataError, first_few
-from segcourse.files import replacing, write_csv
+from segcourse.files import check_writable, replacing, write_csv
 from segcourse.inference.segmenter import Segmenter
 from segcourse.metrics import Scores, dice_per_class
 from segcourse.models.foreign import Constructor
@@ -127,7 +127,8 @@ def compare_classes(model: Sequence[str], data: Sequence[str] | None) -> None:
     if len(model) != len(data):
         raise DataError(
             f"the model has {len(model)} classes ({first_few(model)}) and the data {len(data)} "
-            f"({first_few(data)}); evaluate on data with the classes of the model."
+            f"({first_few(data)}); evaluate on data with the classes of the model. If these masks only lack "
+            "a class, list the values of all classes with mask_values=(…)."
         )
     for i, (one, other) in enumerate(zip(model, data, strict=True)):
         if one.lower() != other.lower() and not (_GENERAL.match(one) or _GENERAL.match(other)):
@@ -159,6 +160,8 @@ def report(
         options: `flips`, `tile` and `overlap`, as in `Segmenter.predict`.
     """
     segmenter = Segmenter.load(model, device, build=build)
+    if out is not None:
+        check_writable(out)
     scores = evaluate(segmenter, dataset, boundary=True, progress=progress, **options)
     if out is not None:
         save_figure(show_cases(segmenter, dataset, scores, worst_only=True, **options), out / "worst.png")

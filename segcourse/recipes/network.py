@@ -1,6 +1,7 @@
 """The network that a training run starts with: new, with weights from elsewhere, or from a model file."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -51,6 +52,10 @@ def _started(
     plan: Recipe, start: str, num_classes: int
 ) -> tuple[nn.Module, Recipe, Normalisation, dict[str, str]]:
     """Return the network of a model file; for another number of classes, its last layer starts anew."""
+    if Path(start).suffix.lower() in (".onnx", ".engine"):
+        raise ModelFileError(
+            f"{start} is an export, which can't be trained; give the model.safetensors that it was made from."
+        )
     build = plan.model if is_import_path(plan.model) else None
     model, palette, preprocessing = read_model_file(weights_file(start), build, argument="model")
     normalisation, said = (preprocessing["mean"], preprocessing["std"]), f"those of {start}"

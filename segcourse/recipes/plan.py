@@ -96,7 +96,7 @@ def changed(known: Recipe, **changes: Any) -> Recipe:
     model = changes.get("model", known.model)
     if "start" in changes and {"model", "model_options"} & changes.keys() and not is_import_path(model):
         raise DataError(
-            f"{changes['start']} brings its own network, so model, model_options and width have no effect; "
+            f"{changes['start']} brings its own network, so a model and a width beside it have no effect; "
             "leave them out, or leave start out."
         )
     if model != known.model:

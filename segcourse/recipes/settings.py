@@ -1,6 +1,9 @@
 """The folder of a run: its settings, its split, and the refusal to overwrite an earlier run."""
 
+import contextlib
 import json
+import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,10 @@ from segcourse.recipes.plan import Recipe, checked, is_file, is_import_path
 from segcourse.recipes.sources import Sets, behind, pairs_of
 from segcourse.training.runs import SETTINGS
 
-SPLIT = "split.csv"
+SPLIT, CHECKPOINT = "split.csv", "last.pt"
 _CODE = {"augment": is_file, "model": is_import_path}
 _FILES = (
-    *(SETTINGS, SPLIT, "history.csv", "last.pt", "best.safetensors", "model.safetensors"),
+    *(SETTINGS, SPLIT, "history.csv", CHECKPOINT, "best.safetensors", "model.safetensors"),
     *("results.png", "curves.png", "events.out.tfevents*"),
 )
 
@@ -35,6 +38,32 @@ def claim(folder: Path, force: bool = False) -> list[Path]:
             "choose another folder with --out, or overwrite the run with --force."
         )
     return found
+
+
+@contextlib.contextmanager
+def overwriting(folder: Path, old: list[Path]) -> Iterator[None]:
+    """Set the files of an earlier run aside; a new run that leaves no checkpoint gives way to them again.
+
+    Of a first run in the folder, an error before the first checkpoint leaves nothing; after Ctrl-C, the run's
+    settings stay, with which it resumes.
+    """
+    aside = folder / ".earlier"
+    for path in old:
+        aside.mkdir(exist_ok=True)
+        path.rename(aside / path.name)
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        if (failed or old) and not (folder / CHECKPOINT).exists():
+            for path in claim(folder, force=True):
+                path.unlink()
+            for path in old:
+                (aside / path.name).rename(path)
+        shutil.rmtree(aside, ignore_errors=True)
+        with contextlib.suppress(OSError):  # the folder holds files, or was never made
+            folder.rmdir()
 
 
 def write_settings(folder: Path, plan: Recipe, sets: Sets, source: dict, running: dict, name: str) -> None:
@@ -89,22 +118,16 @@ def read_settings(
             f"there is no run to resume in {folder}: {SETTINGS} is missing. Give the folder of a run that "
             "`segcourse fit` started."
         )
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-        table, source, running = settings["recipe"], settings["data"], settings["running"]
-        classes = settings["classes"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelFileError(f"{path} cannot be read ({error}); start the run again.") from error
+    settings = _read(path)
+    table, source, running = settings["recipe"], settings["data"], settings["running"]
     code = {name: table.pop(name) for name, is_code in _CODE.items() if is_code(table.get(name))}
     plan = Recipe(**{"epochs": None, "minutes": None, **checked(table, str(path))})
     if model is not None and model == code.get("model"):
         plan = replace(plan, model=model)  # so that the model keeps the options of the run
-    if "palette" in source:
-        source["palette"] = Palette(source["palette"]["names"], source["palette"]["colours"])
     if (folder / SPLIT).is_file():
-        known = {key: classes[key] for key in ("mask_values", "void_values", "class_names")}
-        palette = source.get("palette") or Palette(classes["class_names"], classes["colours"])
-        source = {"csv": folder / SPLIT, "check": False, **known, "palette": palette}
+        source = {"csv": folder / SPLIT, "check": False, **_meaning(settings)}
+    elif "palette" in source:
+        source["palette"] = Palette(source["palette"]["names"], source["palette"]["colours"])
     given = {"augment": augment, "model": model}
     if missing := [f"--{name} {value}" for name, value in code.items() if given[name] is None]:
         raise DataError(
@@ -112,6 +135,32 @@ def read_settings(
             f"If you trust that code, name it again: --resume {folder} {' '.join(missing)}"
         )
     return plan, source, running
+
+
+def meaning_of(csv: Path) -> dict[str, Any]:
+    """Return what the masks in a run's split.csv mean, as arguments of `FolderDataset`; {} for other files.
+
+    Some of the masks may lack a class or the ignored pixels, so their values alone can't tell.
+    """
+    path = csv.with_name(SETTINGS)
+    return _meaning(_read(path)) if csv.name == SPLIT and path.is_file() else {}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        return {name: settings[name] for name in ("recipe", "data", "running", "classes")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{path} cannot be read ({error}); start the run again.") from error
+
+
+def _meaning(settings: dict[str, Any]) -> dict[str, Any]:
+    classes, given = settings["classes"], settings["data"].get("palette")
+    known = {key: classes[key] for key in ("mask_values", "void_values", "class_names")}
+    names, colours = (
+        (given["names"], given["colours"]) if given else (known["class_names"], classes["colours"])
+    )
+    return known | {"palette": Palette(names, colours)}
 
 
 def _plain(value: Any) -> Any:

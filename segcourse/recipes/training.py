@@ -23,8 +23,8 @@ from segcourse.plotting.charts import plot_history
 from segcourse.recipes.augmentation import augment_of
 from segcourse.recipes.header import header, pixel_counts
 from segcourse.recipes.network import network
-from segcourse.recipes.plan import Recipe
-from segcourse.recipes.settings import claim, write_settings
+from segcourse.recipes.plan import Recipe, is_import_path
+from segcourse.recipes.settings import CHECKPOINT, claim, overwriting, write_settings
 from segcourse.recipes.sources import Sets, at_own_size, behind
 from segcourse.training.accelerator import make_accelerator
 from segcourse.training.history import History, describe
@@ -79,10 +79,17 @@ def train(
     main, processes = accelerator.is_main_process, accelerator.num_processes
     if not main:
         announce, options["on_epoch"] = None, None
-    old = claim(folder, force) if main and not resume else []
+    new = main and not resume
+    old = claim(folder, force) if new else []
+    continued = resume and (folder / CHECKPOINT).exists()  # else killed before it: from the start
+    if continued and not is_import_path(plan.model):
+        plan = replace(plan, start=None)  # all weights are in the checkpoint
     device = find_device(options.get("device"))
     torch.manual_seed(options.get("seed", 0))
-    model, plan, (mean, std), weights_from = network(plan, len(whole.class_names))
+    model, plan, normalise, weights_from = network(plan, len(whole.class_names))
+    mean, std = options.pop("normalise", normalise)
+    if continued:
+        weights_from = {"weights": f"those of {folder / CHECKPOINT}"}
     counts = pixel_counts(train_set, len(whole.class_names)) if announce or plan.class_weights else []
     weights = class_weights(plan.class_weights, whole.class_names, counts)
     loss = loss_by_name(plan.loss, weights)
@@ -91,13 +98,12 @@ def train(
         several = f", {processes} processes" if processes > 1 else ""
         facts = {"device": f"{device}{several}", "run": str(folder)} | (notes or {}) | weights_from
         announce(header(shown, sets, model, counts, facts))
-    for path in old:
-        path.unlink()
-    if main and not resume:
-        kept = ("seed", "precision", "workers", "accumulate", "device")
-        running = {key: options[key] for key in kept if options.get(key) is not None}
-        write_settings(folder, plan, sets, source or {}, running, recipe_name)
-    try:
+    with overwriting(folder, old) if new else contextlib.nullcontext():
+        if new:
+            kept = ("seed", "precision", "workers", "accumulate", "device")
+            running = {key: options[key] for key in kept if options.get(key) is not None}
+            running["normalise"] = [mean, std]
+            write_settings(folder, plan, sets, source or {}, running, recipe_name)
         history = fit(
             model,
             train_set if plan.epochs else _repeated(train_set, plan.batch_size),
@@ -110,17 +116,9 @@ def train(
             minutes=plan.minutes,
             normalise=(mean, std),
             folder=folder,
-            resume=resume
-            and (folder / "last.pt").exists(),  # killed before the first checkpoint: from the start
+            resume=continued,
             **{**plan.fit_options, **options},
         )
-    except Exception:
-        if main and not resume and not (folder / "last.pt").exists():  # refused before the first epoch
-            for path in claim(folder, force=True):
-                path.unlink()
-            with contextlib.suppress(OSError):  # the folder holds files of others
-                folder.rmdir()
-        raise
     if history.best is None or not main:
         return history, {}
     segmenter = Segmenter(

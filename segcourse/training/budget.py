@@ -15,8 +15,10 @@ def check_length(epochs: int | None, minutes: float | None) -> None:
     """Refuse a run without an end, and one without any time.
 
     Raises:
-        TrainingError: the time budget is not above 0, or there is neither a budget nor a number of epochs.
+        TrainingError: the time budget is not above 0, the number of epochs is below 1, or there is neither.
     """
+    if epochs is not None and epochs < 1:
+        raise TrainingError(f"the number of epochs is {epochs}; give 1 or more.")
     if minutes is not None and not 0 < minutes < math.inf:
         raise TrainingError(
             f"the time budget is {minutes:g} minutes; give more than 0 minutes, or a number of epochs."

@@ -102,5 +102,7 @@ def test_what_contradicts_a_start_is_refused(start):
     with pytest.raises(DataError, match=r"a network of the course, not a\.Net; leave the model or start out"):
         network(changed(Recipe(), start=str(start), model="a.Net"), 3)
     assert changed(Recipe(start=str(start)), model="fcn").start is None
+    with pytest.raises(ModelFileError, match="is an export, which can't be trained"):
+        network(Recipe(start="mine.onnx"), 3)
     with pytest.raises(ModelFileError, match="there is no model file nothing"):
         network(Recipe(start="nothing"), 3)

@@ -327,6 +327,7 @@ def test_the_first_epoch_leaves_time_for_its_validation(monkeypatch):
         ({"minutes": -1}, "-1 minutes"),
         ({"minutes": math.nan}, "nan minutes"),
         ({"epochs": None}, "the run has no end"),
+        ({"epochs": 0}, "the number of epochs is 0; give 1 or more"),
     ],
 )
 def test_a_run_needs_an_end_and_some_time(options, sentence):
