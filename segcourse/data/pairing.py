@@ -145,6 +145,8 @@ def pairs_from_csv(
 ) -> list[Pair]:
     """Return the pairs listed in the columns `image`, `mask` and (optionally) `split` of a CSV file.
 
+    A pair has the name of its image's file; where two would be equal, all have the path in the CSV file.
+
     Args:
         path: the CSV file.
         folder: paths are relative to this folder. Default: the folder of the CSV file.
@@ -173,7 +175,12 @@ def pairs_from_csv(
         raise DataError(
             f"{path} lists no pairs" + (f" of the split {split!r}." if split is not None else ".")
         )
-    return [Pair(folder / row["image"], folder / row["mask"], Path(row["image"]).stem) for row in rows]
+    names = [Path(row["image"]).stem for row in rows]
+    if len(set(names)) < len(names):  # of several folders
+        names = [Path(row["image"]).with_suffix("").as_posix() for row in rows]
+    return [
+        Pair(folder / row["image"], folder / row["mask"], name) for row, name in zip(rows, names, strict=True)
+    ]
 
 
 def listing(paths: Iterable[Path | str], most: int = 5) -> str:

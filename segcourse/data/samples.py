@@ -110,8 +110,8 @@ def image_tensor(image: Any, channels: int = 3) -> torch.Tensor:
         image: a path, the content of a file (`io.BytesIO`), a PIL image, an array or a tensor: uint8, uint16
             (of 65535) or floats in [0, 1], of shape H×W, H×W×C or C×H×W. Where both fit, arrays are H×W×C
             and tensors are C×H×W.
-        channels: C, the number of channels that the network takes. For 3, grey images are repeated and an
-            alpha channel is dropped.
+        channels: C, the number of channels that the network takes. For 3, grey images are repeated and
+            images with an alpha channel (uint8) are laid on white.
 
     Raises:
         DataError: the shape or the values are not those of an image with that number of channels.
@@ -225,6 +225,8 @@ def _channels_first(image: Any, channels: int) -> torch.Tensor:
     """Return the values of an image as they are, C×H×W."""
     if isinstance(image, str | os.PathLike | io.BytesIO):
         image = _bands(open_image(image), channels, name_of(image))
+    elif isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.shape[2:] == (4,):
+        image = _bands(Image.fromarray(image), channels, "the image")
     elif isinstance(image, Image.Image):
         image = _bands(image, channels, "the image")
     rows_of_pixels = isinstance(image, np.ndarray)

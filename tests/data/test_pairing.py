@@ -169,6 +169,14 @@ def test_wrong_csv(tmp_path, content, split, sentence):
         pairs_from_csv(tmp_path / "pairs.csv", split=split)
 
 
+def test_images_of_equal_names_in_a_csv_have_their_path_as_name(tmp_path):
+    rows = ["image,mask", "p0/a.png,m/0.png", "p1/a.png,m/1.png", "p1/b.png,m/2.png"]
+    (tmp_path / "pairs.csv").write_text("\n".join(rows))
+    assert [pair.name for pair in pairs_from_csv(tmp_path / "pairs.csv")] == ["p0/a", "p1/a", "p1/b"]
+    (tmp_path / "pairs.csv").write_text("\n".join(rows[:2] + rows[3:]))
+    assert [pair.name for pair in pairs_from_csv(tmp_path / "pairs.csv")] == ["a", "b"]
+
+
 def test_missing_csv(tmp_path):
     with pytest.raises(DataError, match="cannot be read as a CSV file"):
         pairs_from_csv(tmp_path / "nowhere.csv")

@@ -58,7 +58,8 @@ def test_four_channels_stay_four():
     rgbd = np.dstack([RGB, RGB[..., :1]])
     for image in (rgbd, torch.from_numpy(rgbd).permute(2, 0, 1), Image.fromarray(rgbd, "RGBA")):
         assert as_samples([(image, IDS)], channels=4)[0].image.shape == (4, 4, 5)
-    assert as_samples([(rgbd, IDS)])[0].image.shape == (3, 4, 5)  # for RGB, alpha is dropped
+    assert as_samples([(rgbd, IDS)])[0].image.shape == (3, 4, 5)
+    torch.testing.assert_close(image_tensor(rgbd), image_tensor(Image.fromarray(rgbd, "RGBA")))  # on white
     for grey in (RGB[..., 0], Image.fromarray(RGB[..., 0])):
         assert torch.equal(as_samples([(grey, IDS)], channels=1)[0].image, WANTED[:1])
 
