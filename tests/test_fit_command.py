@@ -373,12 +373,18 @@ def test_evaluate_reads_the_masks_of_a_run_as_the_run_did(folder, tmp_path, caps
         mask = np.asarray(Image.open(path)) // 255
         mask[:2] = 255
         Image.fromarray(mask).save(path)
-    fit = ["fit", "--data", folder, "--out", run, "--void", "255", "--val-images", folder / "images"]
-    code, _, errors = command(capsys, *fit, "--val-masks", folder / "masks", *QUICK)
+    fit = ["fit", "--data", folder, "--out", run, "--void", "255", *QUICK]
+    shared = ["--val-images", folder / "images", "--val-masks", folder / "masks"]
+    code, _, errors = command(capsys, *fit, *shared)
+    assert (code, errors[:50]) == (2, "10 image(s) are for training and for validation, s")
+    code, _, errors = command(capsys, *fit)
     assert code == 0, errors
-    rows = (run / "split.csv").read_text().splitlines()
-    kept = [row for row in rows if not row.endswith("val") or not any(path.name in row for path in some)]
-    (run / "split.csv").write_text("\n".join(kept) + "\n")
+    head, *rows = (run / "split.csv").read_text().splitlines()
+    rows = [
+        row.rpartition(",")[0] + (",train" if any(one.name in row for one in some) else ",val")
+        for row in rows
+    ]
+    (run / "split.csv").write_text("\n".join([head, *rows]) + "\n")
     code, out, errors = command(
         capsys, "evaluate", "--model", run / "model.safetensors", "--csv", run / "split.csv", "--json"
     )

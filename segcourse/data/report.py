@@ -52,7 +52,7 @@ KINDS = {
     "EXIF rotation": (
         False,
         "these images are turned upright when read, and their masks have the size of the upright image; "
-        "where the size can't tell (square images, half turns), look whether the mask lies on its object",
+        "where the size can't tell (square images, half turns), check that each mask lies on its object",
     ),
     "saved as 0/255": (False, "255 is read as class 1"),
     "0/1 and 0/255 mixed": (False, "255 is read as class 1, and so is the 1 of the other masks"),

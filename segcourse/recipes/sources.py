@@ -56,7 +56,8 @@ def datasets(
         meaning: `mask_values`, `void_values`, `class_names` and `palette`, as in `FolderDataset`.
 
     Raises:
-        DataError: the data set or the folder does not exist, or the check found problems.
+        DataError: the data set or the folder does not exist, the check found problems, or an image is in both
+            sets.
     """
     if sum(source is not None for source in (data, images, csv)) != 1:
         raise DataError("give either --data, or --images and --masks, or --csv.")
@@ -69,6 +70,7 @@ def datasets(
         given = {"csv": csv} if csv is not None else {"images": data or images, "masks": masks}
         val_given = None if val_images is None else {"images": val_images, "masks": val_masks}
         sets = _own(given, val_given, split, seed, check, meaning)
+    _refuse_shared(*sets)
     plan = suited(plan, sets[0])
     size = plan.size or getattr(behind(sets[0]), "size", None) or CROP
     transform = augmentation(plan, augment_of(plan, data), size)
@@ -76,6 +78,16 @@ def datasets(
     if is_file(plan.augment):
         _try(train, str(plan.augment))
     return train, val
+
+
+def _refuse_shared(train: SampleDataset, val: SampleDataset) -> None:
+    """Raise a DataError if a file is in both sets: its score would say how well the network remembers."""
+    shared = {one.image.resolve() for one in pairs_of(train)} & {one.image.resolve() for one in pairs_of(val)}
+    if shared:
+        raise DataError(
+            f"{len(shared)} image(s) are for training and for validation, such as {min(shared).name}; "
+            "validation needs images that training has not seen."
+        )
 
 
 def _try(train: SampleDataset, path: str) -> None:
