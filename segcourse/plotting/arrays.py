@@ -27,7 +27,7 @@ _ERROR_TABLE = np.array(list(ERROR_COLOURS.values()), dtype=np.uint8)
 
 def background_class(palette: Palette) -> int | None:
     """Return 0 if class 0 is the background (two classes, or its name is "background"), else None."""
-    return 0 if len(palette.names) == 2 or palette.names[0] == "background" else None
+    return 0 if len(palette.names) == 2 or palette.names[0].lower() == "background" else None
 
 
 def overlay(
