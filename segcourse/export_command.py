@@ -84,7 +84,7 @@ def export(
         normalise=not normalised,
         build=build,
         samples={"images": images, "masks": masks, "data": data, "csv": csv}
-        | meaning(mask_values, void, class_names, palette),
+        | meaning(mask_values, void, class_names, palette, csv),
         calibration=calibration,
         calibrate=calibrate,
         max_loss=max_loss,

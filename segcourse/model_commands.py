@@ -58,11 +58,7 @@ def evaluate(
     """
     from segcourse.inference import evaluation
 
-    known = meaning(mask_values, void, class_names, palette)
-    if csv is not None:
-        from segcourse.recipes import meaning_of
-
-        known = meaning_of(csv) | known
+    known = meaning(mask_values, void, class_names, palette, csv)
     dataset = evaluation.dataset(images, masks, data, split, csv=csv, **known)
     shown = not json and sys.stderr.isatty()
     results = evaluation.report(

@@ -46,9 +46,15 @@ PaletteFile = Annotated[
 
 
 def meaning(
-    mask_values: str | None, void: str | None, class_names: str | None, palette: str | None
+    mask_values: str | None,
+    void: str | None,
+    class_names: str | None,
+    palette: str | None,
+    csv: Path | None = None,
 ) -> dict[str, Any]:
     """Return the options about masks as arguments of `FolderDataset`; what was not given is left out.
+
+    If `csv` is the split.csv of a run, the masks mean what they meant in that run.
 
     Raises:
         DataError: an option cannot be read.
@@ -63,7 +69,12 @@ def meaning(
         "class_names": None if class_names is None else words(class_names),
         "palette": colours,
     }
-    return {name: value for name, value in found.items() if value is not None}
+    given = {name: value for name, value in found.items() if value is not None}
+    if csv is None:
+        return given
+    from segcourse.recipes import meaning_of
+
+    return meaning_of(csv) | given
 
 
 def words(text: str) -> list[str]:

@@ -103,6 +103,12 @@ def _real_images(samples: dict[str, Any], calibration: Path | None, count: int) 
     validation = evaluation.dataset(**{"images": None, "masks": None, "data": None} | samples)
     if calibration is not None:
         found: Any = image_files(calibration)
+        measured = {pair.image.resolve() for pair in getattr(validation, "pairs", ())}
+        if any(path.resolve() in measured for path in found):
+            raise DataError(
+                f"{calibration} holds images that measure the loss, too; give a folder of other images to "
+                "calibrate on."
+            )
     elif samples.get("data"):
         found = load_dataset(samples["data"], "train")
     else:

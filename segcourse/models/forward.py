@@ -80,7 +80,8 @@ class Forward:
                     return output
             raise DataError(
                 f"the network can't take images of {' × '.join(map(str, x.shape))} (number × channels × "
-                f"height × width), nor padded to a multiple of {_MULTIPLES[-1]}: {error}"
+                f"height × width), nor padded to a multiple of {_MULTIPLES[-1]}: {error} (The images are "
+                f"read with as many channels as the normalisation has means, here {len(self.mean)}.)"
             ) from error
 
     def _at_size(self, logits: Tensor, size: torch.Size) -> Tensor:

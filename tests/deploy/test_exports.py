@@ -64,6 +64,10 @@ def test_int8_measures_the_loss_on_given_images(model, folders, tmp_path, capsys
         (["--out", "m.pb"], "expected a name that ends in .onnx or .engine"),
         (["--out", "m.onnx", "--precision", "int8"], "int8 needs real images"),
         (["--out", "m.onnx", "--precision", "int8", "FOLDERS"], "--calibration FOLDER"),
+        (
+            ["--out", "m.onnx", "--precision", "int8", "--calibration", "images", "FOLDERS"],
+            "images holds images that measure the loss, too",
+        ),
         (["--out", "m.engine", "--largest", "4"], "batch, height and width"),
     ],
 )
