@@ -129,7 +129,7 @@ def pixel_tensor(image: Any, channels: int = 3) -> torch.Tensor:
     """Convert an image to C×H×W on the CPU; 8-bit values stay uint8 0 to 255, others become `image_tensor`'s.
 
     A uint8 array that can be written to is not copied: a memory-mapped image (`numpy.memmap`, mode "c") stays
-    on the disk.
+    on the disk, unless it has an alpha channel.
 
     Args:
         image, channels: as in `image_tensor`.
@@ -225,7 +225,7 @@ def _channels_first(image: Any, channels: int) -> torch.Tensor:
     """Return the values of an image as they are, C×H×W."""
     if isinstance(image, str | os.PathLike | io.BytesIO):
         image = _bands(open_image(image), channels, name_of(image))
-    elif isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.shape[2:] == (4,):
+    elif channels == 3 and isinstance(image, np.ndarray) and _has_alpha(image):
         image = _bands(Image.fromarray(image), channels, "the image")
     elif isinstance(image, Image.Image):
         image = _bands(image, channels, "the image")
@@ -241,6 +241,10 @@ def _channels_first(image: Any, channels: int) -> torch.Tensor:
     if fits_last and (rows_of_pixels or not fits_first):
         pixels = pixels.permute(2, 0, 1)
     return pixels[:channels].expand(channels, -1, -1)
+
+
+def _has_alpha(image: np.ndarray) -> bool:
+    return image.dtype == np.uint8 and image.ndim == 3 and image.shape[-1] == 4
 
 
 def _bands(image: Image.Image, channels: int, where: str | os.PathLike) -> np.ndarray:

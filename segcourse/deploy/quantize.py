@@ -74,9 +74,8 @@ def quantize_onnx(
         # folds batch norm into the convolutions; the symbolic inference of shapes fails at resizing
         quant_pre_process(Path(source), prepared, skip_symbolic_shape=True)
         nodes = onnx.load(prepared).graph.node
-        last = max(
-            (number for number, node in enumerate(nodes) if node.op_type == "Conv"), default=len(nodes)
-        )
+        convolutions = [number for number, node in enumerate(nodes) if node.op_type.startswith("Conv")]
+        last = max(convolutions, default=len(nodes))
         quantize_static(
             prepared,
             quantised,
