@@ -51,7 +51,7 @@ def network(plan: Recipe, num_classes: int) -> tuple[nn.Module, Recipe, Normalis
 def _started(
     plan: Recipe, start: str, num_classes: int
 ) -> tuple[nn.Module, Recipe, Normalisation, dict[str, str]]:
-    """Return the network of a model file; for another number of classes, its last layer starts anew."""
+    """Return the network of a model file; for another number of classes, its last layer is new."""
     if Path(start).suffix.lower() in (".onnx", ".engine"):
         raise ModelFileError(
             f"{start} is an export, which can't be trained; give the model.safetensors that it was made from."
@@ -64,7 +64,7 @@ def _started(
         if not same:
             raise DataError(
                 f"{start} knows {len(palette.names)} classes and the data have {num_classes}; segcourse can "
-                "renew the last layer of its own networks only. Leave start out."
+                "replace the last layer of the course's networks only. Leave start out."
             )
         return model, plan, normalisation, {"weights": said}
     if build:
@@ -73,10 +73,9 @@ def _started(
     if not same:
         known = model.state_dict()
         model = create_model(**options | {"num_classes": num_classes})
-        anew = {key: one for key, one in model.state_dict().items() if one.shape != known[key].shape}
-        model.load_state_dict(known | anew)
-        said += f", but the last layer, which starts anew for {num_classes} classes"
-    for derived in ("num_classes", "in_channels"):
-        del options[derived]
+        fresh = {key: one for key, one in model.state_dict().items() if one.shape != known[key].shape}
+        model.load_state_dict(known | fresh)
+        said += f", but the last layer, which is new for {num_classes} classes"
+    del options["num_classes"]  # the data decide it
     plan = replace(plan, model=options.pop("name"), model_options=options)
     return model, plan, normalisation, {"weights": said}

@@ -15,9 +15,9 @@ from segcourse.files import replacing
 from segcourse.palette import Palette
 from segcourse.recipes.plan import Recipe, checked, is_file, is_import_path
 from segcourse.recipes.sources import Sets, behind, pairs_of
-from segcourse.training.runs import SETTINGS
+from segcourse.training.runs import CHECKPOINT, SETTINGS
 
-SPLIT, CHECKPOINT = "split.csv", "last.pt"
+SPLIT = "split.csv"
 _CODE = {"augment": is_file, "model": is_import_path}
 _FILES = (
     *(SETTINGS, SPLIT, "history.csv", CHECKPOINT, "best.safetensors", "model.safetensors"),

@@ -24,11 +24,12 @@ from segcourse.recipes.augmentation import augment_of
 from segcourse.recipes.header import header, pixel_counts
 from segcourse.recipes.network import network
 from segcourse.recipes.plan import Recipe, is_import_path
-from segcourse.recipes.settings import CHECKPOINT, claim, overwriting, write_settings
+from segcourse.recipes.settings import claim, overwriting, write_settings
 from segcourse.recipes.sources import Sets, at_own_size, behind
 from segcourse.training.accelerator import make_accelerator
 from segcourse.training.history import History, describe
 from segcourse.training.loop import fit
+from segcourse.training.runs import CHECKPOINT
 
 _LEAST_BATCHES = 25  # per epoch of a run that is timed: validation and checkpoints would take most of it
 

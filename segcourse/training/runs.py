@@ -27,6 +27,7 @@ from segcourse.training.state import read_state, save_state
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
+CHECKPOINT = "last.pt"
 SETTINGS = "settings.json"  # `segcourse fit` writes it to its runs, and resumes from it
 
 
@@ -131,7 +132,7 @@ class Run:
             "best": self.history.best,
             "speed": tuple(self.history.speed or ()),
         }
-        self._write(lambda folder: save_state(folder / "last.pt", state))
+        self._write(lambda folder: save_state(folder / CHECKPOINT, state))
 
     def load(self) -> None:
         """Continue from the checkpoint last.pt.
@@ -141,7 +142,7 @@ class Run:
         """
         folder = self.history.folder
         assert folder is not None  # run_folder has made sure
-        path = folder / "last.pt"
+        path = folder / CHECKPOINT
         state = read_state(path)
         for name, now in self.settings.items():
             if state["settings"].get(name) != now:

@@ -88,6 +88,13 @@ def test_the_command_prints_json_alone(files, capsys):
         assert "x0" in picture.info["Description"]
 
 
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(files, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("segcourse.inference.evaluation.evaluate", lambda *_, **__: pytest.fail("too late"))
+    (tmp_path / "file").write_text("no folder")
+    code, _, errors = evaluate(files, capsys, "--out", tmp_path / "file" / "x")
+    assert (code, "could not be written" in errors) == (2, True)
+
+
 def test_the_command_prints_a_table(files, capsys):
     code, out, _ = evaluate(files, capsys)
     assert code == 0

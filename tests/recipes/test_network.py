@@ -43,7 +43,7 @@ def test_without_pretrained_weights_the_default_network_trains_from_scratch(monk
 
 @pytest.fixture
 def start(tmp_path):
-    """A model file of three classes with a normalisation of its own."""
+    """A model file of three classes with an unusual normalisation."""
     model = create_model("unet", num_classes=3, width=4, depth=2)
     segmenter = Segmenter(model, ["a", "b", "c"], device="cpu", mean=(0.1, 0.2, 0.3), std=(0.5, 0.5, 0.5))
     segmenter.save(tmp_path / "model.safetensors")
@@ -61,13 +61,13 @@ def test_a_run_starts_with_the_network_and_the_normalisation_of_a_file(start):
     assert again.config == model.config
 
 
-def test_for_another_number_of_classes_only_the_last_layer_starts_anew(start):
+def test_for_another_number_of_classes_only_the_last_layer_is_new(start):
     model, _, _, said = network(Recipe(start=str(start)), 5)
     known = Segmenter.load(start).model.state_dict()
     fresh = [name for name, one in model.state_dict().items() if not torch.equal(one, known[name])]
     assert model(torch.zeros(1, 3, 16, 16)).shape == (1, 5, 16, 16)
     assert fresh == ["head.weight", "head.bias"]
-    assert said["weights"].endswith("the last layer, which starts anew for 5 classes")
+    assert said["weights"].endswith("the last layer, which is new for 5 classes")
 
 
 def test_a_run_starts_with_the_network_that_comes_with_the_package():
