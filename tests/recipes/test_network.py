@@ -1,5 +1,6 @@
 """The network that a training run starts with."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,15 @@ def test_a_run_starts_with_the_network_and_the_normalisation_of_a_file(start):
     assert said == {"weights": f"those of {start}"}
     again, _, _, _ = network(plan, 3)  # what settings.json keeps builds the same network
     assert again.config == model.config
+
+
+def test_a_resumed_run_has_the_input_channels_of_its_start(tmp_path):
+    path, four = tmp_path / "model.safetensors", (0.5,) * 4
+    model = create_model("unet", num_classes=2, in_channels=4, width=4, depth=1)
+    Segmenter(model, device="cpu", mean=four, std=four).save(path)
+    started, plan, _, _ = network(Recipe(start=str(path)), 2)
+    again, _, _, _ = network(replace(plan, start=None), 2)
+    assert again.config == started.config
 
 
 def test_for_another_number_of_classes_only_the_last_layer_is_new(start):
